@@ -117,6 +117,13 @@ void eap_authenticator_begin(struct eap_authenticator *a, struct eap_result *ret
     request_end(a, ret, &w);
 }
 
+void eap_authenticator_asked(struct eap_authenticator *a, uint8_t identifier)
+{
+    ASSERT(!a->begun && a->c.talk.identity.len == 0);
+    a->begun = a->asking = true;
+    a->identifier = identifier;
+}
+
 static void identity_recv(struct eap_authenticator *a, const struct eap_packet *response,
                           struct eap_result *ret)
 {

@@ -207,6 +207,9 @@ struct eap_authenticator *eap_authenticator_free(struct eap_authenticator *authe
 /* eap_authenticator_begin - the first Request. Once, before any recv. */
 void eap_authenticator_begin(struct eap_authenticator *authenticator,
                              struct eap_result *ret_result);
+/* eap_authenticator_asked - instead of begin: another conversation has sent the Request for the
+ * identity, and the next packet answers it. Without an identity in the configuration. */
+void eap_authenticator_asked(struct eap_authenticator *authenticator, uint8_t identifier);
 void eap_authenticator_recv(struct eap_authenticator *authenticator, struct span packet,
                             struct eap_result *ret_result);
 

@@ -116,6 +116,8 @@ struct ike_auth_policy {
     /* the EAP identity. local: ours; empty: `id`. remote: a pattern; empty: IDi stands for it;
      * "%any": any that is asked for. POLICY_TEXT */
     char *eap_id;
+    bool
+        eap_says; /* remote: EAP proves the identity that the peer says at first, not a name in its place */
     /* local: what the server of the EAP method must be; type 0: the identity of the Gateway */
     struct ike_id *aaa_id;
 };

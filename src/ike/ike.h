@@ -339,7 +339,8 @@ struct ike_ppk_job {
 /*
  * struct ike_eap_job - one step of an EAP conversation. The core checks the framing (RFC 3748
  * section 4: code, length, Identifier) and knows no method. An empty `packet` asks the
- * authenticator for its first Request. A peer gets Requests and Success; a Failure ends the login
+ * authenticator for its first Request; one that is not empty answers the Request for the identity,
+ * which the conversation of another policy sent before. A peer gets Requests and Success; a Failure ends the login
  * in the core.
  */
 struct ike_eap_job {

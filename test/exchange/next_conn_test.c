@@ -401,6 +401,79 @@ static void group_is_not_all(void **state)
     world_free(office.world);
 }
 
+/* --- the EAP identity --- */
+
+/* says_conn - one for people with such EAP identities. */
+static struct ike_conn *says_conn(struct office *office, const char *name, const char *eap_id)
+{
+    struct ike_conn *conn = eap_conn(office, name, (uint32_t)office->n + 1);
+    strcpy(conn->remote[0].eap_id, eap_id);
+    conn->remote[0].eap_says = true;
+    return conn;
+}
+
+static struct office says_office(uint64_t seed, const char *identity)
+{
+    struct office office = eap_office(seed, 0);
+    office.world->a.eap.says = office.world->b.eap.says = identity;
+    office.world->b.eap.identity = identity;
+    return office;
+}
+
+static void identity_of_the_second(void **state)
+{
+    static const struct {
+        const char *says, *first, *second, *taken;
+        unsigned conversations;
+    } rows[] = {
+        {"anna@sales", "*@research", "%any", "second", 2},
+        {"anna@sales", "*@research", "*@sales", "second", 2},
+        {"anna@research", "*@research", "%any", "first", 1},
+        {"anna@sales", "%any", "*@sales", "first", 1},
+        {"CN=anna", "CN=*", "%any", "first", 1},
+        {"CN=anna", "O=Lab, CN=*", "CN=*", "second", 2},
+        {"anna", "CN=*", "%any", "second", 2},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct office office = says_office(80 + i, rows[i].says);
+        struct peer *gateway = &office.world->b;
+        (void)says_conn(&office, "first", rows[i].first);
+        (void)says_conn(&office, "second", rows[i].second);
+        assert_int_equal(login(&office), IKE_OK);
+        assert_string_equal(scenario_session(gateway).conn->name, rows[i].taken);
+        assert_int_equal(gateway->eap.conversations, rows[i].conversations);
+        assert_int_equal(gateway->eap.ended, rows[i].conversations - 1);
+        assert_int_equal(scenario_count(office.world, "IDr CERT AUTH EAP"), 1); /* asked once */
+        office_free(&office);
+        scenario_end(office.world);
+    }
+}
+
+/* No connection is for the identity, or only one that may not be next: the first one goes on, and
+ * what it proves is refused as ever. */
+static void identity_of_none(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 5; i++) {
+        struct office office = says_office(90 + i, "anna@sales");
+        (void)says_conn(&office, "first", "*@research");
+        struct ike_conn *second = says_conn(&office, "second", i == 0 ? "*@other" : "*@sales");
+        switch (i) {
+        case 1: second->local[0].credentials = 8; break;
+        case 2: strcpy(second->remote[0].id_pattern, "ben.ca2.user.example"); break;
+        case 3: second->remote[0].method = IKE_AUTH_PUBKEY; break;
+        case 4: office.conns[0]->remote[0].eap_says = false; break;
+        default: break;
+        }
+        assert_int_not_equal(login(&office), IKE_OK);
+        assert_int_equal(office.world->b.eap.conversations, 1);
+        assert_int_equal(office.world->b.counts[IKE_EV_SESSION_UP], 0);
+        office_free(&office);
+        world_free(office.world);
+    }
+}
+
 /* --- PPKs (RFC 8784) --- */
 
 #define PPK "a PPK of at least 32 octets, which both ends know"
@@ -460,6 +533,8 @@ int main(void)
         cmocka_unit_test(group_of_the_third),
         cmocka_unit_test(group_of_none),
         cmocka_unit_test(group_is_not_all),
+        cmocka_unit_test(identity_of_the_second),
+        cmocka_unit_test(identity_of_none),
         cmocka_unit_test(ppk_of_the_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,6 +20,17 @@ static struct span packet_of(struct party_eap *eap, uint8_t code)
     return span_of(eap->packet, len);
 }
 
+/* identity_of - the packet is of the Identity, the first of a conversation that asks for it. */
+static struct span identity_of(struct party_eap *eap, uint8_t code)
+{
+    size_t n = code == EAP_RESPONSE ? strlen(eap->says) : 0;
+    struct span packet = packet_of(eap, code);
+    eap->packet[3] = (uint8_t)(5 + n);
+    eap->packet[4] = 1;
+    memcpy(eap->packet + 5, eap->says, n);
+    return span_of(packet.ptr, 5 + n);
+}
+
 static void succeed(struct party_eap *eap, struct ike_result *result)
 {
     const char *seed = eap->key != NULL ? eap->key : "shared";
@@ -60,7 +71,9 @@ static void authenticator(struct party_eap *eap, const struct ike_eap_job *job,
         judged(eap, job, result);
     } else {
         eap->identifier++;
-        result->eap_packet = packet_of(eap, EAP_REQUEST);
+        result->eap_packet = eap->says != NULL && job->packet.len == 0
+                                 ? identity_of(eap, EAP_REQUEST)
+                                 : packet_of(eap, EAP_REQUEST);
     }
 }
 
@@ -72,7 +85,8 @@ static void supplicant(struct party_eap *eap, const struct ike_eap_job *job,
     if (job->packet.ptr[0] == EAP_SUCCESS || eap->seen == eap->succeed_at)
         succeed(eap, result);
     else
-        result->eap_packet = packet_of(eap, EAP_RESPONSE);
+        result->eap_packet =
+            job->packet.ptr[4] == 1 ? identity_of(eap, EAP_RESPONSE) : packet_of(eap, EAP_RESPONSE);
 }
 
 void party_eap(struct party_eap *eap, const struct ike_event *event, struct ike_result *ret_result)
@@ -89,7 +103,8 @@ void party_eap(struct party_eap *eap, const struct ike_event *event, struct ike_
         eap->conversation = job->conversation;
         eap->conversations++;
         eap->seen = 0;
-        eap->identifier = (uint8_t)(40 + eap->conversations);
+        eap->identifier =
+            job->packet.len > 1 ? job->packet.ptr[1] : (uint8_t)(40 + eap->conversations);
     }
     eap->seen++; /* the authenticator's first packet is empty */
     if (eap->seen == eap->fail_at) {

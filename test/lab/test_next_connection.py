@@ -128,3 +128,17 @@ def test_class_of_none(world):
     gw.wait_log("the RADIUS server names none of the groups; switching to connection 'sales'")
     assert not gw.sas()
     assert server.counters()["Access-Accepts"] == 1
+
+
+@pytest.mark.parametrize("kind", END_USERS)
+def test_eap_identities(world, kind):
+    """eap_id: the identity that the End User says chooses the connection, and with it the method."""
+    lab = world.lab()
+    remotes = {"research": {"auth": "eap-md5", "eap_id": '"C=CH, O=Lab, CN=*"'}, "sales": {"auth": "eap-mschapv2", "eap_id": "%any"}}
+    top = gateway(top=secrets())
+    gw = world.ikatd(lab, "gw", departments(remotes, top["connections"]["gate"]["local"], secrets=top["secrets"]))
+    settings = end_user({"local": {"auth": "eap-mschapv2", "eap_id": USER}}, {"remote_ts": "10.20.0.0/24"}, top=secrets())
+    eu = world.ikatd(lab, "eu", settings) if kind == "ikatd" else world.strongswan(lab, "eu", settings, EAP_PLUGINS)
+    taken(eu, gw, "sales")
+    assert gw.sas()[0][1]["remote-eap-id"] == USER
+    gw.wait_log("its EAP identity is not one of eap_id; switching to connection 'sales'")

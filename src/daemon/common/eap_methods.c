@@ -2,9 +2,6 @@
 #include "daemon/common/eap_methods.h"
 
 #include "ike/terms/identity.h"
-#include "wire/iana.h"
-
-#define DER_SEQUENCE 0x30 /* how a distinguished name begins: strongSwan sends it in binary */
 
 /* The order in which eap-dynamic offers them, and their names in the configuration. */
 static const struct eap_word {
@@ -56,6 +53,13 @@ const char *eap_credentials_print(uint32_t credentials)
     return "eap-dynamic";
 }
 
+bool eap_credentials_say(uint32_t credentials)
+{
+    return credentials == EAP_TYPE_MSCHAPV2 || credentials == EAP_TYPE_MD5 ||
+           credentials == EAP_TYPE_GTC || credentials == EAP_TYPE_TLS ||
+           credentials == EAP_CREDENTIALS_RADIUS;
+}
+
 size_t eap_credentials_methods(uint32_t credentials, bool authenticator, bool need_key,
                                uint8_t ret[EAP_METHODS])
 {
@@ -71,35 +75,7 @@ size_t eap_credentials_methods(uint32_t credentials, bool authenticator, bool ne
     return n;
 }
 
-/* name_of_text - a distinguished name as text, as in the configuration. */
-static bool name_of_text(struct span octets, struct ike_id *ret)
-{
-    char text[EAP_IDENTITY + 1];
-    if (octets.len >= sizeof(text) || memchr(octets.ptr, 0, octets.len) != NULL ||
-        memchr(octets.ptr, '=', octets.len) == NULL)
-        return false;
-    memcpy(text, octets.ptr, octets.len);
-    text[octets.len] = '\0';
-    return identity_parse(text, ret) == 0 && ret->type == ID_DER_ASN1_DN;
-}
-
-bool eap_identity_id(struct span octets, struct ike_id *ret)
-{
-    const struct wire_id name = {.type = ID_DER_ASN1_DN, .data = octets};
-    if (octets.len == 0 || octets.len > sizeof(ret->data))
-        return false;
-    if ((octets.ptr[0] == DER_SEQUENCE && identity_from_wire(&name, ret)) ||
-        name_of_text(octets, ret))
-        return true;
-    bool address = memchr(octets.ptr, '@', octets.len) != NULL;
-    *ret = (struct ike_id){.type = address ? ID_RFC822_ADDR : ID_FQDN, .len = (uint16_t)octets.len};
-    memcpy(ret->data, octets.ptr, octets.len);
-    return true;
-}
-
 bool eap_identity_fits(const char *pattern, struct span identity)
 {
-    struct ike_id id;
-    return pattern[0] == '\0' ||
-           (eap_identity_id(identity, &id) && identity_match(pattern, &id) != IDENTITY_NO);
+    return identity_fits_eap(pattern, identity);
 }

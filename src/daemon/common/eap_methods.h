@@ -17,17 +17,17 @@ bool eap_credentials_parse(const char *text, uint32_t *ret_credentials);
 /* eap_credentials_print - the reverse; a static text. */
 const char *eap_credentials_print(uint32_t credentials);
 
+/* eap_credentials_say - the identity that the peer says at first is the one that is proven. Not so
+ * with SIM and AKA, which have pseudonyms, and with TTLS and PEAP, which ask again inside. */
+bool eap_credentials_say(uint32_t credentials);
+
+/* eap_identity_fits - identity_fits_eap(), for files that read EAP packets: the two headers name the
+ * same codes. */
+bool eap_identity_fits(const char *pattern, struct span identity);
+
 /* eap_credentials_methods - the Types to offer or to accept, the preferred one first. `need_key`:
  * only methods with an MSK. Returns their number, up to EAP_METHODS. */
 size_t eap_credentials_methods(uint32_t credentials, bool authenticator, bool need_key,
                                uint8_t ret_methods[EAP_METHODS]);
-
-/* eap_identity_id - an EAP identity as an identity: a distinguished name in DER or as text, an address with '@',
- * or else a name. false: empty or too long. */
-bool eap_identity_id(struct span octets, struct ike_id *ret_id);
-
-/* eap_identity_fits - the proven identity matches eap_id, a pattern with '*' as in
- * identity_match(); empty: any. */
-bool eap_identity_fits(const char *pattern, struct span identity);
 
 #endif

@@ -462,6 +462,7 @@ int auth_build(const struct tree *section, struct auth_rounds *rounds,
     if (work.certs->n_groups > 0 && !by_server)
         return build_fail(error, key_node(section, "groups"),
                           "only a RADIUS server names groups: auth = eap-radius of a remote side");
+    work.auth->eap_says = work.auth->method == IKE_AUTH_EAP && eap_credentials_say(work.certs->eap);
     work.certs->revocation = (uint8_t)work.revocation;
     if (work.auth->id.type == ID_ANY && work.auth->id_pattern[0] == '\0' &&
         work.subject.type != ID_ANY) {

@@ -40,7 +40,7 @@ static bool identity_print_octets(struct span octets, char out[LIMIT_ID / 2])
     uint8_t again[IDENTITY_TEXT_MAX];
     if (octets.len == 0)
         return true;
-    if (!eap_identity_id(octets, &id))
+    if (!identity_from_eap(octets, &id))
         return false;
     if (id.type == ID_DER_ASN1_DN)
         return name_print(&id, out);

@@ -353,33 +353,6 @@ static bool step_sound(const struct aaa_step *step)
            text_sound(step->calling, sizeof(step->calling)) && groups_sound(&step->groups);
 }
 
-static int passage_begin(struct aaa_service *s, const struct aaa_step *step, uint64_t job,
-                         nanos now, struct aaa_answer *ret)
-{
-    struct passage *p = passage_find(s, 0);
-    if (p == NULL)
-        return ERR_FULL;
-    if (step->eap.packet_len > 0)
-        return ERR_INVALID;
-    p->number = step->eap.conversation;
-    p->server = RADIUS_SERVERS;
-    p->identity_len = step->eap.identity_len;
-    memcpy(p->identity, step->eap.identity, p->identity_len);
-    memcpy(p->pattern, step->eap.pattern, sizeof(p->pattern));
-    memcpy(p->called, step->called, sizeof(p->called));
-    memcpy(p->nas, step->nas, sizeof(p->nas));
-    p->nas_address = step->nas_address;
-    memcpy(p->calling, step->calling, sizeof(p->calling));
-    p->groups = step->groups;
-    p->earlier = step->earlier;
-    if (p->identity_len == 0) {
-        identity_request(s, p, &ret->result);
-        return 0;
-    }
-    p->job = job;
-    return identity_tell(s, p, now);
-}
-
 /* The peer's packet goes to the server unchanged: the method is between those two. */
 static int passage_step(struct aaa_service *s, struct passage *p, const struct aaa_step *step,
                         nanos now, struct aaa_answer *ret)
@@ -402,6 +375,35 @@ static int passage_step(struct aaa_service *s, struct passage *p, const struct a
         memcpy(p->identity, packet.data.ptr, packet.data.len);
     }
     return server_ask(s, p, octets, now);
+}
+
+static int passage_begin(struct aaa_service *s, const struct aaa_step *step, uint64_t job,
+                         nanos now, struct aaa_answer *ret)
+{
+    struct passage *p = passage_find(s, 0);
+    if (p == NULL)
+        return ERR_FULL;
+    bool asked = step->eap.packet_len > 0; /* another conversation asked for the identity */
+    if (asked && step->eap.identity_len > 0)
+        return ERR_INVALID;
+    p->number = step->eap.conversation;
+    p->server = RADIUS_SERVERS;
+    p->identity_len = step->eap.identity_len;
+    memcpy(p->identity, step->eap.identity, p->identity_len);
+    memcpy(p->pattern, step->eap.pattern, sizeof(p->pattern));
+    memcpy(p->called, step->called, sizeof(p->called));
+    memcpy(p->nas, step->nas, sizeof(p->nas));
+    p->nas_address = step->nas_address;
+    memcpy(p->calling, step->calling, sizeof(p->calling));
+    p->groups = step->groups;
+    p->earlier = step->earlier;
+    p->asking = asked;
+    if (!asked && p->identity_len == 0) {
+        identity_request(s, p, &ret->result);
+        return 0;
+    }
+    p->job = job;
+    return asked ? passage_step(s, p, step, now, ret) : identity_tell(s, p, now);
 }
 
 /* --- what the server gave, and what the connection demands --- */

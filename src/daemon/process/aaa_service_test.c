@@ -153,7 +153,7 @@ static void passes_through(void **state)
     assert_int_equal(answer.grant.n_classes, 6);
     /* it is over: the number would begin anew */
     assert_true(step("", "", span_of("\2\7\0\6\4\1", 6)));
-    assert_int_equal(answer.error, ERR_INVALID);
+    assert_int_equal(answer.verdict, EAP_FAILED);
 }
 
 static void asks_for_the_identity(void **state)
@@ -167,6 +167,22 @@ static void asks_for_the_identity(void **state)
     server_says(RADIUS_ACCESS_REJECT, "\4\7\0\4", 4, (struct span){0});
     assert_int_equal(answer.verdict, EAP_FAILED);
     assert_int_equal(answer.result.packet[0], 4);
+}
+
+/* Another conversation has asked for the identity, and the peer has answered. */
+static void asked_by_another(void **state)
+{
+    struct span name;
+    (void)state;
+    assert_false(step("", "", span_of("\2\7\0\x09\1bert", 9)));
+    expect_request();
+    assert_true(radius_find(&asked, RADIUS_USER_NAME, &name));
+    assert_true(span_equal(name, span_text("bert")));
+    server_says(RADIUS_ACCESS_REJECT, "\4\7\0\4", 4, (struct span){0});
+    assert_true(step("", "", span_of("\2\7\0\6\4\0", 6)));
+    assert_int_equal(answer.verdict, EAP_FAILED);
+    assert_true(step("anna", "", span_of("\2\7\0\x09\1bert", 9)));
+    assert_int_equal(answer.error, ERR_INVALID);
 }
 
 /* Of all identities the one that the session carries is the one that the server vouches for. */
@@ -698,6 +714,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(passes_through, setup, teardown),
         cmocka_unit_test_setup_teardown(asks_for_the_identity, setup, teardown),
+        cmocka_unit_test_setup_teardown(asked_by_another, setup, teardown),
         cmocka_unit_test_setup_teardown(identities, setup, teardown),
         cmocka_unit_test_setup_teardown(another_connection, setup, teardown),
         cmocka_unit_test_setup_teardown(grant_of_addresses, setup, teardown),

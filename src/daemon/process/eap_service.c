@@ -302,7 +302,7 @@ static int tls_sign(void *context, const struct eap_signature *signature,
 static bool identity_of(struct span octets, struct ike_id *ret_id)
 {
     char text[EAP_IDENTITY + 1], printed[IDENTITY_TEXT_MAX];
-    if (eap_identity_id(octets, ret_id) && ret_id->type == ID_DER_ASN1_DN)
+    if (identity_from_eap(octets, ret_id) && ret_id->type == ID_DER_ASN1_DN)
         return !identity_is_pattern(ret_id); /* the session has its text */
     if (octets.len == 0 || octets.len >= sizeof(text) || memchr(octets.ptr, 0, octets.len) != NULL)
         return false;
@@ -398,7 +398,7 @@ static bool step_sound(const struct eap_step_request *step)
 static void identity_check(const struct conversation_slot *slot, struct eap_result *ret)
 {
     if (ret->verdict != EAP_SUCCEEDED || slot->authenticator == NULL ||
-        eap_identity_fits(slot->pattern, span_of(ret->identity, ret->identity_len)))
+        identity_fits_eap(slot->pattern, span_of(ret->identity, ret->identity_len)))
         return;
     const uint8_t failure[] = {4, ret->packet[1], 0, 4}; /* RFC 3748 section 4.2 */
     eap_result_done(ret);
@@ -451,11 +451,14 @@ static int step_answer(struct eap_service *s, const struct eap_request *request,
     if (error != 0)
         return error;
     struct span packet = span_of(step->packet, step->packet_len);
-    bool asks = slot->authenticator != NULL && begins;
+    bool asked = slot->authenticator != NULL && begins && packet.len > 1 && step->identity_len == 0;
+    bool asks = slot->authenticator != NULL && begins && !asked;
     if (asks != (packet.len == 0)) {
         slot_end(slot);
         return ERR_INVALID;
     }
+    if (asked)
+        eap_authenticator_asked(slot->authenticator, packet.ptr[1]);
     if (asks)
         eap_authenticator_begin(slot->authenticator, ret);
     else if (slot->authenticator != NULL)

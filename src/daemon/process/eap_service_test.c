@@ -102,6 +102,39 @@ static void logs_in(void **state)
     assert_int_equal(login(31, "anna", "bert"), EAP_FAILED);
 }
 
+/* answers - the conversation begins with what the peer has answered to another one. */
+static void answers(const char *packet, size_t len, const char *identity)
+{
+    memset(&last, 0, sizeof(last));
+    memcpy(last.result.packet, packet, len);
+    last.result.packet_len = len;
+    step(41, true, identity);
+}
+
+static void asked_by_another(void **state)
+{
+    (void)state;
+    assert_int_equal(load("eap-anna", "anna", "one"), 0);
+    answers("\2\x21\0\x09\1anna", 9, "");
+    assert_int_equal(last.verdict, EAP_REPLY);
+    assert_int_equal(last.result.packet[1], 0x22);
+    assert_int_equal(last.result.packet[4], EAP_TYPE_MSCHAPV2);
+    request = (struct eap_request){.kind = EAP_END, .step.conversation = 41};
+    (void)eap_service_answer(service, &request, (struct span){0}, &answer);
+    static const struct {
+        const char *packet;
+        size_t len;
+    } bad[] = {
+        {"\2\x21\0\5\1", 5},       {"\2\x21\0\x09\x04\0\0\0\0", 9}, {"\1\x21\0\x09\1anna", 9},
+        {"\2\x21\0\x08\1anna", 9}, {"\2\x21\0\x09\x1a\2\1\0\4", 9}, {"\2\x21\0\6\3\x1a", 6}};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        answers(bad[i].packet, bad[i].len, "");
+        assert_true(last.error != 0 || last.verdict == EAP_FAILED);
+    }
+    answers("\2\x21\0\x09\1anna", 9, "anna"); /* nobody was to ask */
+    assert_int_equal(last.error, ERR_INVALID);
+}
+
 /* A right password of a person whom the connection is not for. */
 static void only_whom_eap_id_names(void **state)
 {
@@ -144,16 +177,16 @@ static void distinguished_names(void **state)
     assert_int_equal(identity_parse("C=CH, O=Lab, CN=anna", &name), 0);
     const struct span octets = span_of(name.data, name.len);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        assert_int_equal(eap_identity_fits(rows[i].pattern, octets), rows[i].fits);
-    assert_true(eap_identity_id(octets, &id));
+        assert_int_equal(identity_fits_eap(rows[i].pattern, octets), rows[i].fits);
+    assert_true(identity_from_eap(octets, &id));
     assert_true(identity_equal(&id, &name));
     for (uint16_t len = 1; len < name.len; len++) {
-        assert_true(eap_identity_id(span_of(name.data, len), &id));
+        assert_true(identity_from_eap(span_of(name.data, len), &id));
         assert_int_equal(id.type, ID_FQDN);
     }
-    assert_true(eap_identity_id(span_text("C=CH, O=Lab, CN=anna"), &id));
+    assert_true(identity_from_eap(span_text("C=CH, O=Lab, CN=anna"), &id));
     assert_true(identity_equal(&id, &name));
-    assert_false(eap_identity_id((struct span){0}, &id));
+    assert_false(identity_from_eap((struct span){0}, &id));
 }
 
 static void loads_and_unloads(void **state)
@@ -259,8 +292,8 @@ static void hostile_engine(void **state)
         last.result.packet_len = 0;
         step(1 + row, true, "anna");
         assert_int_equal(answer.error, 0);
-        step(100 + row, true, ""); /* a new conversation that begins with a packet */
-        assert_int_equal(answer.error, ERR_INVALID);
+        step(100 + row, true, ""); /* a new conversation that begins with such a packet */
+        assert_int_equal(answer.verdict, EAP_FAILED);
         memset(&request, 0xff, sizeof(request));
         request.kind = row;
         bool answered = eap_service_answer(service, &request, (struct span){0}, &answer);
@@ -282,6 +315,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(logs_in, setup, teardown),
+        cmocka_unit_test_setup_teardown(asked_by_another, setup, teardown),
         cmocka_unit_test_setup_teardown(only_whom_eap_id_names, setup, teardown),
         cmocka_unit_test_setup_teardown(distinguished_names, setup, teardown),
         cmocka_unit_test_setup_teardown(loads_and_unloads, setup, teardown),

@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "ike/core/conn_index.h"
 #include "ike/core/ike_state.h"
+#include "ike/login/login_eap.h"
 #include "ike/login/login_ppk.h"
 #include "ike/login/login_rounds.h"
 #include "ike/terms/identity.h"
@@ -129,6 +130,15 @@ static bool auth_fits(const struct ike_conn *conn, const struct login *login,
     return method_fits(login, conn, claim) && rounds_fit(login, conn, claim);
 }
 
+/* name_fits - the connection asks for an EAP identity, and takes the one that the peer said. */
+static bool name_fits(const struct login *login, const struct ike_conn *conn,
+                      const struct login_claim *claim)
+{
+    const char *eap_id = conn->remote[login->theirs.round].eap_id;
+    return claim->eap_identity.len == 0 ||
+           (eap_id[0] != '\0' && identity_fits_eap(eap_id, claim->eap_identity));
+}
+
 /* fit - how well the connection fits; 0: not at all. */
 static unsigned fit(const struct sa *sa, const struct ike_conn *conn,
                     const struct login_claim *claim)
@@ -142,7 +152,7 @@ static unsigned fit(const struct sa *sa, const struct ike_conn *conn,
     enum identity_rank remote =
         identity_match(conn->remote[login->theirs.round].id_pattern, claim->idi);
     if (remote == IDENTITY_NO || (!claim->any_auth && !auth_fits(conn, login, claim)) ||
-        (named && !identity_equal(own, &claim->idr)))
+        (named && !identity_equal(own, &claim->idr)) || !name_fits(login, conn, claim))
         return 0;
     return rank + 16 * (unsigned)remote + (named ? 8 : 0);
 }
@@ -202,4 +212,16 @@ bool login_next(struct sa *sa, const struct login_claim *claim, const char *why)
                  login->conn->name, identity_print(&login->remote_id, peer), why, next->name);
     login_take(login, next);
     return own_shown(login) > 0 || login_own_id(sa) == 0;
+}
+
+void login_hear(struct sa *sa, struct span packet)
+{
+    struct login *login = sa->login;
+    struct login_claim claim = {.idi = &login->remote_id};
+    if (!login_peer_policy(login)->eap_says ||
+        !login_eap_identity(sa, packet, &claim.eap_identity) ||
+        name_fits(login, login->conn, &claim) ||
+        !login_next(sa, &claim, "its EAP identity is not one of eap_id"))
+        return;
+    login_eap_leave(sa);
 }

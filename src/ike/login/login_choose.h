@@ -18,6 +18,7 @@ struct login_claim {
     bool auth;                /* there is an AUTH payload; without one the round is by EAP */
     uint8_t auth_method;      /* of the AUTH payload */
     bool more_rounds;         /* with AUTH: ANOTHER_AUTH_FOLLOWS */
+    struct span eap_identity; /* that the peer says in EAP; empty: none */
     bool any_auth;            /* ignore the three above: to find out why no connection fits */
 };
 
@@ -39,5 +40,10 @@ void login_take(struct login *login, struct ike_conn *conn);
  * not meet the demands of this connection, so no connection with the same ones is next. */
 bool login_next(struct sa *sa, const struct login_claim *claim, const char *why);
 void login_unfit(struct login *login);
+
+/* login_hear - an EAP packet of the peer. If it says an identity that the connection is not for, the
+ * login goes over to the next one that is, whose method begins with this packet. Without one it
+ * stays: what is proven decides. */
+void login_hear(struct sa *sa, struct span packet);
 
 #endif

@@ -6,6 +6,19 @@
 #include "base/assert.h"
 #include "ike/login/login_rounds.h"
 
+#define EAP_TYPE_OF_IDENTITY 1 /* RFC 3748 section 5.1 */
+
+static void conversation_leave(struct ike *ike, const struct login *login)
+{
+    const struct login_eap *eap = &login->eap;
+    if (eap->conversation == 0)
+        return;
+    struct ike_event *event = event_add(ike, IKE_EV_EAP_END);
+    event->sa = login->sa->id;
+    event->eap_end.conversation = eap->conversation;
+    event->eap_end.credentials = eap->credentials;
+}
+
 /* policy_of - the policy of the round that EAP proves. It is always a round of the End User. */
 static const struct ike_auth_policy *policy_of(const struct sa *sa)
 {
@@ -90,6 +103,22 @@ static bool eap_in_order(const struct sa *sa, const struct wire_eap *wire)
         return true;
     return wire->code == EAP_FAILURE ||
            (wire->code == EAP_SUCCESS && eap->asked && wire->identifier == eap->identifier);
+}
+
+bool login_eap_identity(const struct sa *sa, struct span packet, struct span *ret_identity)
+{
+    struct wire_eap wire;
+    if (!wire_eap_read(packet, &wire) || !eap_in_order(sa, &wire) ||
+        sa->login->eap.n_packets != 0 || packet.ptr[4] != EAP_TYPE_OF_IDENTITY)
+        return false;
+    *ret_identity = span_of(packet.ptr + 5, packet.len - 5);
+    return packet.len > 5;
+}
+
+void login_eap_leave(struct sa *sa)
+{
+    conversation_leave(sa->ike, sa->login);
+    sa->login->eap.conversation = 0;
 }
 
 enum login_eap_came login_eap_recv(struct sa *sa, struct span packet)
@@ -179,12 +208,7 @@ enum login_eap_said login_eap_said(struct sa *sa, const struct ike_result *resul
 void login_eap_end(struct ike *ike, struct login *login)
 {
     struct login_eap *eap = &login->eap;
-    if (eap->conversation != 0) {
-        struct ike_event *event = event_add(ike, IKE_EV_EAP_END);
-        event->sa = login->sa->id;
-        event->eap_end.conversation = eap->conversation;
-        event->eap_end.credentials = eap->credentials;
-    }
+    conversation_leave(ike, login);
     secret_done(&eap->key);
     if (eap->packet != NULL)
         wipe(eap->packet, eap->n_packet);

@@ -30,6 +30,12 @@ int login_eap_begin(struct sa *sa) MUST_USE;
  * of the connection that the login has gone over to. ERR_NO_MEMORY. */
 int login_eap_again(struct sa *sa) MUST_USE;
 
+/* login_eap_identity - authenticator: the packet answers the first Request, and says an identity.
+ * login_eap_leave - ends the conversation. The next packet of the peer begins another one, which
+ * takes it for the answer to its own first Request. */
+bool login_eap_identity(const struct sa *sa, struct span packet, struct span *ret_identity);
+void login_eap_leave(struct sa *sa);
+
 /* login_eap_recv - takes a packet of the peer in an open conversation. */
 enum login_eap_came login_eap_recv(struct sa *sa, struct span packet);
 

@@ -324,6 +324,14 @@ static bool text_fits(const char *pattern, const char *text)
     return len >= n - 1 && strcmp(pattern + 1, text + len - (n - 1)) == 0;
 }
 
+/* name_fits - both are distinguished names; a '*' in the pattern stands for one whole value. */
+static bool name_fits(const char *pattern, const char *identity)
+{
+    struct ike_id wanted, id;
+    return identity_parse(pattern, &wanted) == 0 && wanted.type == ID_DER_ASN1_DN &&
+           identity_parse(identity, &id) == 0 && identity_covers(&wanted, &id) != IDENTITY_NO;
+}
+
 /* eap_identity_fits - EAP proved the identity that the policy demands: its eap_id, or the ID
  * payload. Otherwise a peer could be somebody else than it claims. */
 static bool eap_identity_fits(const struct ike_auth_policy *policy, const struct ike_id *idi,
@@ -336,7 +344,7 @@ static bool eap_identity_fits(const struct ike_auth_policy *policy, const struct
     if (wanted[0] != '\0') { /* compared as it is printed: "DOMAIN\x5cuser" */
         struct ike_id id = {.type = ID_EAP, .len = (uint16_t)strlen(wanted)};
         memcpy(id.data, wanted, id.len);
-        return text_fits(identity_print(&id, text), identity);
+        return text_fits(identity_print(&id, text), identity) || name_fits(wanted, identity);
     }
     return strcmp(identity_print(idi, text), identity) == 0;
 }

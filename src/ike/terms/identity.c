@@ -291,3 +291,40 @@ enum identity_rank identity_match(const char *pattern, const struct ike_id *id)
     struct ike_id parsed;
     return identity_parse(pattern, &parsed) == 0 ? identity_covers(&parsed, id) : IDENTITY_NO;
 }
+
+/* --- of EAP --- */
+
+#define DER_SEQUENCE 0x30 /* how a distinguished name begins: strongSwan sends it in binary */
+
+/* name_of_text - a distinguished name as text, as in the configuration. */
+static bool name_of_text(struct span octets, struct ike_id *ret)
+{
+    char text[IDENTITY_TEXT_MAX];
+    if (octets.len >= sizeof(text) || memchr(octets.ptr, 0, octets.len) != NULL ||
+        memchr(octets.ptr, '=', octets.len) == NULL)
+        return false;
+    memcpy(text, octets.ptr, octets.len);
+    text[octets.len] = '\0';
+    return identity_parse(text, ret) == 0 && ret->type == ID_DER_ASN1_DN;
+}
+
+bool identity_from_eap(struct span octets, struct ike_id *ret)
+{
+    const struct wire_id name = {.type = ID_DER_ASN1_DN, .data = octets};
+    if (octets.len == 0 || octets.len > sizeof(ret->data))
+        return false;
+    if ((octets.ptr[0] == DER_SEQUENCE && identity_from_wire(&name, ret)) ||
+        name_of_text(octets, ret))
+        return true;
+    bool address = memchr(octets.ptr, '@', octets.len) != NULL;
+    *ret = (struct ike_id){.type = address ? ID_RFC822_ADDR : ID_FQDN, .len = (uint16_t)octets.len};
+    memcpy(ret->data, octets.ptr, octets.len);
+    return true;
+}
+
+bool identity_fits_eap(const char *pattern, struct span identity)
+{
+    struct ike_id id;
+    return pattern[0] == '\0' ||
+           (identity_from_eap(identity, &id) && identity_match(pattern, &id) != IDENTITY_NO);
+}

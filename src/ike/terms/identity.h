@@ -59,4 +59,12 @@ enum identity_rank { IDENTITY_NO, IDENTITY_ANY, IDENTITY_PATTERN, IDENTITY_EXACT
 enum identity_rank identity_covers(const struct ike_id *pattern, const struct ike_id *id);
 enum identity_rank identity_match(const char *pattern, const struct ike_id *id);
 
+/* identity_from_eap - an EAP identity as an identity: a distinguished name in DER or as text, an
+ * address with '@', or else a name. false: empty or too long. */
+bool identity_from_eap(struct span octets, struct ike_id *ret_id);
+
+/* identity_fits_eap - an EAP identity matches eap_id, a pattern with '*' as in identity_match();
+ * empty: any. */
+bool identity_fits_eap(const char *pattern, struct span identity);
+
 #endif
