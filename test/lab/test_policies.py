@@ -246,3 +246,21 @@ def test_errors_from_behind_the_peer(world, icmp):
     said = lab.run("eu", "ping", "-c1", "-W1", "-t1", HOST, check=False)
     assert ("exceeded" in said) == (icmp == "yes"), said + gw.log()[-500:]
     assert ping(lab, "eu", HOST)
+
+
+def test_rest_of_a_narrowed_trap_stays_caught(world):
+    """The Gateway agrees to a part of what the trap catches: the rest does not leave in the clear, then or later."""
+    lab = world.lab()
+    near, far = "10.20.0.0/28", "10.20.0.77"
+    assert HOST in (f"10.20.0.{n}" for n in range(1, 15))
+    gw = world.ikatd(lab, "gw", gateway({"pools": "inner"}, {"local_ts": near}))
+    eu = world.ikatd(lab, "eu", end_user({"vips": "0.0.0.0"}, {"remote_ts": LAN, "start_action": "trap"}))
+    clear = f'iifname "in" ip daddr {far}'
+    assert heard(lab, "wlan", clear, lambda: ping(lab, "eu", far), "prerouting") == 0
+    wait(lambda: ping(lab, "eu", HOST), "the trap asks for a session")
+    child, = eu.children()
+    assert child["remote-ts"] == [near]
+    assert heard(lab, "wlan", clear, lambda: ping(lab, "eu", far), "prerouting") == 0
+    assert gw.request("terminate", ike="gate")["success"] == "yes"
+    wait(lambda: not eu.sas(), "the session ends")
+    assert heard(lab, "wlan", clear, lambda: ping(lab, "eu", far), "prerouting") == 0

@@ -84,6 +84,21 @@ static void hold_open_family(const struct ike_conn *conn, const struct ike_child
     list->ts[list->n++] = ts;
 }
 
+/* trap_rest_add - a Child SA may be narrower than the trap that asked for it. The rest of the trap stays: its packets would
+ * leave in the clear. */
+static void trap_rest_add(const struct ike_conn *conn, const struct ike_child_policy *child,
+                          struct ike_ts_list *list)
+{
+    const struct ike_ts_list whole = selectors_of(conn, child);
+    for (size_t i = 0; i < whole.n && list->n < POLICY_TS; i++) {
+        bool there = false;
+        for (size_t j = 0; !there && j < list->n; j++)
+            there = memcmp(&list->ts[j].range, &whole.ts[i].range, sizeof(whole.ts[i].range)) == 0;
+        if (!there)
+            list->ts[list->n++] = whole.ts[i];
+    }
+}
+
 void engine_hold(struct engine *e, const struct ike_conn *conn,
                  const struct ike_child_policy *child, const struct engine_held *held)
 {
@@ -92,6 +107,8 @@ void engine_hold(struct engine *e, const struct ike_conn *conn,
     if (!engine_routed_device(e, child, &device))
         return;
     struct ike_ts_list list = held == NULL ? selectors_of(conn, child) : *held->remote_ts;
+    if (held != NULL && engine_is_trap(e, conn, child))
+        trap_rest_add(conn, child, &list);
     hold_open_family(conn, child, &list);
     const struct host_hold wanted = {.conn = conn->name,
                                      .child = child->name,
