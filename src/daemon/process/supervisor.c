@@ -259,8 +259,9 @@ static bool request_serve(struct supervisor *s, int fd, struct served_request *r
     int error = channel_recv(fd, &ret->request, sizeof(ret->request), NULL, NULL);
     if (error == ERR_AGAIN)
         return false;
-    if (error == ERR_NOT_FOUND) { /* SIGCHLD says why */
-        event_loop_remove(s->loop, fd);
+    if (error == ERR_NOT_FOUND || error == ERR_SYSTEM) {
+        event_loop_remove(s->loop,
+                          fd); /* it has ended, perhaps with answers unread; SIGCHLD says why */
         return false;
     }
     if (error != 0 || !priv_request_check(&ret->request)) {
