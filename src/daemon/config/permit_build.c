@@ -51,6 +51,19 @@ static int add_devices(struct permits *permits, const struct ike_child_policy *c
     return error != 0 ? error : add_device(permits, &in);
 }
 
+/* add_peer - the address of a peer that the files name. It is a permit of its own: the peer can be
+ * the router of this host, which no peer may choose out of a larger network. */
+static int add_peer(struct permits *permits, const struct ike_conn *conn)
+{
+    int error = add_kind(permits, PERMIT_HOSTS);
+    for (uint8_t i = 0; error == 0 && i < conn->n_remote_addrs; i++) {
+        const struct address_range *range = &conn->remote_addrs[i].range;
+        if (range->first.family != ADDRESS_NONE && address_equal(&range->first, &range->last))
+            error = add_range(permits, PERMIT_ROUTE, range);
+    }
+    return error;
+}
+
 static int add_child(struct permits *permits, const struct ike_conn *conn,
                      const struct ike_child_policy *child)
 {
@@ -59,7 +72,7 @@ static int add_child(struct permits *permits, const struct ike_conn *conn,
         error = add_range(permits, PERMIT_ROUTE, &child->remote_ts.fixed.ts[i].range);
     /* `dynamic` is an address of a pool, which has a permit of its own, or that of the peer */
     if (error == 0 && child->remote_ts.n_dynamic > 0 && conn->n_pools == 0)
-        error = add_kind(permits, PERMIT_HOSTS);
+        error = add_peer(permits, conn);
     return error;
 }
 
