@@ -158,7 +158,9 @@ enum ike_command_kind {
     IKE_CMD_DELETE_SESSION, /* session: all its IKE SAs; done when the last one is gone */
     IKE_CMD_REDIRECT, /* session, gateway: the End User is to go there (RFC 5685 section 5). By a
                          Gateway; ERR_WRONG_STATE: the peer did not announce that it can */
-    IKE_CMD_REAUTH,   /* session: a new login is wanted now. End User: IKE_EV_REAUTH; Gateway: asks
+    IKE_CMD_END_TICKETS, /* session: what was granted to it has changed. No ticket of it counts any more,
+                            and a login under way by one is refused */
+    IKE_CMD_REAUTH, /* session: a new login is wanted now. End User: IKE_EV_REAUTH; Gateway: asks
                        the End User for it (RFC 4478) */
 };
 
@@ -194,7 +196,8 @@ struct ike_command {
                                 endpoint's back-off */
     nanos
         lifetime_ns; /* REAUTH of a Gateway: the authentication holds so long from now on, whatever
-                          it held before, and the End User is told so; 0: a login is wanted now */
+                          it held before, the End User is told so, and no ticket counts any more;
+                          0: a login is wanted now */
     /* PROBE, PATH_TEST, MOVE, CONNECT: total time; 0: the endpoint's. With a total time, a PROBE
      * or PATH_TEST without a response does not end the IKE SA: the caller decides */
     nanos give_up_ns;
@@ -256,7 +259,7 @@ enum ike_event_kind {
                              IKE_EV_CHILD_SWITCH */
     /* orders */
     IKE_EV_EAP_END,    /* eap_end: the conversation is over early; its number is not used again */
-    IKE_EV_TICKET_END, /* tag: the family of tickets of a session that has ended: none counts */
+    IKE_EV_TICKET_END, /* tag: a family of tickets: none of it counts any more (ticket_end.h) */
     IKE_EV_CHAINS_END, /* session: it is over, and so is its ticket: nothing rests on its
                              certificate chains any more. Only if it had some */
     IKE_EV_LEASE_RELEASE, /* session: the last IKE SA is gone */
@@ -632,7 +635,7 @@ struct ike_session_info {
     bool mobike, fragmentation;
     bool ppk;                 /* a PPK is in the keys of all its IKE SAs and Child SAs (RFC 8784) */
     bool resumed;             /* it began with a session ticket (RFC 5723) */
-    uint64_t ticket_family;   /* Gateway: of its tickets; 0: it has given none */
+    uint64_t ticket_family;   /* Gateway: of its tickets; 0: none counts */
     enum ike_dialect dialect; /* for requests that we send */
     bool clone_refused;       /* NO_ADDITIONAL_SAS, until an SA goes */
     struct ike_config config; /* leased or received */

@@ -107,6 +107,17 @@ void world_ke_run(struct peer *peer, int error)
     }
 }
 
+/* hold - true: the result waits for world_eap_release. */
+static bool hold(struct peer *peer, bool wanted, const struct ike_event *event,
+                 const struct ike_result *result)
+{
+    if (!wanted)
+        return false;
+    peer->held = *result;
+    peer->held_job = event->job;
+    return true;
+}
+
 static void do_job(struct peer *peer, const struct ike_event *event)
 {
     uint8_t auth[PARTY_ROOM];
@@ -131,11 +142,8 @@ static void do_job(struct peer *peer, const struct ike_event *event)
         party_eap(&peer->eap, event, &result);
         if (result.eap_state == IKE_EAP_SUCCESS)
             result.proof.chain = peer->chain;
-        if (peer->hold_eap) {
-            peer->held = result;
-            peer->held_job = event->job;
+        if (hold(peer, peer->hold_eap, event, &result))
             return;
-        }
         break;
     case IKE_EV_TICKET_SEAL:
     case IKE_EV_TICKET_OPEN:
@@ -166,14 +174,13 @@ static void do_job(struct peer *peer, const struct ike_event *event)
     case IKE_EV_CHILD_INSTALL:
         result.error = peer->refuse_install ? ERR_SYSTEM : 0;
         peer->installed++;
-        if (peer->hold_install) {
-            peer->held = result;
-            peer->held_job = event->job;
+        if (hold(peer, peer->hold_install, event, &result))
             return;
-        }
         break;
     default: return;
     }
+    if (hold(peer, peer->hold != 0 && event->kind == peer->hold, event, &result))
+        return;
     ike_complete(peer->ike, event->job, &result, peer->world->now);
 }
 

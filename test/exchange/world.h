@@ -38,14 +38,15 @@ struct peer {
     bool ppk_fails;               /* its keyholder cannot mix the PPK in */
     struct party_tickets tickets; /* as Gateway; they outlive world_restart */
     bool refuse_lease, refuse_install;
-    struct party_eap eap;   /* what the EAP method does */
-    bool hold_eap;          /* its results wait for world_eap_release */
-    bool hold_verify;       /* so do those of AUTH */
-    bool hold_install;      /* and those of Child SAs in the data plane */
-    uint64_t chain;         /* of the certificates of the other end; 0: nobody can revoke them */
-    struct ike_result held; /* the one that waits */
-    ike_job_id held_job;    /* 0: none */
-    bool hold_ke;           /* with ke_jobs: key exchanges wait for world_ke_run */
+    struct party_eap eap;     /* what the EAP method does */
+    bool hold_eap;            /* its results wait for world_eap_release */
+    bool hold_verify;         /* so do those of AUTH */
+    bool hold_install;        /* and those of Child SAs in the data plane */
+    enum ike_event_kind hold; /* and those of this kind: a ticket or a lease; 0: none */
+    uint64_t chain;           /* of the certificates of the other end; 0: nobody can revoke them */
+    struct ike_result held;   /* the one that waits */
+    ike_job_id held_job;      /* 0: none */
+    bool hold_ke;             /* with ke_jobs: key exchanges wait for world_ke_run */
     unsigned n_ke;
     struct {
         ike_job_id job;

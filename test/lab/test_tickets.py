@@ -13,10 +13,10 @@ from test_radius import AAA, radius
 KEEP = {"dpd_action": "restart"}
 
 
-def ends(world, lab, **of_gateway):
+def ends(world, lab, top=None, **of_gateway):
     """EAP through a RADIUS server, over two paths; the Gateway gives tickets."""
     keys = {"remote": {"auth": "eap-radius", "eap_id": "%any", "id": "%any"}, "session_tickets": "yes"} | of_gateway
-    gw = world.ikatd(lab, "gw", gateway(keys, top=radius(AAA)))
+    gw = world.ikatd(lab, "gw", gateway(keys, top=top or radius(AAA)))
     eu = world.ikatd(lab, "eu", end_user({"local": {"auth": "eap-mschapv2", "eap_id": USER}} | paths(), KEEP, top=secrets()))
     assert eu.initiate("net")["success"] == "yes"
     eu.wait_paths(2)
@@ -73,6 +73,21 @@ def test_other_method(world):
     gw.wait_log("the connection demands another EAP method now", 60)
     gw.wait_log("event=session-up", 60)
     eu.wait_paths(2, timeout=60)
+    assert all("resumed" not in sa for sa in gw.established())
+
+
+def test_changed_grant(world):
+    """The RADIUS server changes what it granted (RFC 5176): no ticket brings back what was granted before."""
+    lab = world.lab()
+    server = Freeradius(lab, "host", {USER: (PASSWORD, [])}).start()
+    eu, gw = ends(world, lab, top=radius(AAA, dae="yes"))
+    assert "CoA-ACK" in server.ask(address("lan", "gw"), "coa", {"User-Name": USER, "Idle-Timeout": "3600"})
+    logins = server.requests()
+    gw = again(world, gw)
+    gw.wait_log("it has expired, was used, or its session was ended", 60)
+    gw.wait_log("event=session-up", 60)
+    eu.wait_paths(2, timeout=60)
+    assert server.requests() > logins
     assert all("resumed" not in sa for sa in gw.established())
 
 

@@ -8,7 +8,6 @@
 
 #include "daemon/common/log.h"
 #include "daemon/engine/engine_aaa.h"
-#include "daemon/engine/engine_tickets.h"
 #include "ike/terms/identity.h"
 
 /* --- which sessions --- */
@@ -130,10 +129,11 @@ static enum aaa_error session_change(struct engine *e, const struct ike_session_
                                         .tag = engine_number(e),
                                         .session = session->id,
                                         .lifetime_ns = c->session_timeout_s * NANOS_PER_SEC};
-    if (c->timeout && ike_command(e->ike, &command, e->now) != 0)
+    /* a ticket carries what was granted before */
+    const struct ike_command end_tickets = {.kind = IKE_CMD_END_TICKETS, .session = session->id};
+    if (((c->timeout || c->idle || c->filter) && ike_command(e->ike, &end_tickets, e->now) != 0) ||
+        (c->timeout && ike_command(e->ike, &command, e->now) != 0))
         return AAA_NO_RESOURCES;
-    if ((c->timeout || c->idle || c->filter) && session->ticket_family != 0)
-        engine_ticket_end(e, session->ticket_family); /* it carries what was granted before */
     if (c->idle) {
         grant->what.idle_timeout_s = c->idle_timeout_s;
         engine_aaa_settle(e, grant);

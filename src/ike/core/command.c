@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "ike/core/exchange.h"
+#include "ike/core/ticket_end.h"
 #include "ike/core/upper.h"
 
 static int intent_command(struct sa *sa, const struct ike_command *command, enum intent_kind kind,
@@ -65,6 +66,7 @@ static int delete_ike(struct ike *ike, const struct ike_command *command, nanos 
         return ERR_NOT_FOUND;
     if (sa->life == IKE_HALF_OPEN && sa->parent != 0)
         return ERR_WRONG_STATE; /* such an IKE SA is still a request on its parent */
+    session_tickets_decide_sa(sa, IKE_CANCELLED);
     if (!command->force && sa->life == IKE_ESTABLISHED)
         return intent_command(sa, command, INTENT_DELETE_IKE, 0);
     if (command->force)
@@ -149,9 +151,21 @@ static int reauthenticate(struct ike *ike, const struct ike_command *command, na
     if (heard == NULL)
         return ERR_WRONG_STATE;
     session->tells_lifetime = command->lifetime_ns > 0;
-    if (session->tells_lifetime)
+    if (session->tells_lifetime) {
+        session_tickets_end(session);
         auth_lifetime_set(session, command->lifetime_ns, now);
+    }
     return intent_command(heard, command, INTENT_AUTH_LIFETIME, 0);
+}
+
+static int end_tickets(struct ike *ike, const struct ike_command *command)
+{
+    struct session *session = session_find(ike, command->session);
+    if (session == NULL)
+        return ERR_NOT_FOUND;
+    session_tickets_end(session);
+    emit_ok(ike, command);
+    return 0;
 }
 
 /* cancel - ends the login with this tag. It lost the race against a login over another path. */
@@ -185,6 +199,7 @@ int command_run(struct ike *ike, const struct ike_command *command, nanos now)
     case IKE_CMD_DELETE_CHILD: return delete_child(ike, command);
     case IKE_CMD_DELETE_SESSION: return delete_session(ike, command, now);
     case IKE_CMD_REDIRECT: return redirect(ike, command);
+    case IKE_CMD_END_TICKETS: return end_tickets(ike, command);
     case IKE_CMD_REAUTH: return reauthenticate(ike, command, now);
     }
     ASSERT_NEVER("an unknown command");

@@ -129,24 +129,28 @@ struct held_ticket *held_ticket_find(struct ike *ike, const struct ike_conn *con
     return NULL;
 }
 
-/* fell_silent - nobody said that the session is to end. */
-static bool fell_silent(enum ike_outcome outcome)
-{
-    return outcome == IKE_TIMEOUT || outcome == IKE_NO_PATH;
-}
-
-void held_ticket_session_ended(const struct session *session, enum ike_outcome outcome)
+static struct held_ticket **of_session(const struct session *session)
 {
     struct held_ticket **link = &session->ike->tickets;
     while (*link != NULL && (*link)->session != session->id)
         link = &(*link)->next;
-    bool stays = *link != NULL && fell_silent(outcome);
-    if (*link != NULL && !stays)
+    return link;
+}
+
+void held_ticket_forget(const struct session *session)
+{
+    struct held_ticket **link = of_session(session);
+    if (*link != NULL)
         unlink_ticket(link);
+}
+
+void held_ticket_session_ended(const struct session *session)
+{
+    struct held_ticket *ticket = *of_session(session);
     if (session->chains.n == 0 || !session->established)
         return;
-    if (stays)
-        (*link)->has_chains = true;
+    if (ticket != NULL)
+        ticket->has_chains = true;
     else
         chains_end(session->ike, session->id);
 }

@@ -48,8 +48,10 @@ void held_ticket_drop(struct ike *ike, struct held_ticket *ticket);
 struct held_ticket *held_ticket_ref(struct held_ticket *ticket);
 struct held_ticket *held_ticket_unref(struct held_ticket *ticket); /* takes NULL; returns NULL */
 
-/* held_ticket_session_ended - section 6.2. Emits IKE_EV_CHAINS_END now, or when the ticket goes. */
-void held_ticket_session_ended(const struct session *session, enum ike_outcome outcome);
+/* held_ticket_forget - section 6.2: the session is to end by a word (ticket_end.h). */
+void held_ticket_forget(const struct session *session);
+/* held_ticket_session_ended - emits IKE_EV_CHAINS_END now, or when the ticket that is left goes. */
+void held_ticket_session_ended(const struct session *session);
 void held_tickets_done(struct ike *ike);
 
 #endif

@@ -40,6 +40,7 @@ struct ke_budget {
 };
 
 struct held_ticket;
+struct resumption;
 
 struct ike {
     struct ike_options options;
@@ -79,6 +80,7 @@ struct ike {
     struct early *early[2];             /* to be replayed: early_request.h */
     struct cookie_jar cookies;
     struct held_ticket *tickets; /* owned; of End Users: held_ticket.h */
+    struct resumption *resuming; /* logins of peers by tickets, by `next`: resumption.h */
 
     struct map jobs; /* jobs.h */
 

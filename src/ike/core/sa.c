@@ -11,6 +11,7 @@
 #include "ike/core/inner_address.h"
 #include "ike/core/key_exchange.h"
 #include "ike/core/seal.h"
+#include "ike/core/ticket_end.h"
 #include "ike/core/trace.h"
 #include "ike/core/unprotected_hint.h"
 #include "ike/core/upper.h"
@@ -207,7 +208,10 @@ void sa_life_set(struct sa *sa, enum ike_sa_life life, nanos now)
         sa->unused_at_ns = NANOS_NEVER;
         sa->expires_ns = nanos_after(now, REPLACED_LINGER_NS);
         break;
-    case IKE_DELETING: sa->rekey_at_ns = sa->expires_ns = sa->unused_at_ns = NANOS_NEVER; break;
+    case IKE_DELETING:
+        sa->rekey_at_ns = sa->expires_ns = sa->unused_at_ns = NANOS_NEVER;
+        session_tickets_decide_sa(sa, sa->down_reason);
+        break;
     case IKE_HALF_OPEN:
     case IKE_AUTHENTICATING:
     case IKE_DEAD: break;

@@ -8,6 +8,7 @@
 #include "ike/core/exchange.h"
 #include "ike/core/held_ticket.h"
 #include "ike/core/ike_state.h"
+#include "ike/core/ticket_end.h"
 #include "ike/core/upper.h"
 #include "ike/terms/identity.h"
 
@@ -117,25 +118,13 @@ static void bequeath(const struct session *session)
         child_wait_over(sa);
 }
 
-/* tickets_end - unless the peer just fell silent, none of its tickets counts any more (RFC 5723
- * section 6.2). */
-static void tickets_end(const struct session *session, enum ike_outcome outcome)
-{
-    held_ticket_session_ended(session, outcome);
-    if (session->ticket == NULL || session->ticket->family == 0 || session->ike->closing ||
-        outcome == IKE_TIMEOUT || outcome == IKE_NO_PATH)
-        return;
-    struct ike_event *event = event_add(session->ike, IKE_EV_TICKET_END);
-    event->session = session->id;
-    event->tag = session->ticket->family;
-}
-
 static void session_free(struct session *session, enum ike_outcome outcome)
 {
     struct ike *ike = session->ike;
     ASSERT(session->n_sas == 0 && session->n_children == 0);
     bequeath(session);
-    tickets_end(session, session->ending ? session->end_reason : outcome);
+    session_tickets_decide(session, session->ending ? session->end_reason : outcome);
+    held_ticket_session_ended(session);
     if (session->leased) {
         struct ike_event *event = event_add(ike, IKE_EV_LEASE_RELEASE);
         event->session = session->id;
@@ -170,6 +159,7 @@ static void session_free(struct session *session, enum ike_outcome outcome)
 static void end_begin(struct session *session, enum ike_outcome outcome, nanos now)
 {
     const struct sa *heard = session->sas;
+    session_tickets_decide(session, outcome);
     if (session->ending)
         return;
     session->ending = true;
@@ -292,15 +282,26 @@ static void succeed(struct session *session, nanos now)
         sa_touch(sa);
 }
 
+/* replace - ends the session now, or with the next call. */
+static void replace(struct session *old, const struct session *successor, bool silent, nanos now)
+{
+    if (events_room(old->ike)) {
+        session_down(old, IKE_REPLACED, silent, now);
+        return;
+    }
+    old->successor = successor->id;
+    old->yield_at_ns = now;
+    sa_touch(old->sas);
+}
+
 void session_family_end(struct session *session, nanos now)
 {
     struct session *other = session_of_peer(session, NULL);
     while (other != NULL) {
         struct session *next = session_of_peer(session, other);
         if (other->ticket != NULL && other->ticket->family == session->ticket->family) {
-            other->ticket->family = 0; /* the tickets go on with this session */
-            if (events_room(session->ike))
-                session_down(other, IKE_REPLACED, true, now);
+            other->ticket->continued = true;
+            replace(other, session, true, now);
         }
         other = next;
     }
@@ -311,13 +312,8 @@ static void replace_others(struct session *session, bool silent, nanos now)
     struct session *other = session_of_peer(session, NULL);
     while (other != NULL) {
         struct session *next = session_of_peer(session, other);
-        if (other->id != session->elder && events_room(session->ike)) {
-            session_down(other, IKE_REPLACED, silent, now);
-        } else if (other->id != session->elder) {
-            other->successor = session->id; /* with the next call */
-            other->yield_at_ns = now;
-            sa_touch(other->sas);
-        }
+        if (other->id != session->elder)
+            replace(other, session, silent, now);
         other = next;
     }
 }
@@ -354,7 +350,9 @@ void session_authenticated(struct session *session, struct sa *sa, bool initial_
 void session_down(struct session *session, enum ike_outcome outcome, bool silent, nanos now)
 {
     struct sa *sa = session->sas;
-    if (!silent)
+    if (silent)
+        session_tickets_decide(session, outcome);
+    else
         end_begin(session, outcome, now);
     while (sa != NULL) {
         /* read first: sa_down of the last IKE SA frees the session */
@@ -390,7 +388,7 @@ nanos session_unused_timeout(const struct session *session)
     return configured > 0 ? configured : UNUSED_TIMEOUT_NS;
 }
 
-static bool lives(const struct sa *sa)
+bool session_sa_lives(const struct sa *sa)
 {
     return sa->life == IKE_ESTABLISHED || sa->life == IKE_AUTHENTICATING ||
            sa->life == IKE_HALF_OPEN;
@@ -400,7 +398,7 @@ uint32_t session_live_sas(const struct session *session)
 {
     uint32_t n = 0;
     for (const struct sa *sa = session->sas; sa != NULL; sa = sa->session_next)
-        n += lives(sa);
+        n += session_sa_lives(sa);
     return n;
 }
 
@@ -408,10 +406,10 @@ uint32_t session_lines(const struct session *session)
 {
     uint32_t n = 0;
     for (const struct sa *sa = session->sas; sa != NULL; sa = sa->session_next) {
-        bool first = lives(sa);
+        bool first = session_sa_lives(sa);
         for (const struct sa *other = session->sas; first && other != sa;
              other = other->session_next)
-            first = !lives(other) || other->line != sa->line;
+            first = !session_sa_lives(other) || other->line != sa->line;
         n += first;
     }
     return n;

@@ -15,7 +15,8 @@ struct sa;
 
 /* struct session_ticket - of a Gateway that gave tickets. */
 struct session_ticket {
-    uint64_t family;
+    uint64_t family;       /* 0: none was given, or none counts any more */
+    bool continued;        /* a session that resumed from this one has the family now */
     struct ike_id peer_id; /* IDi as it was sent */
 };
 
@@ -160,7 +161,9 @@ bool session_moves(struct session *session, nanos now) MUST_USE;
  * 8). */
 bool session_children_full(const struct session *session);
 
-/* session_live_sas - the IKE SAs that count against max_ike_sas. */
+/* session_sa_lives - the IKE SA is one of those that session_live_sas counts. session_live_sas - the
+ * IKE SAs that count against max_ike_sas. */
+bool session_sa_lives(const struct sa *sa);
 uint32_t session_live_sas(const struct session *session);
 /* session_lines - the same, but of the IKE SAs of one line of rekeys only one counts. */
 uint32_t session_lines(const struct session *session);

@@ -140,8 +140,7 @@ void login_ticket_opened(struct sa *sa, const struct ike_result *result, nanos n
         refuse(sa, result->reason != NULL ? result->reason : "it is not ours, or over", now);
         return;
     }
-    login->resumption->ticket = *result->ticket;
-    login->resumption->opened_ns = now;
+    resumption_opened(sa, result->ticket, now);
     const char *why = refusal(sa, result->ticket, &conn);
     if (why != NULL) {
         refuse(sa, why, now);

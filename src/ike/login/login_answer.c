@@ -394,6 +394,10 @@ static void answer_step(struct sa *sa, nanos now)
 {
     struct login *login = sa->login;
     int error = 0;
+    if (login->resumption != NULL && login->resumption->over) {
+        refuse(sa, N_AUTHENTICATION_FAILED, "its session ticket ended meanwhile", now);
+        return;
+    }
     if (last_response(login) && sa->session == NULL) {
         if (!begin_session(sa, now) || ask_lease(sa))
             return;

@@ -15,6 +15,12 @@ void resumption_free(struct resumption *resumption)
 {
     if (resumption == NULL)
         return;
+    if (resumption->next != NULL)
+        resumption->next->previous = resumption->previous;
+    if (resumption->previous != NULL)
+        resumption->previous->next = resumption->next;
+    else if (resumption->ike != NULL)
+        resumption->ike->resuming = resumption->next;
     held_ticket_unref(resumption->held);
     free(resumption);
 }
@@ -157,6 +163,26 @@ void resumption_again(struct sa *sa, struct intent *intent, bool silent)
     intent->ticket_silent = silent && !held->doubted;
     if (!intent->ticket_silent)
         held_ticket_drop(sa->ike, held);
+}
+
+/* --- Gateway: which tickets count --- */
+
+void resumption_opened(struct sa *sa, const struct ike_ticket *ticket, nanos now)
+{
+    struct resumption *resumption = sa->login->resumption;
+    resumption->ticket = *ticket;
+    resumption->opened_ns = now;
+    resumption->ike = sa->ike;
+    resumption->next = sa->ike->resuming;
+    if (resumption->next != NULL)
+        resumption->next->previous = resumption;
+    sa->ike->resuming = resumption;
+}
+
+void login_tickets_ended(struct ike *ike, uint64_t family)
+{
+    for (struct resumption *r = ike->resuming; r != NULL; r = r->next)
+        r->over |= r->ticket.family == family;
 }
 
 /* --- Gateway: IKE_AUTH --- */

@@ -31,6 +31,9 @@ struct resumption {
     struct held_ticket *held; /* End User: a reference */
     struct ike_ticket ticket; /* Gateway: what the ticket says */
     nanos opened_ns;          /* since then ticket.valid_ns and certs_ns count */
+    struct ike *ike;          /* Gateway: `next` is a list there; NULL: it is not in it yet */
+    struct resumption *next, *previous;
+    bool over; /* Gateway: meanwhile its tickets ended (ticket_end.h) */
 };
 
 void resumption_free(struct resumption *resumption); /* takes NULL */
@@ -63,6 +66,8 @@ void resumption_again(struct sa *sa, struct intent *intent, bool silent);
 
 /* --- Gateway --- */
 
+/* resumption_opened - what the ticket says, which was opened now. */
+void resumption_opened(struct sa *sa, const struct ike_ticket *ticket, nanos now);
 /* resumption_answer - an IKE_AUTH request behind IKE_SESSION_RESUME. `auth` NULL: it has none. */
 enum answer_verdict resumption_answer(struct sa *sa, struct answering *answering,
                                       const struct wire_auth *auth);
