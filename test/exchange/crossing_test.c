@@ -3,6 +3,7 @@
  * becomes of the SAs afterwards: the explorer. */
 #include <stdio.h>
 
+#include "base/reader.h"
 #include "exchange/scenario.h"
 
 #define LATER "CREATE_CHILD_SA response: N(TEMPORARY_FAILURE)"
@@ -93,11 +94,60 @@ static void line_of_rekeys(void **state)
     }
 }
 
+/* --- a check of the predecessor that ends late --- */
+
+static uint64_t predecessor; /* its SPI of the initiator */
+static bool checks_pass;
+
+/* late_check - the Gateway's check of a new address is lost on the predecessor, and so is the Delete. */
+static bool late_check(struct world *world, bool to_b, struct ike_datagram *d)
+{
+    struct reader r = reader_of(span_of(d->octets, d->len));
+    uint64_t spi_i = read_u64(&r);
+    bool response = (d->octets[19] & 0x20) != 0;
+    (void)world;
+    if (spi_i != predecessor || d->octets[18] != WIRE_INFORMATIONAL || response)
+        return true;
+    bool is_delete = to_b && world_n_sas(&world->a) > 1;
+    return to_b ? !is_delete : checks_pass;
+}
+
+/* The End User moves an IKE SA, rekeys it, and moves the heir on. The check of the first move ends last:
+ * it leads the heir nowhere (RFC 4555 section 3.5). */
+static void old_check_ends_last(void **state)
+{
+    (void)state;
+    struct world *world = scenario_up(40);
+    ike_sa_id old = world_sa(&world->a, 0);
+    predecessor = scenario_sa(&world->a, old).spi_i;
+    checks_pass = false;
+    world->hook = late_check;
+    struct ike_command move = {.kind = IKE_CMD_MOVE, .sa = old, .path = world_path(1)};
+    assert_int_equal(world_command(&world->a, move), IKE_OK);
+    assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_REKEY_IKE, old), IKE_OK);
+    assert_int_equal(world_n_sas(&world->b), 2); /* the Delete does not arrive */
+    struct ike_command on = {
+        .kind = IKE_CMD_MOVE, .sa = world_sa(&world->a, 0), .path = world_path(2)};
+    assert_int_equal(world_command(&world->a, on), IKE_OK);
+    ike_sa_id heir = world_sa(&world->b, 0);
+    assert_int_equal(scenario_sa(&world->b, heir).path.remote.address.octets[3], 3);
+    checks_pass = true;
+    unsigned before = world->b.counts[IKE_EV_EXCHANGE];
+    for (int i = 0; i < 60 && world->b.counts[IKE_EV_EXCHANGE] == before; i++)
+        world_run(world, NANOS_PER_SEC);
+    assert_int_equal(world->b.counts[IKE_EV_EXCHANGE], before + 1);
+    assert_int_equal(scenario_sa(&world->b, heir).path.remote.address.octets[3], 3);
+    world->hook = NULL;
+    world_run(world, 200 * NANOS_PER_SEC);
+    scenario_end(world);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(crossing),
         cmocka_unit_test(line_of_rekeys),
+        cmocka_unit_test(old_check_ends_last),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

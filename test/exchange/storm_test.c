@@ -99,7 +99,8 @@ static void storm(void **state)
 static void found(void **state)
 {
     (void)state;
-    static const uint64_t seeds[] = {8421, 10566, 10893, 11293, 16086, 16505, 21320};
+    static const uint64_t seeds[] = {8421,  10566, 10893,  11293, 16086,
+                                     16505, 21320, 204746, 301278};
     for (size_t i = 0; i < ARRAY_LEN(seeds); i++)
         one_storm(seeds[i]);
 }

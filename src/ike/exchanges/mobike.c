@@ -192,6 +192,9 @@ void mobike_moved(struct sa *sa, const struct ike_path *path, const struct nat_s
 void mobike_apply_pending(struct sa *sa)
 {
     struct sa *moved = sa_heir(sa) != NULL ? sa_heir(sa) : sa;
+    /* RFC 4555 section 3.5: the last move counts. The heir has moved since, and checks that path. */
+    if (moved->pending_ns > sa->pending_ns)
+        return;
     moved->nat_local = sa->pending_nat_local;
     moved->nat_remote = sa->pending_nat_remote;
     moved->peer_addresses[0] = sa->pending_path.remote.address;
