@@ -3,7 +3,8 @@
 #define DAEMON_AAA_CHANNEL_H
 
 /* What the engine and the aaa process say to each other, over daemon/common/channel.h: structs, and
- * a struct aaa_server behind a request that loads one. */
+ * a struct aaa_server behind a request that loads one. What is true or false is an octet, 1 or 0,
+ * which the receiver checks: another value is no bool. */
 
 #include "daemon/common/eap_channel.h"
 #include "daemon/common/key_channel.h"
@@ -49,15 +50,15 @@ struct aaa_tls {
 struct aaa_server {
     char name[LIMIT_NAME];
     struct address address;
-    uint8_t
-        stream; /* 1: RADIUS/TLS (RFC 6614) at `tls_port`; 0: RADIUS over UDP at the other two */
+    /* 1: RADIUS/TLS (RFC 6614) at `tls_port`; 0: RADIUS over UDP at the other two */
+    uint8_t stream;
     uint16_t tls_port, auth_port, acct_port;
-    int32_t preference; /* the highest is asked first */
-    bool class_group;   /* Class names groups, as Filter-Id does */
-    bool accounting;    /* it takes Accounting-Requests */
-    bool watched;       /* it answers Status-Server */
-    bool dae;           /* it may send Disconnect-Requests and CoA-Requests, to dae_port */
-    bool undated;       /* ... also without an Event-Timestamp */
+    int32_t preference;  /* the highest is asked first */
+    uint8_t class_group; /* Class names groups, as Filter-Id does */
+    uint8_t accounting;  /* it takes Accounting-Requests */
+    uint8_t watched;     /* it answers Status-Server */
+    uint8_t dae;         /* it may send Disconnect-Requests and CoA-Requests, to dae_port */
+    uint8_t undated;     /* ... also without an Event-Timestamp */
     uint16_t dae_port;
     nanos interval_ns; /* between Interim-Updates; 0: as the server says */
     uint32_t retransmit_tries, max_requests;
@@ -125,8 +126,8 @@ struct aaa_account {
     uint32_t cause; /* of a stop: enum aaa_cause */
     int64_t at_s;   /* when: seconds since 1970 */
     uint32_t duration_s;
-    uint32_t port;  /* number of the session in the engine */
-    bool by_server; /* a RADIUS server let it in */
+    uint32_t port;     /* number of the session in the engine */
+    uint8_t by_server; /* a RADIUS server let it in */
     char session_id[AAA_SESSION_ID];
     char conn[LIMIT_NAME], nas[LIMIT_ID / 2]; /* nas: the Gateway's identity */
     char called[ENDPOINT_TEXT_MAX], calling[ENDPOINT_TEXT_MAX];
@@ -158,8 +159,8 @@ enum aaa_error {
 
 /* struct aaa_change - which sessions, all that is given fits, and what becomes of them. */
 struct aaa_change {
-    bool disconnect; /* else: the values below become those of the sessions */
-    bool timeout, idle, filter;
+    uint8_t disconnect; /* else: the values below become those of the sessions */
+    uint8_t timeout, idle, filter;
     uint32_t session_timeout_s, idle_timeout_s;
     struct aaa_groups groups; /* filter */
     /* empty, NONE and 0: not given */

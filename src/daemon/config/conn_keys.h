@@ -7,7 +7,7 @@
 #include "daemon/config/conn_build.h"
 
 enum key_kind {
-    KEY_BOOL,        /* bool */
+    KEY_BOOL,        /* bool; uint8_t where other processes read it: 1 or 0 */
     KEY_TIME,        /* nanos */
     KEY_U16,         /* uint16_t */
     KEY_U32,         /* uint32_t */

@@ -44,6 +44,9 @@ void engine_aaa_settle(struct engine *e, struct grant *grant);
 /* engine_change.c: a server asks for a change of sessions; it gets its answer by `job`. */
 void engine_change(struct engine *e, uint64_t job, const struct aaa_change *change);
 
+/* engine_change_sound - what the aaa process says has the form of a change. */
+bool engine_change_sound(const struct aaa_change *change);
+
 /* engine_groups_fit - each round of the login that demands groups has one of them. */
 bool engine_groups_fit(const struct engine *e, const struct ike_conn *conn,
                        const struct aaa_groups *groups);

@@ -17,9 +17,10 @@ static bool text_sound(const char *text, size_t cap)
     return memchr(text, 0, cap) != NULL;
 }
 
-static bool change_sound(const struct aaa_change *c)
+bool engine_change_sound(const struct aaa_change *c)
 {
-    bool sound = c->groups.n <= AAA_GROUPS && c->user_len <= RADIUS_VALUE &&
+    bool sound = (c->disconnect | c->timeout | c->idle | c->filter) <= 1 &&
+                 c->groups.n <= AAA_GROUPS && c->user_len <= RADIUS_VALUE &&
                  text_sound(c->session_id, sizeof(c->session_id)) &&
                  text_sound(c->calling, sizeof(c->calling)) &&
                  text_sound(c->conn, sizeof(c->conn)) && text_sound(c->nas, sizeof(c->nas));
@@ -184,7 +185,7 @@ void engine_change(struct engine *e, uint64_t job, const struct aaa_change *chan
     struct aaa_request answer = {.kind = AAA_CHANGED, .job = job};
     unsigned sessions = 0;
     enum aaa_error error =
-        change_sound(change) ? change_prepare(e, change, &sessions) : AAA_INVALID_REQUEST;
+        engine_change_sound(change) ? change_prepare(e, change, &sessions) : AAA_INVALID_REQUEST;
     if (error == AAA_DONE)
         error = change_make(e, change);
     log_line(LOG_LEVEL_INFO, "event=radius-change kind=%s sessions=%u error-cause=%u",

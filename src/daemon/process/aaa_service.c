@@ -132,7 +132,9 @@ static bool tls_sound(const struct aaa_tls *tls)
 
 static bool server_sound(const struct aaa_server *server)
 {
-    return server->stream <= 1 && (server->stream == 0 || tls_sound(&server->tls)) &&
+    int flags = server->stream | server->class_group | server->accounting | server->watched |
+                server->dae | server->undated;
+    return flags <= 1 && (server->stream == 0 || tls_sound(&server->tls)) &&
            text_sound(server->name, sizeof(server->name)) && server->name[0] != '\0' &&
            server->secret_len != 0 && server->secret_len <= sizeof(server->secret) &&
            (server->address.family == ADDRESS_V4 || server->address.family == ADDRESS_V6) &&

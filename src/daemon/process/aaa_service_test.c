@@ -709,6 +709,23 @@ static void hostile_engine(void **state)
     }
 }
 
+/* A server of which one flag is neither true nor false: it takes no place of the one that is loaded. */
+static void hostile_flags(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 6; i++) {
+        uint32_t changed;
+        server_load(false);
+        uint8_t *flags[] = {&loaded.stream,  &loaded.class_group, &loaded.accounting,
+                            &loaded.watched, &loaded.dae,         &loaded.undated};
+        memcpy(loaded.secret, SECRET, sizeof(SECRET) - 1);
+        *flags[i] = 2;
+        assert_int_equal(aaa_service_load(service, &loaded, &changed), ERR_INVALID);
+        assert_int_equal(changed, 0);
+        assert_int_equal(loaded.secret[0], 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -730,6 +747,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(accounts_late, setup, teardown),
         cmocka_unit_test_setup_teardown(staged_by_a_loader, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_engine, setup, teardown),
+        cmocka_unit_test_setup_teardown(hostile_flags, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -94,7 +94,7 @@ static bool account_sound(const struct aaa_account *a)
 {
     bool known =
         aaa_account_of_session(a->kind) || a->kind == AAA_ACCOUNT_ON || a->kind == AAA_ACCOUNT_OFF;
-    bool sound = known && text_sound(a->session_id, sizeof(a->session_id)) &&
+    bool sound = known && a->by_server <= 1 && text_sound(a->session_id, sizeof(a->session_id)) &&
                  a->session_id[0] != '\0' && text_sound(a->conn, sizeof(a->conn)) &&
                  text_sound(a->nas, sizeof(a->nas)) && family_sound(&a->nas_address) &&
                  text_sound(a->called, sizeof(a->called)) &&

@@ -184,6 +184,9 @@ static void hostile_engine(void **state)
     a.n_classes = 0;
     a.n_paths = AAA_PATHS + 1;
     assert_int_equal(account_queue_add(queue, &a), ERR_INVALID);
+    a.n_paths = 0;
+    a.by_server = 2;
+    assert_int_equal(account_queue_add(queue, &a), ERR_INVALID);
     memset(&a, 0xff, sizeof(a));
     a.kind = AAA_ACCOUNT_STOP;
     assert_int_equal(account_queue_add(queue, &a), ERR_INVALID);
