@@ -102,6 +102,32 @@ static void settings_syntax(void **state)
     settings_done(&s);
 }
 
+/* Twenty thousand sections, each opened twice: the keys of both are in one, and the later value counts. */
+static void settings_many(void **state)
+{
+    (void)state;
+    enum { MANY = 20000 };
+    char *text = malloc(2 * MANY * 48), *end = text;
+    struct settings s;
+    assert_non_null(text);
+    for (int pass = 0; pass < 2; pass++) {
+        end += sprintf(end, "c {\n");
+        for (int i = 0; i < MANY; i++)
+            end += sprintf(end, "n%d { x = %d\n k%d = %d }\n", i, i + pass, pass, i);
+        end += sprintf(end, "}\n");
+    }
+    assert_int_equal(parse(text, &s), 0);
+    int i = 0;
+    for (const struct tree *one = tree_get(s.root, "c")->first; one != NULL; one = one->next, i++) {
+        assert_int_equal(atoi(one->name + 1), i);
+        assert_int_equal(atoi(tree_text(one, "x")), i + 1);
+        assert_true(tree_text(one, "k0") != NULL && tree_text(one, "k1") != NULL);
+    }
+    assert_int_equal(i, MANY);
+    settings_done(&s);
+    free(text);
+}
+
 /* Reading goes on behind what is wrong with a line, and ends where braces may be missing. */
 static void settings_all_errors(void **state)
 {
@@ -217,13 +243,10 @@ static void values(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(vici_example),
-        cmocka_unit_test(vici_hostile),
-        cmocka_unit_test(settings_syntax),
-        cmocka_unit_test(settings_errors),
-        cmocka_unit_test(settings_all_errors),
-        cmocka_unit_test(settings_include),
-        cmocka_unit_test(values),
+        cmocka_unit_test(vici_example),        cmocka_unit_test(vici_hostile),
+        cmocka_unit_test(settings_syntax),     cmocka_unit_test(settings_errors),
+        cmocka_unit_test(settings_all_errors), cmocka_unit_test(settings_include),
+        cmocka_unit_test(settings_many),       cmocka_unit_test(values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

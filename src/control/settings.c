@@ -264,16 +264,31 @@ static int include(struct parser *p, const char *pattern, struct tree *section, 
 
 /* --- sections --- */
 
+/* name_key - of a name in a section: a section may have tens of thousands. */
+static uint64_t name_key(const struct tree *parent, const char *name)
+{
+    uint64_t key = 14695981039346656037u ^ (uintptr_t)parent; /* FNV-1a */
+    for (; *name != '\0'; name++)
+        key = (key ^ (uint8_t)*name) * 1099511628211u;
+    return key;
+}
+
+/* find - the node of that name in a section that new_node() has filled; NULL: none. */
+static struct tree *find(const struct parser *p, const struct tree *parent, const char *name)
+{
+    return map_get(&p->settings->names, name_key(parent, name));
+}
+
 static struct tree *new_node(struct parser *p, struct tree *parent, enum tree_kind kind,
                              const char *name)
 {
     struct tree *node =
         kind == TREE_VALUE ? tree_value(name, (struct span){0}) : tree_new(kind, name);
-    if (node != NULL) {
-        node->file = p->file;
-        node->line = p->line;
-        tree_append(parent, node);
-    }
+    if (node == NULL || map_set(&p->settings->names, name_key(parent, name), node) != 0)
+        return tree_free(node);
+    node->file = p->file;
+    node->line = p->line;
+    tree_append(parent, node);
     return node;
 }
 
@@ -283,7 +298,7 @@ static int assign(struct parser *p, struct tree *section, const char *name)
     unsigned line = p->line;
     p->pos++;
     int err = read_text(p, &text);
-    struct tree *node = tree_get(section, name);
+    struct tree *node = find(p, section, name);
     if (err == 0 && node != NULL && node->kind != TREE_VALUE)
         err = fail(p, name, "is a section, not a key");
     if (err == 0 && node == NULL)
@@ -307,7 +322,7 @@ static int assign(struct parser *p, struct tree *section, const char *name)
 /* The names of inherited sections are kept as a list child ":" and resolved when all is read. */
 static int read_parents(struct parser *p, struct tree *section)
 {
-    struct tree *parents = tree_get(section, ":");
+    struct tree *parents = find(p, section, ":");
     if (parents == NULL)
         parents = new_node(p, section, TREE_LIST, ":");
     do {
@@ -331,7 +346,7 @@ static int read_parents(struct parser *p, struct tree *section)
 
 static int open_section(struct parser *p, struct tree *parent, const char *name, unsigned depth)
 {
-    struct tree *section = tree_get(parent, name);
+    struct tree *section = find(p, parent, name);
     if (depth == SECTION_DEPTH_MAX)
         return fail(p, name, "sections are nested too deep");
     if (section != NULL && section->kind != TREE_SECTION)
@@ -537,6 +552,8 @@ static void cannot(struct settings *settings, const char *path, const char *why)
 
 static int finish(struct settings *settings, int err)
 {
+    map_done(&settings->names);
+    settings->names = (struct map){0};
     if (err == 0)
         err = resolve(settings, settings->root, 0);
     if (err == 0)

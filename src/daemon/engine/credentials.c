@@ -20,9 +20,16 @@ struct key_entry {
     uint8_t id[KEY_ID_SIZE];
 };
 
+struct policy_entry {
+    UT_hash_handle hh;
+    uint32_t number;
+    struct cert_policy policy;
+};
+
 struct credentials {
-    size_t n_policies;
-    struct cert_policy **policies; /* number - 1 is the index */
+    size_t n_policies, policies_cap;
+    struct policy_entry **policies; /* number - 1 is the index */
+    struct policy_entry *by_policy; /* the same: hundreds of thousands of rounds ask for theirs */
     struct entry *certs;
     struct key_entry *keys;
 };
@@ -48,6 +55,7 @@ struct credentials *credentials_free(struct credentials *c)
         HASH_DEL(c->keys, key);
         free(key);
     }
+    HASH_CLEAR(hh, c->by_policy);
     for (size_t i = 0; i < c->n_policies; i++)
         free(c->policies[i]);
     free(c->policies);
@@ -57,33 +65,44 @@ struct credentials *credentials_free(struct credentials *c)
 
 /* --- policies --- */
 
-/* policy_same - compares octets; both structs were zero before they were filled. */
-static bool policy_same(const struct cert_policy *a, const struct cert_policy *b)
+static int policies_reserve(struct credentials *c)
 {
-    return memcmp((const uint8_t *)a, (const uint8_t *)b, sizeof(*a)) == 0;
+    size_t cap = c->policies_cap == 0 ? 16 : 2 * c->policies_cap;
+    if (c->n_policies < c->policies_cap)
+        return 0;
+    struct policy_entry **policies = reallocarray(c->policies, cap, sizeof(c->policies[0]));
+    if (policies == NULL)
+        return ERR_NO_MEMORY;
+    c->policies = policies;
+    c->policies_cap = cap;
+    return 0;
 }
 
 uint32_t credentials_policy_add(struct credentials *c, const struct cert_policy *policy)
 {
-    for (size_t i = 0; i < c->n_policies; i++)
-        if (policy_same(c->policies[i], policy))
-            return (uint32_t)i + 1;
-    struct cert_policy **policies =
-        reallocarray(c->policies, c->n_policies + 1, sizeof(c->policies[0]));
-    if (policies == NULL)
+    struct policy_entry *entry;
+    /* by its octets: the struct was zero before it was filled */
+    HASH_FIND(hh, c->by_policy, policy, sizeof(*policy), entry);
+    if (entry != NULL)
+        return entry->number;
+    entry = policies_reserve(c) == 0 ? malloc(sizeof(*entry)) : NULL;
+    if (entry == NULL)
         return 0;
-    c->policies = policies;
-    struct cert_policy *copy = malloc(sizeof(*copy));
-    if (copy == NULL)
+    memset(entry, 0, sizeof(*entry));
+    memcpy(&entry->policy, policy, sizeof(*policy)); /* with its padding */
+    HASH_ADD(hh, c->by_policy, policy, sizeof(entry->policy), entry);
+    if (!TABLE_HAS(entry)) {
+        free(entry);
         return 0;
-    *copy = *policy;
-    policies[c->n_policies++] = copy;
-    return (uint32_t)c->n_policies;
+    }
+    c->policies[c->n_policies++] = entry;
+    entry->number = (uint32_t)c->n_policies;
+    return entry->number;
 }
 
 const struct cert_policy *credentials_policy(const struct credentials *c, uint32_t number)
 {
-    return number == 0 || number > c->n_policies ? NULL : c->policies[number - 1];
+    return number == 0 || number > c->n_policies ? NULL : &c->policies[number - 1]->policy;
 }
 
 /* --- certificates --- */
