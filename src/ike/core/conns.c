@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The connections that are loaded, in the order of loading. A map leads from the hash of a name to
- * its place plus one. No two names with one hash are loaded. */
+/* The connections that are loaded, in the order of loading. Each has a number, later ones a higher one,
+ * and a map leads from the hash of a name to the number. So no place but its own has to be known when
+ * one leaves. No two names with one hash are loaded. */
 #include "ike/core/conn_index.h"
 
 #include <stdlib.h>
@@ -16,16 +17,19 @@ static uint64_t name_key(const char *name)
     return key;
 }
 
-static void place_set(struct ike *ike, uint64_t key, size_t place)
-{
-    int err = map_set(&ike->conns_by_name, key, (void *)(uintptr_t)(place + 1));
-    ASSERT(err == 0); /* ike_conn_reserve made room */
-}
-
+/* conn_place - of the connection of that name; n_conns: it is not loaded. */
 static size_t conn_place(const struct ike *ike, const char *name)
 {
-    size_t i = (uintptr_t)map_get(&ike->conns_by_name, name_key(name));
-    return i > 0 && strcmp(ike->conns[i - 1]->name, name) == 0 ? i - 1 : ike->n_conns;
+    uint64_t number = (uintptr_t)map_get(&ike->conns_by_name, name_key(name));
+    size_t first = 0, end = number > 0 ? ike->n_conns : 0;
+    while (first < end) {
+        size_t middle = first + (end - first) / 2;
+        if (ike->conn_numbers[middle] < number)
+            first = middle + 1;
+        else
+            end = middle;
+    }
+    return number > 0 && strcmp(ike->conns[first]->name, name) == 0 ? first : ike->n_conns;
 }
 
 int ike_conn_reserve(struct ike *ike, size_t n)
@@ -33,9 +37,11 @@ int ike_conn_reserve(struct ike *ike, size_t n)
     if (n > ike->conns_cap) {
         size_t cap = n > 2 * ike->conns_cap ? n : 2 * ike->conns_cap;
         struct ike_conn **conns = reallocarray(ike->conns, cap, sizeof(struct ike_conn *));
-        if (conns == NULL)
+        ike->conns = conns != NULL ? conns : ike->conns;
+        uint64_t *numbers = reallocarray(ike->conn_numbers, cap, sizeof(numbers[0]));
+        ike->conn_numbers = numbers != NULL ? numbers : ike->conn_numbers;
+        if (conns == NULL || numbers == NULL)
             return ERR_NO_MEMORY;
-        ike->conns = conns;
         ike->conns_cap = cap;
     }
     return map_reserve(&ike->conns_by_name, n);
@@ -56,7 +62,9 @@ int ike_conn_add(struct ike *ike, struct ike_conn *conn)
         return ERR_NO_MEMORY;
     if (map_get(&ike->conns_by_name, key) != NULL)
         return ERR_INVALID; /* 64 bits: never by accident */
-    place_set(ike, key, ike->n_conns);
+    int err = map_put(&ike->conns_by_name, key, (void *)(uintptr_t)++ike->last_conn);
+    ASSERT(err == 0); /* ike_conn_reserve made room */
+    ike->conn_numbers[ike->n_conns] = ike->last_conn;
     ike->conns[ike->n_conns++] = ike_conn_ref(conn);
     return 0;
 }
@@ -68,10 +76,10 @@ int ike_conn_remove(struct ike *ike, const char *name)
     if (i == ike->n_conns)
         return ERR_NOT_FOUND;
     struct ike_conn *gone = ike->conns[i];
-    memmove(ike->conns + i, ike->conns + i + 1, (--ike->n_conns - i) * sizeof(ike->conns[0]));
+    size_t behind = --ike->n_conns - i;
+    memmove(ike->conns + i, ike->conns + i + 1, behind * sizeof(ike->conns[0]));
+    memmove(ike->conn_numbers + i, ike->conn_numbers + i + 1, behind * sizeof(uint64_t));
     (void)map_take(&ike->conns_by_name, name_key(name));
-    for (size_t j = i; j < ike->n_conns; j++)
-        place_set(ike, name_key(ike->conns[j]->name), j);
     ike_conn_unref(gone);
     return 0;
 }

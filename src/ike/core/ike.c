@@ -140,6 +140,7 @@ struct ike *ike_free(struct ike *ike)
     for (size_t i = 0; i < ike->n_conns; i++)
         ike_conn_unref(ike->conns[i]);
     free(ike->conns);
+    free(ike->conn_numbers);
     trace_free(ike->trace);
     counters_done(&ike->counters);
     free(ike->scratch);

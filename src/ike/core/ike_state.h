@@ -50,6 +50,8 @@ struct ike {
     nanos now; /* of the current call */
 
     struct ike_conn **conns;
+    uint64_t *conn_numbers; /* beside conns, growing: conns.c */
+    uint64_t last_conn;
     size_t n_conns, conns_cap;
     struct map conns_by_name; /* conns.c */
 
