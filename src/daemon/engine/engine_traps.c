@@ -84,8 +84,8 @@ static void hold_open_family(const struct ike_conn *conn, const struct ike_child
     list->ts[list->n++] = ts;
 }
 
-/* trap_rest_add - a Child SA may be narrower than the trap that asked for it. The rest of the trap stays: its packets would
- * leave in the clear. */
+/* trap_rest_add - a Child SA may be narrower than the trap that asked for it. The rest of the trap
+ * stays: its packets would leave in the clear. */
 static void trap_rest_add(const struct ike_conn *conn, const struct ike_child_policy *child,
                           struct ike_ts_list *list)
 {
