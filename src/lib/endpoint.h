@@ -7,8 +7,6 @@
  * lib_config.c: a text becomes connections, pools and secrets. lib_esp.c: Child SAs and packets.
  */
 
-#include <uthash.h>
-
 #include "crypto/esp_cipher.h"
 #include "crypto/provider.h"
 #include "daemon/engine/pools.h"

@@ -5,6 +5,7 @@
 
 #include <utlist.h>
 
+#include "base/table.h"
 #include "esp/selector.h"
 #include "lib/endpoint.h"
 #include "multipath/install.h"
@@ -76,15 +77,20 @@ static void timed_update(struct lib_esp *esp, struct child *child)
     child->timed = timed;
 }
 
+static void child_free(struct lib_esp *esp, struct child *child)
+{
+    esp_policy_remove(esp->policy, child->esp);
+    changed(esp);
+    esp_child_free(child->esp);
+    free(child);
+}
+
 static void child_drop(struct lib_esp *esp, struct child *child)
 {
     if (child->timed)
         DL_DELETE(esp->timed, child);
     HASH_DEL(esp->children, child);
-    esp_policy_remove(esp->policy, child->esp);
-    changed(esp);
-    esp_child_free(child->esp);
-    free(child);
+    child_free(esp, child);
 }
 
 struct lib_esp *lib_esp_free(struct lib_esp *esp)
@@ -165,6 +171,10 @@ int lib_esp_install(struct lib_esp *esp, const struct ike_child_install *install
     child->path = install->path;
     child->alive_ns = esp->ikat->now;
     HASH_ADD(hh, esp->children, id, sizeof(child->id), child);
+    if (!TABLE_HAS(child)) {
+        child_free(esp, child);
+        return ERR_NO_MEMORY;
+    }
     placed(esp, child, install->sa);
     error = install->outbound_now ? outbound_on(esp, child) : 0;
     if (error != 0)

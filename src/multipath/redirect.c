@@ -100,6 +100,8 @@ void redirect_home(struct vpn *vpn)
 void redirect_configured(struct vpn *vpn, const struct address remotes[REMOTES_MAX], uint8_t n)
 {
     struct vpn_gateway *gateway = vpn->gateway;
+    if (gateway == NULL)
+        return; /* a Gateway's own */
     if (vpn->session.id != 0 && vpn->redirect.n_home > 0) {
         memcpy(gateway->home, remotes, sizeof(gateway->home));
         vpn->redirect.n_home = n;

@@ -260,15 +260,31 @@ static int aaa_step(struct engine *e, const struct ike_event *event)
     return error != 0 ? error : engine_aaa_send(e, &request);
 }
 
+static bool same_certs(const struct cert_policy *a, const struct cert_policy *b)
+{
+    return a->n_certs == b->n_certs && a->n_cas == b->n_cas && a->n_pubkeys == b->n_pubkeys &&
+           a->n_policies == b->n_policies && memcmp(a->certs, b->certs, sizeof(a->certs)) == 0 &&
+           memcmp(a->cas, b->cas, sizeof(a->cas)) == 0 &&
+           memcmp(a->pubkeys, b->pubkeys, sizeof(a->pubkeys)) == 0 &&
+           memcmp(a->policies, b->policies, sizeof(a->policies)) == 0;
+}
+
+static bool same_strength(const struct cert_policy *a, const struct cert_policy *b)
+{
+    return a->revocation == b->revocation && a->pss == b->pss &&
+           a->chain_hashes == b->chain_hashes && a->ike_hashes == b->ike_hashes &&
+           a->strength.rsa_bits == b->strength.rsa_bits &&
+           a->strength.ecdsa_bits == b->strength.ecdsa_bits &&
+           a->strength.ed25519 == b->strength.ed25519 && a->strength.ed448 == b->strength.ed448;
+}
+
 /* groups_alone - the policies of the two connections differ in nothing but the groups of the RADIUS
  * server: the conversation under the one has proven all else for the other. */
 static bool groups_alone(const struct engine *e, uint32_t credentials, uint32_t begun_with)
 {
-    struct cert_policy one = *policy_of(e, credentials), other = *policy_of(e, begun_with);
-    one.n_groups = other.n_groups = 0;
-    memset(one.groups, 0, sizeof(one.groups));
-    memset(other.groups, 0, sizeof(other.groups));
-    return one.eap == EAP_CREDENTIALS_RADIUS && memcmp(&one, &other, sizeof(one)) == 0;
+    const struct cert_policy *a = policy_of(e, credentials), *b = policy_of(e, begun_with);
+    return a->eap == EAP_CREDENTIALS_RADIUS && a->eap == b->eap && same_certs(a, b) &&
+           same_strength(a, b) && identity_equal(&a->ca_id, &b->ca_id);
 }
 
 /* complete_unfit - the conversation is kept; the next connection may ask. */

@@ -69,7 +69,8 @@ static void door_open(struct ikat *owner, uint32_t interface, uint8_t host, uint
 static const struct door *door_known(const struct ikat_address *address)
 {
     for (unsigned i = 0; i < n_doors; i++)
-        if (memcmp(&doors[i].known_as, address, sizeof(*address)) == 0)
+        if (doors[i].known_as.port == address->port &&
+            memcmp(doors[i].known_as.octets, address->octets, sizeof(address->octets)) == 0)
             return &doors[i];
     return NULL;
 }
@@ -99,7 +100,7 @@ static void take(struct ikat *from, const struct ikat_output *output)
 static void receive(struct door *door)
 {
     uint8_t octets[65536];
-    struct sockaddr_in sender;
+    struct sockaddr_in sender = {0};
     socklen_t len = sizeof(sender);
     ssize_t n =
         recvfrom(door->fd, octets, sizeof(octets), MSG_DONTWAIT, (struct sockaddr *)&sender, &len);
