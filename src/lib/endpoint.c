@@ -325,6 +325,7 @@ static bool pump_once(struct ikat *ikat)
     struct ike_command command;
     struct path_order order;
     struct path_news news;
+    struct path_question question;
     bool busy = false;
     while ((event = ike_event(ikat->ike)) != NULL) {
         event_act(ikat, event);
@@ -335,6 +336,10 @@ static bool pump_once(struct ikat *ikat)
         int error = ike_command(ikat->ike, &command, ikat->now);
         if (error != 0)
             path_manager_refused(ikat->paths, command.tag, error, ikat->now);
+        busy = true;
+    }
+    while (path_manager_question(ikat->paths, &question)) { /* there is no resolver */
+        path_manager_resolved(ikat->paths, question.tag, NULL, 0, ikat->now);
         busy = true;
     }
     while (path_manager_order(ikat->paths, &order)) {

@@ -18,7 +18,8 @@
  *
  * Compared with the daemon: identities are proven by pre-shared keys alone; ESP is in tunnel mode
  * and always in UDP; traffic is spread by flow (multipath = failover or balance). Other
- * configurations are refused by ikat_configure.
+ * configurations are refused by ikat_configure. A REDIRECT to a name (RFC 5685) is not followed, as
+ * nobody resolves it; one to an address is.
  *
  * One thread at a time uses an endpoint; different endpoints may be used by different threads.
  * Nothing that a peer sends, and no lack of memory, ends the process. A kernel that refuses
