@@ -24,7 +24,7 @@ test: deps all
 	@rm -f $(BUILD)/junit-*.xml
 	@-meson test -C $(BUILD) --print-errorlogs --num-processes 2 --timeout-multiplier 3
 	@-[ -z "$(LAB)" ] || tools/test-lab $(BUILD) $(PYTEST)
-	@tools/test-summary --again $(BUILD)/junit-again.xml $(BUILD)/meson-logs/testlog.junit.xml $(if $(LAB),$(BUILD)/junit-lab.xml)
+	@tools/test-summary --again $(BUILD)/junit-again.xml $(BUILD)/meson-logs/testlog.junit.xml $(if $(LAB),$(BUILD)/junit-interop.xml $(BUILD)/junit-lab.xml)
 
 demo: deps programs
 	@/usr/bin/python3 -m lab.demo $(if $(AUTH),--auth $(AUTH)) $(if $(KEEP),--keep)
