@@ -342,9 +342,9 @@ struct ike_ppk_job {
 /*
  * struct ike_eap_job - one step of an EAP conversation. The core checks the framing (RFC 3748
  * section 4: code, length, Identifier) and knows no method. An empty `packet` asks the
- * authenticator for its first Request; one that is not empty answers the Request for the identity,
- * which the conversation of another policy sent before. A peer gets Requests and Success; a Failure ends the login
- * in the core.
+ * authenticator for its first Request. If the first packet of a conversation is not empty, it is
+ * the peer's Response/Identity, for which a conversation under another policy has asked. A peer
+ * gets Requests and Success; a Failure ends the login in the core.
  */
 struct ike_eap_job {
     uint32_t conversation; /* never 0, never used again */

@@ -437,13 +437,14 @@ int ikat_configure(struct ikat *ikat, const char *name, const char *text, char e
 
 /* --- input --- */
 
-static uint8_t link_address(const struct ikat_address *from, const char *everywhere,
-                            struct path_link *link)
+/* link_address - the link leads everywhere from this address; family 0: it has none. */
+static void link_address(const struct ikat_address *from, struct path_link *link)
 {
-    if (from->family != ADDRESS_V4 && from->family != ADDRESS_V6)
-        return 0;
-    link->addresses[link->n_addresses++] = lib_address_in(from);
-    return (uint8_t)range_parse(everywhere, &link->routes[link->n_routes++].destination);
+    const struct address own = lib_address_in(from);
+    if (!range_from_prefix(&own, 0, &link->routes[link->n_routes].destination))
+        return;
+    link->addresses[link->n_addresses++] = own;
+    link->n_routes++;
 }
 
 int ikat_links_set(struct ikat *ikat, const struct ikat_link *links, size_t n, ikat_time now)
@@ -459,8 +460,8 @@ int ikat_links_set(struct ikat *ikat, const struct ikat_link *links, size_t n, i
         to[i].mtu = links[i].mtu;
         to[i].up = true;
         (void)snprintf(to[i].name, sizeof(to[i].name), "%s", links[i].name);
-        (void)link_address(&links[i].v4, "0.0.0.0/0", &to[i]);
-        (void)link_address(&links[i].v6, "::/0", &to[i]);
+        link_address(&links[i].v4, &to[i]);
+        link_address(&links[i].v6, &to[i]);
         for (uint8_t j = 0; j < to[i].n_addresses; j++)
             addresses[n_addresses++] = to[i].addresses[j];
     }

@@ -199,7 +199,8 @@ bool path_manager_news(struct path_manager *pm, struct path_news *ret_news);
 
 /*
  * Names of Gateways to which an End User was sent (RFC 5685): a question, and the answer to its tag.
- * `n` 0: the name has no address, or was not asked for. An answer that does not come counts as that.
+ * The name has `n` addresses; 0 stands for every kind of failure. The path manager waits 20 s for the
+ * answer, and then goes on as with 0.
  */
 struct path_question {
     uint64_t tag;

@@ -229,7 +229,7 @@ struct vpn_gateway {
         struct address from;
         struct ike_gateway to;
     } heard;
-    /* the Gateway to which we are sent has a name: the login waits for its addresses */
+    /* a Gateway sent us to a name: the login waits until the name is resolved */
     struct {
         uint64_t tag; /* 0: no name is asked for */
         bool pulled;

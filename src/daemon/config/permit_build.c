@@ -51,8 +51,8 @@ static int add_devices(struct permits *permits, const struct ike_child_policy *c
     return error != 0 ? error : add_device(permits, &in);
 }
 
-/* add_peer - the address of a peer that the files name. It is a permit of its own: the peer can be
- * the router of this host, which no peer may choose out of a larger network. */
+/* add_peer - the address of a peer that the files name. It has a permit of its own, since
+ * the peer can be the router of this host. No larger network permits the router's address. */
 static int add_peer(struct permits *permits, const struct ike_conn *conn)
 {
     int error = add_kind(permits, PERMIT_HOSTS);

@@ -22,8 +22,9 @@ bool tickets_outlive(enum ike_outcome why);
 /* session_tickets_end - no ticket of the session counts any more: IKE_EV_TICKET_END. */
 void session_tickets_end(struct session *session);
 
-/* session_tickets_decide - the session is to end, or has ended, for this reason.
- * session_tickets_decide_sa - the same of an IKE SA: the session ends with it if no other one lives. */
+/* session_tickets_decide - ends the tickets of a session that ends, or has ended, for the reason
+ * `why`, unless they outlive it. session_tickets_decide_sa - does so if `sa` is the last IKE SA of its
+ * session. */
 void session_tickets_decide(struct session *session, enum ike_outcome why);
 void session_tickets_decide_sa(const struct sa *sa, enum ike_outcome why);
 

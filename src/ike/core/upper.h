@@ -61,8 +61,8 @@ void ticket_refuse(const struct sa *sa, const struct wire_message *request,
                    struct wire_builder *reply);
 /* login_ticket_opened - the job of an IKE_SESSION_RESUME request has ended. */
 void login_ticket_opened(struct sa *sa, const struct ike_result *result, nanos now);
-/* login_tickets_ended - no ticket of the family counts any more: a login under way by one of them is
- * refused. */
+/* login_tickets_ended - refuses the logins that are under way by a ticket of the family: no ticket of
+ * it counts any more. */
 void login_tickets_ended(struct ike *ike, uint64_t family);
 /* login_init_agreed - the key exchange of a half-open IKE SA has ended. */
 void login_init_agreed(struct sa *sa, nanos now);

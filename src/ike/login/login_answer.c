@@ -459,8 +459,8 @@ static bool conn_choose(struct sa *sa, const struct login_claim *claim, nanos no
     return false;
 }
 
-/* conn_fits - the connection fits a request after the first, or else the next one does. false: the
- * peer was refused. */
+/* conn_fits - checks a request after the first against the connection. If it does not fit, the login
+ * takes the next connection that does. false: there is none, and the peer was refused. */
 static bool conn_fits(struct sa *sa, const struct login_claim *claim, nanos now)
 {
     static const char why[] = "it does not authenticate as the connection demands"; /* A17 */
