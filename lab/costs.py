@@ -9,8 +9,8 @@ from lab.run import Failed
 from lab.signatures import Signatures
 
 ACCESS_REQUEST, ACCOUNTING_REQUEST = 1, 4
-# The verifier checks a new certificate chain again 0.2 s behind its login (CHAIN_WATCH_SETTLE), and then every hour. That
-# check belongs to the login, though the step behind it has begun.
+# The verifier checks a new certificate chain again 0.2 s after its login (CHAIN_WATCH_SETTLE), and then every hour. The
+# first of these checks belongs to the login, although the next step has begun.
 CHAIN_CHECKED_S = 1
 COLUMNS = {"access": "Access-Requests", "accounting": "Accounting-Req.", "made": "signatures made", "verified": "verified"}
 
