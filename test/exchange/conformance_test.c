@@ -482,6 +482,7 @@ static void rekeyed_after_a_move(void **state)
     world->conn_b->n_pools = 0;
     scenario_login(world);
     assert_true(ike_child_get(world->a.ike, world_child(&world->a, 0), &before));
+    (void)scenario_clone(&world->a, world_sa(&world->a, 0)); /* the selectors are of the session */
     scenario_move(world, world_sa(&world->a, 0), 1);
     for (int by_b = 0; by_b < 2; by_b++) {
         struct peer *peer = by_b ? &world->b : &world->a;

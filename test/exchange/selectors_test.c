@@ -153,18 +153,31 @@ static void narrowed_to_the_packet(void **state)
     scenario_end(world);
 }
 
-/* Without inner addresses the selectors are outer ones. They move with the only IKE SA there can
- * be, at both ends and through a rekey; where there can be clones they are those of the session. */
+/* Without inner addresses the selectors are outer ones. They move with the only IKE SA of the session,
+ * at both ends and through a rekey, whether the peer can clone or not. Once there was a clone, they
+ * are those of the session, even after the clone has ended. */
 static void selectors_follow(void **state)
 {
     (void)state;
-    for (int clones = 0; clones < 2; clones++) {
-        struct world *world = world_new(61 + (unsigned)clones);
+    static const struct {
+        enum ike_clone clone;
+        bool cloned, ended;
+    } rows[] = {
+        {IKE_CLONE_OFF, false, false},
+        {IKE_CLONE_BOTH, false, false},
+        {IKE_CLONE_BOTH, true, false},
+        {IKE_CLONE_BOTH, true, true},
+    };
+    for (unsigned row = 0; row < ARRAY_LEN(rows); row++) {
+        struct world *world = world_new(61 + row);
         world->conn_a->n_vips = 0;
         world->conn_b->n_pools = 0;
-        world->conn_b->clone = clones ? IKE_CLONE_BOTH : IKE_CLONE_OFF;
+        world->conn_b->clone = rows[row].clone;
         scenario_login(world);
         ike_sa_id sa = world_sa(&world->a, 0);
+        ike_sa_id clone = rows[row].cloned ? scenario_clone(&world->a, sa) : 0;
+        if (rows[row].ended)
+            assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_DELETE_IKE, clone), IKE_OK);
         for (unsigned i = 1; i <= 2; i++) {
             struct ike_child_info a = {0}, b = {0};
             scenario_move(world, sa, i);
@@ -173,7 +186,7 @@ static void selectors_follow(void **state)
                              IKE_OK);
             world_run(world, 10 * NANOS_PER_SEC);
             assert_true(ike_child_next(world->a.ike, 0, &a) && ike_child_next(world->b.ike, 0, &b));
-            const struct address home = world_path(clones ? 0 : i).local.address;
+            const struct address home = world_path(rows[row].cloned ? 0 : i).local.address;
             assert_int_equal(a.local_ts.n, 1);
             assert_true(address_equal(&a.local_ts.ts[0].range.first, &home));
             assert_true(address_equal(&a.local_ts.ts[0].range.last, &home));

@@ -270,8 +270,7 @@ void child_path_changed(struct child *child, const struct ike_path *before)
         if (!sa->nat_remote) /* another peer behind the same NAT may have its address already */
             follow(child->ts + child->n_local_ts, child->n_remote_ts, &before->remote.address,
                    &sa->path.remote.address);
-    } else if (inner_config(sa)->n_addresses == 0 &&
-               session_dialect(sa->session) == IKE_DIALECT_NONE) {
+    } else if (inner_config(sa)->n_addresses == 0 && !sa->session->cloned) {
         if (policy->local_ts.n_dynamic > 0)
             follow(child->ts, child->n_local_ts, &before->local.address, &sa->path.local.address);
         if (policy->remote_ts.n_dynamic > 0 && !of_nat)

@@ -74,10 +74,12 @@ struct child *child_find_outbound(const struct sa *sa, uint32_t spi_out);
 
 /*
  * child_path_changed - the IKE SA moved from `before`: emits IKE_EV_CHILD_MOVE for the Child SA.
- * Without inner addresses a `dynamic` selector is an outer address. If the peer cannot clone, the
- * selector follows the one IKE SA to its new address, as it does in strongSwan. If the peer can
- * clone, the selector keeps the address of the session wherever its IKE SAs are. In transport mode
- * all selectors follow: there is no other address.
+ * Without inner addresses a `dynamic` selector is an outer address. In a session that never had a
+ * clone, the selector follows the one IKE SA to its new address, as it does in strongSwan. In a
+ * session with clones, the selector keeps the address of the session wherever its IKE SAs are. The
+ * End User moves and clones in one window, so both ends see the same order. Where a clone of the
+ * Gateway crosses a move, the next rekey brings both ends together. In transport mode all selectors
+ * follow: there is no other address.
  */
 void child_path_changed(struct child *child, const struct ike_path *before);
 

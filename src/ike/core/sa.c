@@ -180,6 +180,7 @@ static void become_established(struct sa *sa, nanos now)
     sa->announced = true;
     sa->last_heard_ns = now;
     sa->ike->stats.established++;
+    sa->session->cloned |= sa->origin == IKE_ORIGIN_CLONED;
     sa_lifetimes_start(sa, now);
     struct ike_event *event = event_sa(sa, IKE_EV_SA_UP);
     event->sa_old = sa->parent;

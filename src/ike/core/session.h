@@ -56,6 +56,7 @@ struct session {
     bool peer_rfc7791;      /* CLONE_IKE_SA_SUPPORTED was in IKE_AUTH (RFC 7791 section 4) */
     bool peer_keep_old;     /* the Vendor ID of D-01 was in IKE_SA_INIT */
     uint16_t peer_notify;   /* the number that it announced */
+    bool cloned;            /* it has, or once had, an IKE SA that is a clone */
     bool clone_never;       /* the peer did a plain rekey: never ask again */
     bool clone_refused;     /* NO_ADDITIONAL_SAS, until an SA of the session goes */
     bool child_refused;     /* the same for Child SAs */
