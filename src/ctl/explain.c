@@ -146,9 +146,13 @@ static void explain_pools(struct tree *list, const struct tree *root, const stru
          name = name->next) {
         const struct tree *pool = config_key(config_key(root, "pools"), tree_value_text(name));
         const char *dns = config_text(pool, "dns", "");
-        sentence(list, "Each gets an inner address of %s (pool %s)%s%s.",
-                 config_text(pool, "addrs", "?"), tree_value_text(name),
-                 dns[0] == '\0' ? "" : ", and the name servers ", dns);
+        if (strcmp(tree_value_text(name), "radius") == 0)
+            sentence(list, "Each gets the inner address that the RADIUS server names for it, if it "
+                           "names one.");
+        else
+            sentence(list, "Each gets an inner address of %s (pool %s)%s%s.",
+                     config_text(pool, "addrs", "?"), tree_value_text(name),
+                     dns[0] == '\0' ? "" : ", and the name servers ", dns);
     }
     tree_free(names);
 }

@@ -256,15 +256,12 @@ static void convert_pools(struct conversion *c)
          one != NULL && at < sizeof(names); one = strtok_r(NULL, ", ", &rest)) {
         if (is(one, "%config") || is(one, "%config4") || is(one, "%config6"))
             continue; /* any address that the peer asks for */
-        if (one[0] == '%')
+        if (one[0] == '%' && !is(one, "%radius"))
             refuse(c, node,
-                   is(one, "%radius")
-                       ? "for addresses of RADIUS, name the pools that they lie in"
-                       : "addresses come from a pool of ikat.conf, not from %dhcp or "
-                         "a database");
+                   "addresses come from a pool of ikat.conf, not from %dhcp or a database");
         else
             at += (size_t)snprintf(names + at, sizeof(names) - at, "%s%s", at == 0 ? "" : ", ",
-                                   pool_of(c, one));
+                                   one[0] == '%' ? one + 1 : pool_of(c, one));
     }
     free(copy);
     if (at >= sizeof(names))

@@ -98,6 +98,8 @@ static void keys_of_ipsec_conf(void **state)
         {BASE " leftcert=nickname\n", NULL},
         {BASE " rightsubnet=vhost:%priv\n", NULL},
         {BASE " rightsourceip=%dhcp\n", NULL},
+        {BASE " rightauth=eap-radius\n rightsourceip=%radius,10.9.0.0/24\n",
+         "pools = radius, a-4\n"},
         {BASE " installpolicy=no\n", NULL},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

@@ -5,7 +5,7 @@ import pytest
 from lab.net import address
 from lab.radius import SECRET, Freeradius, Hlr, Hostapd
 from lab.run import run, wait
-from lab.settings import IDS, end_user, gateway, paths
+from lab.settings import IDS, end_user, gateway, merge, paths
 from test_eap import EAP_PLUGINS, IMSI, KEY, OPC, PASSWORD, USER, secrets, up, usim
 
 AAA = address("lan", "host")
@@ -151,6 +151,35 @@ def test_grant_out_of_bounds(world):
     _, _, eu, gw = granted(world, ["Framed-IP-Address = 10.20.0.2"])
     assert eu.initiate("net")["success"] == "no"
     gw.wait_log("event=lease-failed")
+
+
+def test_addresses_of_the_server(world):
+    """pools = radius: the server names an address of no pool. It is one person's at a time, and has a route of its own.
+    A person for whom the server names none gets one of the next pool."""
+    lab = world.lab()
+    named = ["Framed-IP-Address = 10.33.0.7", "Framed-IPv6-Address = fd33::7"]
+    server = Freeradius(lab, "host", {USER: (PASSWORD, named), "bert": (PASSWORD, named), "cleo": (PASSWORD, [])}).start()
+    remote = {"auth": "eap-radius", "eap_id": "%any", "id": "%any"}
+    gw = world.ikatd(lab, "gw", gateway({"remote": remote, "pools": "radius, inner"}, top=radius(AAA, accounting="yes")))
+    people = {name: {"local": {"auth": "eap-mschapv2", "eap_id": name}} for name in (USER, "bert", "cleo")}
+    settings = end_user(people[USER] | {"vips": "0.0.0.0, ::"}, top=secrets())
+    for name in ("bert", "cleo"):
+        settings["connections"][name] = merge(settings["connections"]["home"], people[name] | {"vips": "0.0.0.0"})
+        settings["secrets"][f"eap-{name}"] = {"id": name, "secret": f'"{PASSWORD}"'}
+    eu = world.ikatd(lab, "eu", settings)
+    assert eu.request("initiate", child="net", ike="home")["success"] == "yes"
+    assert gw.sessions()[0]["config"]["addresses"] == ["10.33.0.7", "fd33::7"]
+    lab.run("eu", "ping", "-c1", "-W5", "-I", "10.33.0.7", address("lan", "host"))
+    wait(server.records, "a Start")
+    said = {"Framed-IP-Address": "10.33.0.7", "Framed-IPv6-Address": "fd33::7"}
+    assert {name: server.records()[0][name] for name in said} == said
+    assert eu.request("initiate", child="net", ike="bert")["success"] == "no"
+    gw.wait_log("event=lease-failed")
+    assert eu.request("initiate", child="net", ike="cleo")["success"] == "yes"
+    assert sorted(session["config"]["addresses"][0] for session in gw.sessions()) == ["10.30.0.1", "10.33.0.7"]
+    assert eu.request("terminate", ike="home")["success"] == "yes"
+    wait(lambda: len(gw.sessions()) == 1, "the address is nobody's")
+    assert eu.request("initiate", child="net", ike="bert")["success"] == "yes"
 
 
 @pytest.mark.parametrize("name, address_", (("guests", "10.31.0.1"), ("nobody", None)))

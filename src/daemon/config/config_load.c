@@ -127,6 +127,9 @@ int pool_build(const struct tree *section, struct pool_config *ret_pool, struct 
     static const struct key_table table = {pool_keys, LEN(pool_keys), NULL};
     struct pool_config pool = {0};
     int err = key_name_copy(section, pool.name, error);
+    if (err == 0 && strcmp(pool.name, POOL_RADIUS) == 0)
+        err = build_fail(error, section,
+                         "the name stands for the addresses that a RADIUS server names");
     for (const struct tree *node = section->first; err == 0 && node != NULL; node = node->next)
         if (node->name[strspn(node->name, "0123456789")] == '\0' &&
             strcmp(node->name, "25") != 0) /* an attribute by number */
@@ -215,7 +218,7 @@ static int check_pool_name(const struct tree *node, const char *name, void *targ
                            struct build_error *error)
 {
     const struct tree *const *pools = target;
-    return tree_get(*pools, name) != NULL
+    return tree_get(*pools, name) != NULL || strcmp(name, POOL_RADIUS) == 0
                ? 0
                : build_fail(error, node, "there is no pool '%.60s'", name);
 }

@@ -7,9 +7,11 @@
 #include <strings.h>
 
 #include "control/values.h"
+#include "daemon/common/eap_methods.h"
 #include "daemon/config/auth_build.h"
 #include "daemon/config/conn_keys.h"
 #include "daemon/config/mark_build.h"
+#include "daemon/engine/pools.h"
 #include "ike/terms/gateway.h"
 #include "ike/terms/ppk.h"
 #include "ike/terms/proposal.h"
@@ -442,6 +444,22 @@ static int check_legacy(const struct tree *section, const struct conn_work *work
     return 0;
 }
 
+/* check_pools - only a RADIUS server names addresses. */
+static int check_pools(const struct tree *section, const struct conn_work *work,
+                       struct build_error *error)
+{
+    bool by_server = false;
+    for (uint8_t i = 0; i < work->remote.n; i++)
+        by_server |= work->remote.policies[i].method == IKE_AUTH_EAP &&
+                     work->remote.certs[i].eap == EAP_CREDENTIALS_RADIUS;
+    for (uint8_t i = 0; i < work->conn.n_pools; i++)
+        if (strcmp(work->conn.pools[i], POOL_RADIUS) == 0 && !by_server)
+            return build_fail(error, key_node(section, "pools"),
+                              "only a RADIUS server names addresses: auth = eap-radius of a remote "
+                              "side");
+    return 0;
+}
+
 static int check_conn(const struct tree *section, const struct conn_work *work,
                       struct build_error *error)
 {
@@ -476,7 +494,8 @@ static int check_conn(const struct tree *section, const struct conn_work *work,
     if (conn->unused_old_timeout_ns < 10 * NANOS_PER_SEC ||
         conn->unused_old_timeout_ns > KEY_HOUR_NS)
         return build_fail(error, key_node(section, "unused_old_timeout"), "10s to 1h is expected");
-    return auth_rounds_check(section, &work->local, &work->remote, error);
+    int err = check_pools(section, work, error);
+    return err != 0 ? err : auth_rounds_check(section, &work->local, &work->remote, error);
 }
 
 /* dpd_timeout_default - whoever asks often wants to know soon. At most the retransmissions of a

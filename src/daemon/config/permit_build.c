@@ -76,6 +76,16 @@ static int add_child(struct permits *permits, const struct ike_conn *conn,
     return error;
 }
 
+/* add_pools - each pool has a permit of its own; what a RADIUS server names is not known before. */
+static int add_pools(struct permits *permits, const struct ike_conn *conn)
+{
+    int error = 0;
+    for (uint8_t i = 0; error == 0 && i < conn->n_pools; i++)
+        if (strcmp(conn->pools[i], POOL_RADIUS) == 0)
+            error = add_kind(permits, PERMIT_HOSTS);
+    return error;
+}
+
 /* add_shunt - what a pass policy opens or a drop policy shuts. */
 static int add_shunt(struct permits *permits, const struct ike_child_policy *shunt)
 {
@@ -128,6 +138,8 @@ static int add_conn(const struct tree *section, struct permits *permits, struct 
         err = add_child(permits, conn, &conn->children[i]);
     for (uint8_t i = 0; err == 0 && i < conn->n_shunts; i++)
         err = add_shunt(permits, &conn->children[conn->n_children + i]);
+    if (err == 0)
+        err = add_pools(permits, conn);
     for (uint8_t i = 0; err == 0 && i < conn->n_vips; i++)
         err = add_family(permits, conn->vips[i].family);
     for (uint8_t i = 0; err == 0 && conn->install_dns && conn->n_vips > 0 && i < conn->n_children;

@@ -50,8 +50,41 @@ static void peer_by_address(void **state)
     }
 }
 
+/* Addresses that a RADIUS server names are not known before: single ones, but none that a range of
+ * the files holds, so the router of this host is not taken away. */
+static void addresses_of_radius(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *pools;
+        bool host;
+    } rows[] = {{"radius", true}, {"p, radius", true}, {"p", false}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct permits permits = {0};
+        struct settings settings;
+        struct build_error error = {.text = ""};
+        struct address address;
+        char text[512];
+        (void)snprintf(text, sizeof(text),
+                       "connections {\n a {\n local { auth = psk }\n remote { auth = eap-radius }\n"
+                       " pools = %s\n children { n { } }\n}\n}\n"
+                       "pools {\n p {\n addrs = 10.3.0.0/24\n}\n}\n",
+                       rows[i].pools);
+        assert_int_equal(settings_parse("t.conf", span_text(text), NULL, &settings), 0);
+        assert_int_equal(config_check(settings.root, &error), 0);
+        assert_int_equal(permits_build(settings.root, &permits, &error), 0);
+        assert_true(address_parse("192.0.2.7", &address));
+        assert_int_equal(permits_route(&permits, &address, 32), rows[i].host);
+        assert_true(permits_narrowed(&permits, &address, 32));
+        assert_false(permits_route(&permits, &address, 31));
+        settings_done(&settings);
+        permits_done(&permits);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(peer_by_address)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(peer_by_address),
+                                       cmocka_unit_test(addresses_of_radius)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,7 +25,10 @@ static bool name_in(const char *const *names, size_t n, const char *name)
 
 static void why_set(char why[ENGINE_ERROR_MAX], int error, const struct pools_fault *fault)
 {
-    if (error == ERR_WRONG_STATE)
+    if (error == ERR_WRONG_STATE && fault->other[0] != '\0')
+        (void)snprintf(why, ENGINE_ERROR_MAX,
+                       "pool %s: a session has an address of it from a RADIUS server", fault->name);
+    else if (error == ERR_WRONG_STATE)
         (void)snprintf(why, ENGINE_ERROR_MAX,
                        "pool %s has online leases: it cannot go, nor get another range",
                        fault->name);

@@ -148,6 +148,7 @@ static struct lease *lease_add(struct pool *pool, const struct address *address)
         free(lease);
         return NULL;
     }
+    lease->index = pool->n;
     pool->leases[pool->n++] = lease;
     return lease;
 }
@@ -301,6 +302,23 @@ int pool_lease_exact(struct pool *pool, const struct ike_lease_job *job,
     return lease_begin(pool, job, (struct lease_wish){address, true}, session, ret_address);
 }
 
+/* lease_forget - its last session has left it. */
+static void lease_forget(struct pool *pool, struct lease *lease)
+{
+    uint64_t key = address_key(&lease->address);
+    struct lease *first = map_get(&pool->by_address, key), **link = &first;
+    while (*link != lease)
+        link = &(*link)->address_next;
+    *link = lease->address_next;
+    map_replace(&pool->by_address, key, first);
+    owner_set(pool, lease->identity, owner_count(pool, lease->identity) - 1);
+    pool->online--;
+    pool->leases[lease->index] = pool->leases[--pool->n];
+    pool->leases[lease->index]->index = lease->index;
+    free(lease->identity);
+    free(lease);
+}
+
 static void lease_leave(struct pool *pool, struct lease *lease, ike_session_id session)
 {
     size_t n = 0;
@@ -308,7 +326,9 @@ static void lease_leave(struct pool *pool, struct lease *lease, ike_session_id s
         if (lease->sessions[i] != 0 && lease->sessions[i] != session)
             lease->sessions[n++] = lease->sessions[i];
     memset(lease->sessions + n, 0, (HOLDERS - n) * sizeof(lease->sessions[0]));
-    if (n == 0)
+    if (n == 0 && pool->forgets)
+        lease_forget(pool, lease);
+    else if (n == 0)
         offline_add(pool, lease);
 }
 

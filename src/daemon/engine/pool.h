@@ -14,6 +14,7 @@ struct lease {
     struct address address;
     ike_session_id sessions[HOLDERS]; /* the sessions that have it; [0] is 0: offline */
     struct lease *address_next;       /* with the same key of the address */
+    size_t index;                     /* in pool->leases */
     /* offline leases: of the pool, and those with the same key of the identity */
     struct lease *older, *newer, *identity_older, *identity_newer;
     struct ike_id *identity; /* owned; kept as long as the lease is; NULL: no identity had it yet */
@@ -35,6 +36,7 @@ struct pool {
     struct pool *name_next; /* with the same key of the name (pools.c) */
     uint8_t hash_key[SIPHASH_KEY_LEN];
     char former[LIMIT_NAME]; /* name before a rename, until that name is unloaded; empty: none */
+    bool forgets; /* a lease ends with its sessions: a server knows whose address it is */
 };
 
 /* pool_new - `hash_key` as of pools_new. NULL: no memory. */

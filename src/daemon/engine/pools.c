@@ -13,6 +13,8 @@ struct pools {
     size_t n, cap;
     struct pool **list; /* owned, by first address */
     struct map by_name; /* name_key -> first pool */
+    /* owned: leases of POOL_RADIUS, IPv4 and IPv6. None of their addresses is in a range of the list. */
+    struct pool *framed[2];
     uint8_t hash_key[SIPHASH_KEY_LEN];
 };
 
@@ -31,12 +33,27 @@ static void list_free(struct pool **list, size_t n)
     free(list);
 }
 
+/* framed_new - a pool of all addresses of a family. NULL: no memory. */
+static struct pool *framed_new(const char *range, const uint8_t *hash_key)
+{
+    struct pool_config config = {.name = POOL_RADIUS};
+    bool sound = range_parse(range, &config.range);
+    ASSERT(sound);
+    struct pool *pool = pool_new(&config, hash_key);
+    if (pool != NULL)
+        pool->forgets = true;
+    return pool;
+}
+
 struct pools *pools_new(const uint8_t *hash_key)
 {
     struct pools *pools = calloc(1, sizeof(*pools));
-    if (pools != NULL)
-        memcpy(pools->hash_key, hash_key, sizeof(pools->hash_key));
-    return pools;
+    if (pools == NULL)
+        return NULL;
+    memcpy(pools->hash_key, hash_key, sizeof(pools->hash_key));
+    pools->framed[0] = framed_new("0.0.0.0/0", hash_key);
+    pools->framed[1] = framed_new("::/0", hash_key);
+    return pools->framed[0] != NULL && pools->framed[1] != NULL ? pools : pools_free(pools);
 }
 
 struct pools *pools_free(struct pools *pools)
@@ -44,6 +61,8 @@ struct pools *pools_free(struct pools *pools)
     if (pools == NULL)
         return NULL;
     list_free(pools->list, pools->n);
+    pool_free(pools->framed[0]);
+    pool_free(pools->framed[1]);
     map_done(&pools->by_name);
     free(pools);
     return NULL;
@@ -122,6 +141,16 @@ static struct pool *list_overlap(struct pool *const *list, size_t n,
         if (list[i] != but)
             return list[i];
     return NULL;
+}
+
+/* framed_within - a session has an address of the range by the word of a RADIUS server. */
+static bool framed_within(const struct pools *pools, const struct address_range *range)
+{
+    const struct pool *framed = pools->framed[range->first.family == ADDRESS_V6];
+    for (size_t i = 0; i < framed->n; i++)
+        if (range_contains(range, &framed->leases[i]->address))
+            return true;
+    return false;
 }
 
 static bool config_sound(const struct pool_config *config)
@@ -210,8 +239,10 @@ int pools_load(struct pools *pools, const struct pool_config *config, struct poo
         fault_set(fault, config->name, other->config.name);
         return ERR_INVALID;
     }
-    fault_set(fault, config->name, "");
-    return pool != NULL && pool->online > 0 ? ERR_WRONG_STATE : list_add(pools, config, pool);
+    bool framed = framed_within(pools, &config->range);
+    fault_set(fault, config->name, framed ? POOL_RADIUS : "");
+    return (pool != NULL && pool->online > 0) || framed ? ERR_WRONG_STATE
+                                                        : list_add(pools, config, pool);
 }
 
 int pools_unload(struct pools *pools, const char *name)
@@ -272,7 +303,7 @@ static int set_build(const struct pools *pools, const struct pool_config *config
     return 0;
 }
 
-/* set_keeps - no online lease is lost. */
+/* set_keeps - no online lease is lost, and none gets into the range of a new pool. */
 static int set_keeps(const struct pools *pools, struct pool *const *list, size_t n,
                      struct pools_fault *fault)
 {
@@ -282,6 +313,12 @@ static int set_keeps(const struct pools *pools, struct pool *const *list, size_t
             fault_set(fault, pools->list[i]->config.name, "");
             return ERR_WRONG_STATE;
         }
+    for (size_t i = 0; i < n; i++) {
+        const struct address_range *range = &list[i]->config.range;
+        fault_set(fault, list[i]->config.name, POOL_RADIUS);
+        if (list_same(pools->list, pools->n, range) == NULL && framed_within(pools, range))
+            return ERR_WRONG_STATE;
+    }
     return 0;
 }
 
@@ -348,6 +385,23 @@ static void config_append(const struct pool_config *pool, struct ike_config *con
         config->subnets[config->n_subnets++] = pool->subnets[i];
 }
 
+/*
+ * pool_named - the pool that a connection names so; NULL: none. POOL_RADIUS has the addresses that
+ * a server names, but for those of pools: a pool gives its addresses to connections that name it.
+ */
+static struct pool *pool_named(const struct pools *pools, const char *name,
+                               const struct address *exact)
+{
+    if (strcmp(name, POOL_RADIUS) != 0)
+        return name_find(&pools->by_name, name);
+    if (exact == NULL)
+        return NULL;
+    const struct address_range one = {*exact, *exact};
+    return list_overlap(pools->list, pools->n, &one, NULL) != NULL
+               ? NULL
+               : pools->framed[exact->family == ADDRESS_V6];
+}
+
 /* pool_serves - the pool may give an address of that family to this login. */
 static bool pool_serves(const struct pool *pool, uint8_t family, const struct address *exact,
                         const char *name)
@@ -367,7 +421,7 @@ static int lease_one(struct pools *pools, const struct ike_lease_job *job,
         grant == NULL || grant->addresses[i6].family == ADDRESS_NONE ? NULL : &grant->addresses[i6];
     struct ike_config *config = one->config;
     for (size_t i = 0; i < job->conn->n_pools; i++) {
-        struct pool *pool = name_find(&pools->by_name, job->conn->pools[i]);
+        struct pool *pool = pool_named(pools, job->conn->pools[i], exact);
         if (!pool_serves(pool, one->wish->family, exact, name))
             continue;
         struct address *ret = &config->addresses[config->n_addresses];
@@ -429,6 +483,8 @@ void pools_release(struct pools *pools, ike_session_id session)
 {
     for (size_t i = 0; i < pools->n; i++)
         pool_release(pools->list[i], session);
+    pool_release(pools->framed[0], session);
+    pool_release(pools->framed[1], session);
 }
 
 /* --- looking in --- */

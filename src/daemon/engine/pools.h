@@ -7,12 +7,16 @@
  * New identities get addresses that were never given out, then those that were left longest ago. A
  * session holds at most one lease of each pool. A lease belongs to one session, and for a while
  * also to the logins that are about to replace it.
+ *
+ * POOL_RADIUS is no pool of addresses: a connection that names it gives its peers the addresses
+ * that a RADIUS server names, whatever they are. A lease of it ends with the session.
  */
 
 #include "ike/ike.h"
 
 struct pools;
 
+#define POOL_RADIUS  "radius"
 #define POOL_DNS     8
 #define POOL_SUBNETS 8
 
@@ -43,14 +47,15 @@ struct pools_fault {
 /*
  * pools_load - adds a pool or replaces the one of the same name. Leases stay with their range: a
  * pool with the range of another one renames that. ERR_INVALID: overlaps another pool;
- * ERR_WRONG_STATE: another range while leases are online; ERR_NO_MEMORY. `fault` may be NULL.
+ * ERR_WRONG_STATE: another range while leases are online, or a session has an address of the range
+ * by POOL_RADIUS (fault->other); ERR_NO_MEMORY. `fault` may be NULL.
  */
 int pools_load(struct pools *pools, const struct pool_config *config,
                struct pools_fault *fault) MUST_USE;
 
 /* pools_switch - exactly these pools from now on; after an error the old ones, unchanged. Leases
  * stay with their range. ERR_INVALID: overlap, or two with one name; ERR_WRONG_STATE: a pool with
- * online leases would go; ERR_NO_MEMORY. */
+ * online leases would go, or as above; ERR_NO_MEMORY. */
 int pools_switch(struct pools *pools, const struct pool_config *configs, size_t n,
                  struct pools_fault *fault) MUST_USE;
 int pools_unload(struct pools *pools, const char *name) MUST_USE; /* ERR_NOT_FOUND, _WRONG_STATE */
@@ -58,9 +63,9 @@ int pools_unload(struct pools *pools, const char *name) MUST_USE; /* ERR_NOT_FOU
 /*
  * struct pools_grant - what the login gives by the word of a RADIUS server. An address or pool that
  * it names is given or none: no other takes its place. Its pools are of those that the connection
- * names, and its addresses lie in one of them. The first of each pair is for IPv4, the second for
- * IPv6; NONE and empty: not named. `dns` replaces the name servers of the pools,
- * and their domains with them.
+ * names, and its addresses lie in one of them, or with POOL_RADIUS in no pool at all. The first of
+ * each pair is for IPv4, the second for IPv6; NONE and empty: not named. `dns` replaces the name
+ * servers of the pools, and their domains with them.
  */
 struct pools_grant {
     struct address addresses[2];

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/unit_test.h"
+#include "daemon/engine/pool.h"
 #include "ike/terms/identity.h"
 
 static char both[2][LIMIT_NAME] = {"four", "six"};
@@ -256,6 +257,130 @@ static void test_granted(void **state)
     pools_free(pools);
 }
 
+static char by_radius[2][LIMIT_NAME] = {POOL_RADIUS, "four"};
+static struct ike_conn radius_conn = {.n_pools = 2, .pools = by_radius};
+
+/* framed - as granted(), of the connection with `pools = radius, four`. NULL address: none named. */
+static const char *framed(struct pools *pools, const char *who, ike_session_id session,
+                          const char *address)
+{
+    static char text[ADDRESS_TEXT_MAX];
+    struct ike_config config;
+    struct pools_grant grant = {.n_dns = 0};
+    struct ike_lease_job job = {.conn = &radius_conn, .n_requested = 1};
+    assert_int_equal(identity_parse(who, &job.identity), 0);
+    assert_true(address_parse(ANY, &job.requested[0]));
+    if (address != NULL)
+        assert_true(address_parse(address, &grant.addresses[address[4] == ':']));
+    job.requested[0].family = grant.addresses[1].family == ADDRESS_V6 ? ADDRESS_V6 : ADDRESS_V4;
+    if (pools_lease(pools, &job, &grant, session, &config) != 0)
+        return NULL;
+    assert_int_equal(config.n_addresses, 1);
+    return address_print(&config.addresses[0], text);
+}
+
+/* RFC 2865 section 5.8, RFC 6911: an address of no pool, of one session at a time. */
+static void test_radius(void **state)
+{
+    (void)state;
+    struct pools *pools = pools_new((const uint8_t[16]){1});
+    assert_int_equal(load(pools, "other", "10.4.0.0/24"), 0);
+    assert_string_equal(framed(pools, "a", 1, "192.0.2.7"), "192.0.2.7");
+    assert_null(framed(pools, "b", 2, "192.0.2.7")); /* it is a's */
+    assert_null(framed(pools, "a", 2, "192.0.2.7")); /* unique = no: of another device of a */
+    assert_string_equal(framed(pools, "a", 1, "192.0.2.7"), "192.0.2.7"); /* asked twice */
+    assert_string_equal(framed(pools, "b", 2, "192.0.2.8"), "192.0.2.8");
+    assert_string_equal(framed(pools, "c", 3, "2001:db8::7"), "2001:db8::7");
+    assert_null(framed(pools, "d", 4, "2001:db8::7"));
+    pools_release(pools, 1);
+    assert_null(framed(pools, "b", 3, "192.0.2.8"));
+    assert_string_equal(framed(pools, "b", 4, "192.0.2.7"), "192.0.2.7"); /* nobody's any more */
+    /* an address of a pool, the ends of its range too, is given by that pool alone */
+    assert_null(framed(pools, "d", 5, "10.4.0.7"));
+    assert_null(framed(pools, "d", 5, "10.4.0.0"));
+    assert_null(framed(pools, "d", 5, NULL)); /* there is no pool `four` yet */
+    assert_int_equal(load(pools, "four", "10.3.0.0/24"), 0);
+    assert_string_equal(framed(pools, "d", 5, "10.3.0.1"), "10.3.0.1");
+    assert_string_equal(framed(pools, "e", 6, NULL), "10.3.0.2");
+    assert_null(framed(pools, "e", 7, "10.3.0.1"));
+    assert_null(lease(pools, "e", 8, "::")); /* no server named anything */
+    pools_free(pools);
+}
+
+/* Of one identity: a session and the ones that replace it, and no more than max_leases. */
+static void test_radius_of_one(void **state)
+{
+    (void)state;
+    struct pools *pools = pools_new((const uint8_t[16]){1});
+    radius_conn.unique = IKE_UNIQUE_REPLACE;
+    radius_conn.max_leases = 2;
+    assert_string_equal(framed(pools, "a", 1, "192.0.2.7"), "192.0.2.7");
+    assert_string_equal(framed(pools, "a", 2, "192.0.2.7"), "192.0.2.7");
+    assert_null(framed(pools, "b", 3, "192.0.2.7"));
+    pools_release(pools, 1);
+    assert_null(framed(pools, "b", 3, "192.0.2.7")); /* the second one has it still */
+    assert_string_equal(framed(pools, "a", 4, "192.0.2.8"), "192.0.2.8");
+    assert_null(framed(pools, "a", 5, "192.0.2.9"));
+    pools_release(pools, 2);
+    assert_string_equal(framed(pools, "a", 5, "192.0.2.9"), "192.0.2.9");
+    radius_conn.unique = IKE_UNIQUE_NO;
+    radius_conn.max_leases = 0;
+    pools_free(pools);
+}
+
+/* No pool gets an address that a session has by the word of a server, until the session ends. */
+static void test_radius_before_pool(void **state)
+{
+    (void)state;
+    struct pools *pools = pools_new((const uint8_t[16]){1});
+    struct pool_config config = {.name = "four", .n_dns = 1};
+    struct pools_fault fault;
+    assert_int_equal(load(pools, "other", "10.4.0.0/24"), 0);
+    assert_string_equal(framed(pools, "a", 1, "10.3.0.7"), "10.3.0.7");
+    assert_true(range_parse("10.3.0.0/24", &config.range));
+    assert_int_equal(pools_load(pools, &config, &fault), ERR_WRONG_STATE);
+    assert_string_equal(fault.other, POOL_RADIUS);
+    assert_int_equal(pools_switch(pools, &config, 1, &fault), ERR_WRONG_STATE);
+    assert_string_equal(fault.name, "four");
+    assert_string_equal(fault.other, POOL_RADIUS);
+    pools_release(pools, 1);
+    assert_int_equal(pools_switch(pools, &config, 1, &fault), 0);
+    assert_int_equal(load(pools, "other", "10.4.0.0/24"), 0);
+    pools_free(pools);
+}
+
+/* A server may name another address at each login: nothing is left of those that were given up. */
+static void test_radius_forgets(void **state)
+{
+    (void)state;
+    struct pool_config config = {.name = POOL_RADIUS};
+    struct ike_lease_job job = {.conn = &radius_conn, .n_requested = 1};
+    struct address address, ret;
+    assert_true(range_parse("0.0.0.0/0", &config.range));
+    assert_int_equal(identity_parse("a", &job.identity), 0);
+    struct pool *pool = pool_new(&config, (const uint8_t[16]){1});
+    pool->forgets = true;
+    assert_true(address_parse("192.0.2.1", &address));
+    for (ike_session_id i = 1; i <= 200; i++) {
+        assert_int_equal(pool_lease_exact(pool, &job, &address, i, &ret), 0);
+        assert_true(address_next(&address, &address));
+    }
+    assert_int_equal(pool->n, 200);
+    for (ike_session_id i = 1; i <= 200; i += 2)
+        pool_release(pool, i);
+    assert_int_equal(pool->n, 100);
+    assert_int_equal(pool->online, 100);
+    for (size_t i = 0; i < pool->n; i++)
+        assert_int_equal(pool->leases[i]->index, i);
+    for (ike_session_id i = 1; i <= 200; i++)
+        pool_release(pool, i);
+    assert_int_equal(pool->n, 0);
+    assert_int_equal(pool->by_address.n, 0);
+    assert_int_equal(pool->by_session.n, 0);
+    assert_int_equal(pool->owners.n, 0);
+    pool_free(pool);
+}
+
 static void test_load(void **state)
 {
     (void)state;
@@ -385,7 +510,9 @@ int main(void)
         cmocka_unit_test(test_subnet),         cmocka_unit_test(test_families),
         cmocka_unit_test(test_load),           cmocka_unit_test(test_shared),
         cmocka_unit_test(test_many),           cmocka_unit_test(test_domains),
-        cmocka_unit_test(test_granted),
+        cmocka_unit_test(test_granted),        cmocka_unit_test(test_radius),
+        cmocka_unit_test(test_radius_of_one),  cmocka_unit_test(test_radius_before_pool),
+        cmocka_unit_test(test_radius_forgets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,6 +30,10 @@ void vici_load_pool(struct vici_client *client, const struct tree *m)
         if (err == ERR_INVALID)
             (void)snprintf(error.text, sizeof(error.text), "pool %s overlaps pool %s", pool.name,
                            fault.other);
+        else if (err == ERR_WRONG_STATE && fault.other[0] != '\0')
+            (void)snprintf(error.text, sizeof(error.text),
+                           "pool %s: a session has an address of it from a RADIUS server",
+                           pool.name);
         else if (err == ERR_WRONG_STATE)
             (void)snprintf(error.text, sizeof(error.text),
                            "pool %s has online leases, its range cannot change", pool.name);
