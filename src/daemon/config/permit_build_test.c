@@ -82,9 +82,34 @@ static void addresses_of_radius(void **state)
     }
 }
 
+/* The name `radius` is no pool's, and stands only where a RADIUS server takes part. */
+static void radius_without_server(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *want;
+    } rows[] = {
+        {"pools {\n radius {\n addrs = 10.0.0.0/8\n}\n}\n",
+         "t.conf:2: radius: the name stands for"},
+        {"connections {\n a {\n pools = radius\n local { auth = psk }\n remote { auth = psk "
+         "}\n}\n}\n",
+         "t.conf:3: pools: only a RADIUS server names addresses"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct settings settings;
+        struct build_error error = {.text = ""};
+        assert_int_equal(settings_parse("t.conf", span_text(rows[i].text), NULL, &settings), 0);
+        assert_int_not_equal(config_check(settings.root, &error), 0);
+        if (strstr(error.text, rows[i].want) == NULL)
+            fail_msg("%s", error.text);
+        settings_done(&settings);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(peer_by_address),
-                                       cmocka_unit_test(addresses_of_radius)};
+                                       cmocka_unit_test(addresses_of_radius),
+                                       cmocka_unit_test(radius_without_server)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
