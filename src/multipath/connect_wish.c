@@ -20,6 +20,8 @@ static uint8_t own_remotes(const struct path_connect *wish, struct address remot
     uint8_t n = 0;
     for (uint8_t i = 0; i < wish->n_remotes; i++)
         add_remote(remotes, &n, &wish->remotes[i]);
+    if (wish->beside)
+        return n;
     for (uint8_t i = 0; wish->n_remotes == 0 && i < wish->conn->n_remote_addrs; i++) {
         const struct address_range *range = &wish->conn->remote_addrs[i].range;
         if (range->first.family != ADDRESS_NONE && address_equal(&range->first, &range->last))
@@ -31,11 +33,11 @@ static uint8_t own_remotes(const struct path_connect *wish, struct address remot
     return n;
 }
 
-struct vpn *wish_of(const struct path_manager *pm, const char *name)
+struct vpn *wish_of(const struct path_manager *pm, const char *name, const struct address *only)
 {
     for (struct vpn *vpn = pm->vpns; vpn != NULL; vpn = vpn->next)
         if (vpn_end_user(vpn) && strcmp(vpn->conn->name, name) == 0 && !vpn_released(vpn) &&
-            !vpn_hidden(vpn) &&
+            !vpn_hidden(vpn) && address_equal(&vpn->wish.only, only) &&
             (vpn->replace.successor == NULL || vpn->replace.successor->session.id == 0))
             return vpn;
     return NULL;
@@ -105,7 +107,7 @@ bool wish_conn_renew(struct vpn *vpn, struct ike_conn *conn)
         wish_begin_with(vpn, wished);
     uint8_t n = own_remotes(&wish, remotes);
     redirect_home(vpn);
-    if (n > 0) /* else names: what they were resolved to */
+    if (n > 0 && vpn->wish.only.family == ADDRESS_NONE) /* else names: what they were resolved to */
         redirect_configured(vpn, remotes, n);
     return true;
 }
@@ -130,6 +132,33 @@ void path_manager_conn_loaded(struct path_manager *pm, struct ike_conn *conn, na
     manager_settle(pm, now);
 }
 
+static bool hosts_full(const struct path_manager *pm, const char *name)
+{
+    unsigned n = 0;
+    for (const struct vpn *vpn = pm->vpns; vpn != NULL; vpn = vpn->next)
+        n += vpn_end_user(vpn) && vpn->wish.only.family != ADDRESS_NONE &&
+             strcmp(vpn->conn->name, name) == 0;
+    return n >= LIMIT_TRAP_HOSTS;
+}
+
+/* wish_vpn - the vpn of a wish; a new one if there is none. NULL: *ret_error says why. */
+static struct vpn *wish_vpn(struct path_manager *pm, const struct path_connect *wish,
+                            bool *ret_fresh, int *ret_error)
+{
+    static const struct address everywhere;
+    const struct address *only = wish->beside ? &wish->remotes[0] : &everywhere;
+    struct vpn *vpn = wish_of(pm, wish->conn->name, only);
+    *ret_fresh = vpn == NULL;
+    if (vpn != NULL)
+        return vpn;
+    *ret_error = wish->beside && hosts_full(pm, wish->conn->name) ? ERR_FULL : ERR_NO_MEMORY;
+    if (*ret_error == ERR_NO_MEMORY)
+        vpn = vpn_new(pm, wish->conn, IKE_END_USER);
+    if (vpn != NULL)
+        vpn->wish.only = *only;
+    return vpn;
+}
+
 int path_manager_connect(struct path_manager *pm, const struct path_connect *wish, nanos now)
 {
     struct address remotes[REMOTES_MAX];
@@ -139,17 +168,16 @@ int path_manager_connect(struct path_manager *pm, const struct path_connect *wis
     if (n == 0 || (child < 0 && !childless))
         return ERR_INVALID;
     manager_input(pm, now);
-    struct vpn *vpn = wish_of(pm, wish->conn->name);
-    bool fresh = vpn == NULL;
+    bool fresh;
+    int error = 0;
+    struct vpn *vpn = wish_vpn(pm, wish, &fresh, &error);
+    if (vpn == NULL)
+        return error;
     /* the session may have an older configuration */
     if (!fresh && vpn->session.id != 0 && !wish->alone)
         child = child_index(vpn->conn, wish->child);
     if (child < 0 && !childless)
         return ERR_WRONG_STATE;
-    if (fresh)
-        vpn = vpn_new(pm, wish->conn, IKE_END_USER);
-    if (vpn == NULL)
-        return ERR_NO_MEMORY;
     if (vpn->session.id == 0 && vpn->conn != wish->conn)
         conn_replace(vpn, wish->conn);
     uint32_t bit = child < 0 ? 0 : UINT32_C(1) << child;

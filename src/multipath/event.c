@@ -118,7 +118,8 @@ static void abilities(struct vpn *vpn)
 /* inherit - a session that a command began, not this manager: it takes over the wish. */
 static struct vpn *inherit(struct path_manager *pm, const struct ike_session_info *info)
 {
-    struct vpn *old = wish_of(pm, info->conn->name);
+    static const struct address everywhere;
+    struct vpn *old = wish_of(pm, info->conn->name, &everywhere);
     if (old != NULL && old->session.id == 0)
         return old;
     struct vpn *vpn = vpn_new(pm, (struct ike_conn *)info->conn, IKE_END_USER);

@@ -91,6 +91,8 @@ struct path_connect {
     uint64_t tag;             /* comes back in news of kind CONNECTED and CONNECT_FAILED */
     uint8_t n_remotes;        /* resolved remote_addrs, preferred first; 0: those of the */
     struct address remotes[POLICY_ADDRESSES]; /* connection that are single addresses */
+    bool beside; /* a session to remotes[0] and nowhere else, beside others of the connection: for a
+                    packet to that host. At most LIMIT_TRAP_HOSTS */
     bool keep; /* stay connected: log in again after the session was lost, and have this child again
                   (start_action = start, dpd_action = restart); keyingtries bounds the rounds of
                   each login */
@@ -100,8 +102,8 @@ struct path_connect {
  * path_manager_connect - wants a session of the connection: over any of its paths, raced. If the
  * connection has a session, the child is created on each of its paths and CONNECTED comes when the
  * first has it. Wishes for several children before there is one are one login, which asks for the
- * last of them; the others come behind it, and only the last tag is told. ERR_NO_MEMORY, ERR_FULL,
- * ERR_INVALID (no remote address), ERR_WRONG_STATE (the session is of a configuration without that
+ * last of them; the others come behind it, and only the last tag is told. ERR_NO_MEMORY, ERR_FULL
+ * (LIMIT_TRAP_HOSTS), ERR_INVALID (no remote address), ERR_WRONG_STATE (the session is of a configuration without that
  * child).
  */
 int path_manager_connect(struct path_manager *pm, const struct path_connect *wish,

@@ -53,6 +53,7 @@ bool beside_begin(struct vpn *vpn, bool reauth, nanos now)
     vpn->replace.successor = successor;
     memcpy(successor->wish.child, vpn->wish.child, sizeof(successor->wish.child));
     successor->wish.packet = vpn->wish.packet;
+    successor->wish.only = vpn->wish.only;
     *successor->gateway = *vpn->gateway;
     successor->redirect = vpn->redirect; /* from there it finds home, too */
     successor->redirect.from = (struct address){0};

@@ -149,6 +149,8 @@ struct vpn_wish {
     uint32_t kept;     /* bit i: the next login asks for conn->children[i] again */
     uint32_t later;    /* bit i: conn->children[i] joins `children` when the login is complete */
     char child[LIMIT_NAME];   /* the one that the login asks for */
+    struct address only; /* the session is to this host, beside others of the connection; family NONE:
+                            it is the session of the connection */
     bool alone;               /* the login asks for no child */
     struct ike_packet packet; /* the packet that needs `child` */
     uint64_t tag;             /* of CONNECTED or CONNECT_FAILED ... */
@@ -381,8 +383,10 @@ nanos redirect_waits(const struct vpn *vpn);
 bool redirect_over(struct vpn *vpn);
 
 /* --- connect_wish.c --- */
-/* wish_of - the vpn that has the session of a connection, or tries to get one; NULL: none. */
-struct vpn *wish_of(const struct path_manager *pm, const char *conn_name);
+/* wish_of - the vpn that has the session of a connection, or tries to get one; NULL: none. `only`: the
+ * one to that host (vpn_wish); family NONE: the session of the connection. */
+struct vpn *wish_of(const struct path_manager *pm, const char *conn_name,
+                    const struct address *only);
 /* wish_child - the bit of a child. NULL and empty name the first one. 0: no such child. */
 uint32_t wish_child(const struct ike_conn *conn, const char *name);
 /* wish_login_child - the bit of the child that the login asks for; 0: it asks for none. */

@@ -282,6 +282,56 @@ static void test_names_in_circles(void **state)
     world_free(world);
 }
 
+static int connect_to(struct world *world, unsigned host, bool keep)
+{
+    struct path_connect wish = {.conn = world->conn, .beside = true, .n_remotes = 1, .keep = keep};
+    wish.remotes[0] = (struct address){
+        .family = ADDRESS_V4, .octets = {192, 0, (uint8_t)(2 + host / 256), (uint8_t)host}};
+    int error = path_manager_connect(world->pm, &wish, world->now);
+    world_run(world, MS(20));
+    return error;
+}
+
+/* The trap of a connection with any peer: a login to each host, and one only. The session of the
+ * connection itself is another one. */
+static void test_hosts_beside_each_other(void **state)
+{
+    (void)state;
+    struct world *world = world_new(1, 15);
+    world->links[0].hole = true;
+    world_start(world);
+    for (unsigned host = 7; host <= 8; host++) {
+        const struct address to = {.family = ADDRESS_V4, .octets = {192, 0, 2, (uint8_t)host}};
+        assert_int_equal(connect_to(world, host, false), 0);
+        assert_int_equal(connect_to(world, host, false), 0);
+        assert_int_equal(logins_to(world, &to), 1);
+        assert_int_equal(world->connects, host - 6);
+    }
+    world_connect(world, false);
+    world_run(world, MS(20));
+    assert_int_equal(world->connects, 3);
+    assert_int_equal(logins_to(world, &world->conn->remote_addrs[0].range.first), 1);
+    world_free(world);
+}
+
+/* A scan of a network ends at the limit, and takes nothing from the session of the connection. */
+static void test_limit_of_hosts(void **state)
+{
+    (void)state;
+    struct world *world = world_new(1, 16);
+    world_start(world);
+    world_link_set(world, 0, false);
+    for (unsigned host = 0; host < LIMIT_TRAP_HOSTS; host++)
+        assert_int_equal(connect_to(world, host, true), 0);
+    assert_int_equal(connect_to(world, LIMIT_TRAP_HOSTS, true), ERR_FULL);
+    assert_int_equal(connect_to(world, 3, true), 0); /* known */
+    world_connect(world, true);
+    path_manager_disconnect(world->pm, world->conn->name, world->now);
+    world_run(world, MS(20));
+    assert_int_equal(connect_to(world, LIMIT_TRAP_HOSTS, true), 0);
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,6 +347,8 @@ int main(void)
         cmocka_unit_test(test_redirect_to_a_name),
         cmocka_unit_test(test_redirect_to_a_name_in_vain),
         cmocka_unit_test(test_names_in_circles),
+        cmocka_unit_test(test_hosts_beside_each_other),
+        cmocka_unit_test(test_limit_of_hosts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

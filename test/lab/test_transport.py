@@ -199,3 +199,27 @@ def test_not_with_order_trailers(world):
         file.write(conf(one))
     eu.process.send_signal(signal.SIGHUP)
     eu.wait_log("multipath: child net has mode = transport")
+
+
+def test_trap_for_any_peer(world):
+    """With remote_addrs = %any a packet asks for a session with the host that it goes to, one for each; nothing leaves in the clear."""
+    one, other = hosts(eu={"start_action": "trap"})
+    one["connections"]["home"]["remote_addrs"] = "%any"
+    other["connections"]["gate"] |= {"local_addrs": "%any", "unique": "never"}
+    lab = world.lab()
+    gw = world.ikatd(lab, "gw", other)
+    eu = world.ikatd(lab, "eu", one)
+    second = address("wan1", "gw")
+    assert not eu.sas()
+
+    def both():
+        for target in (GW, second):
+            wait(lambda t=target: ping(lab, "eu", t), f"a packet to {target} asks")
+    assert clear(lab, both) == 0
+    assert ping(lab, "eu", GW)
+    assert sorted(child["remote-ts"] for child in eu.children()) == [[f"{GW}/32"], [f"{second}/32"]]
+    assert {child["mode"] for child in eu.children()} == {"TRANSPORT"} and len(gw.children()) == 2
+    # the end of one is not the end of the other, and the trap stays
+    eu.swanctl("--terminate", "--ike-id", eu.sas()[0][1]["uniqueid"])
+    wait(lambda: len(eu.children()) == 1, "one is over")
+    assert clear(lab, both) == 0 and len(eu.children()) == 2

@@ -64,6 +64,11 @@ static int add_peer(struct permits *permits, const struct ike_conn *conn)
     return error;
 }
 
+static int add_peers(void *context, const struct address_range *range)
+{
+    return add_range(context, PERMIT_ROUTE, range);
+}
+
 static int add_child(struct permits *permits, const struct ike_conn *conn,
                      const struct ike_child_policy *child)
 {
@@ -73,6 +78,10 @@ static int add_child(struct permits *permits, const struct ike_conn *conn,
     /* `dynamic` is an address of a pool, which has a permit of its own, or that of the peer */
     if (error == 0 && child->remote_ts.n_dynamic > 0 && conn->n_pools == 0)
         error = add_peer(permits, conn);
+    /* a packet to any of its peers is caught */
+    if (error == 0 && child->remote_ts.n_dynamic > 0 && child->start_action == IKE_START_TRAP &&
+        selectors_any_peer(conn, child))
+        error = selectors_peers(conn, add_peers, permits);
     return error;
 }
 

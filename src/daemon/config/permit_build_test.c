@@ -7,15 +7,15 @@
 #include "daemon/config/permit_build.h"
 
 /* permits_of - of a connection whose child has `dynamic` as the remote selector. */
-static void permits_of(const char *remote_addrs, struct permits *ret_permits)
+static void permits_of(const char *remote_addrs, const char *child, struct permits *ret_permits)
 {
     char text[512];
     struct settings settings;
     struct build_error error = {.text = ""};
     (void)snprintf(text, sizeof(text),
                    "connections {\n a {\n remote_addrs = %s\n local { auth = psk }\n"
-                   " remote { auth = psk }\n children { n { } }\n}\n}\n",
-                   remote_addrs);
+                   " remote { auth = psk }\n children { n { %s } }\n}\n}\n",
+                   remote_addrs, child);
     assert_int_equal(settings_parse("t.conf", span_text(text), NULL, &settings), 0);
     if (permits_build(settings.root, ret_permits, &error) != 0)
         fail_msg("%s", error.text);
@@ -41,10 +41,42 @@ static void peer_by_address(void **state)
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct permits permits = {0};
         struct address address;
-        permits_of(rows[i].remote_addrs, &permits);
+        permits_of(rows[i].remote_addrs, "", &permits);
         assert_true(address_parse(rows[i].address, &address));
         if (permits_route(&permits, &address, rows[i].len) != rows[i].allowed ||
             permits_narrowed(&permits, &address, rows[i].len) != rows[i].narrowed)
+            fail_msg("%s: %s/%u", rows[i].remote_addrs, rows[i].address, rows[i].len);
+        permits_done(&permits);
+    }
+}
+
+/* A trap between hosts catches packets to each possible peer; no other child with such a connection
+ * takes a network. */
+static void any_peer(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *remote_addrs, *child, *address;
+        unsigned len;
+        bool allowed;
+    } rows[] = {
+        {"%any", "mode = transport\n start_action = trap", "0.0.0.0", 0, true},
+        {"%any", "mode = transport\n start_action = trap", "::", 0, true},
+        {"10.1.0.0/24", "mode = transport\n start_action = trap", "10.1.0.0", 24, true},
+        {"10.1.0.0/24", "mode = transport\n start_action = trap", "10.1.0.0", 23, false},
+        {"10.1.0.0/24, 10.3.0.1", "mode = transport\n start_action = trap", "10.1.0.0", 24, false},
+        {"%any, gw.example", "mode = transport\n start_action = trap", "0.0.0.0", 0, false},
+        {"%any", "mode = transport", "0.0.0.0", 0, false},
+        {"%any", "start_action = trap", "0.0.0.0", 0, false},
+        {"%any", "mode = transport\n start_action = trap\n remote_ts = 10.1.0.0/30", "10.1.0.0", 29,
+         false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct permits permits = {0};
+        struct address address;
+        permits_of(rows[i].remote_addrs, rows[i].child, &permits);
+        assert_true(address_parse(rows[i].address, &address));
+        if (permits_route(&permits, &address, rows[i].len) != rows[i].allowed)
             fail_msg("%s: %s/%u", rows[i].remote_addrs, rows[i].address, rows[i].len);
         permits_done(&permits);
     }
@@ -108,8 +140,8 @@ static void radius_without_server(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(peer_by_address),
-                                       cmocka_unit_test(addresses_of_radius),
-                                       cmocka_unit_test(radius_without_server)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(peer_by_address), cmocka_unit_test(any_peer),
+        cmocka_unit_test(addresses_of_radius), cmocka_unit_test(radius_without_server)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

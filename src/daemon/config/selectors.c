@@ -248,3 +248,31 @@ enum ike_lan selectors_lan(const struct ike_conn *conn)
 {
     return selectors_everything(conn) ? conn->lan : IKE_LAN_BYPASS;
 }
+
+bool selectors_any_peer(const struct ike_conn *conn, const struct ike_child_policy *child)
+{
+    if (child->mode != IKE_MODE_TRANSPORT || conn->n_vips > 0)
+        return false;
+    for (uint8_t i = 0; i < conn->n_remote_addrs; i++) {
+        const struct address_range *range = &conn->remote_addrs[i].range;
+        if (address_equal(&range->first, &range->last)) /* a name has no addresses yet */
+            return false;
+    }
+    return true;
+}
+
+int selectors_peers(const struct ike_conn *conn,
+                    int (*each)(void *context, const struct address_range *range), void *context)
+{
+    static const uint8_t families[] = {ADDRESS_V4, ADDRESS_V6};
+    int error = 0;
+    for (uint8_t i = 0; error == 0 && i < conn->n_remote_addrs; i++)
+        error = each(context, &conn->remote_addrs[i].range);
+    for (size_t i = 0; conn->n_remote_addrs == 0 && error == 0 && i < LEN(families); i++) {
+        const struct address any = {.family = families[i]};
+        struct address_range all;
+        if (range_from_prefix(&any, 0, &all))
+            error = each(context, &all);
+    }
+    return error;
+}

@@ -27,6 +27,16 @@ bool selectors_whole(const struct ike_ts_list *list, uint8_t family);
  * is none. */
 uint8_t selectors_open_family(const struct ike_conn *conn);
 
+/* selectors_any_peer - a child between two hosts (transport mode, without inner addresses) of a
+ * connection that has no address or name in remote_addrs, but %any or networks. Its trap asks for a
+ * session with the host to which a packet is sent. */
+bool selectors_any_peer(const struct ike_conn *conn, const struct ike_child_policy *child);
+
+/* selectors_peers - calls `each` for the networks of remote_addrs, where such a peer is: %any has one
+ * of each family. 0, or the first error of `each`. */
+int selectors_peers(const struct ike_conn *conn,
+                    int (*each)(void *context, const struct address_range *range), void *context);
+
 /* selectors_lan - its `lan`; IKE_LAN_BYPASS where the connection is no tunnel for everything. */
 enum ike_lan selectors_lan(const struct ike_conn *conn);
 

@@ -33,8 +33,9 @@ static void consider(const struct ike_ts_list *local_ts, const struct address *a
         *best = *address;
 }
 
-static bool has_address(const struct path_link *links, const struct address *address)
+bool engine_has_address(const struct engine *e, const struct address *address)
 {
+    const struct path_link *links = e->links;
     for (size_t i = 0; i < PATH_LINKS; i++)
         for (size_t j = 0; links[i].up && j < links[i].n_addresses && j < PATH_LINK_ADDRESSES; j++)
             if (address_equal(&links[i].addresses[j], address))
@@ -118,7 +119,7 @@ void engine_routes_set(struct engine *e, const struct engine_route *route)
     struct ike_session_info session;
     bool there =
         ike_sa_get(e->ike, route->sa, &sa) && ike_session_get(e->ike, route->session, &session);
-    if (there && has_address(e->links, &sa.path.local.address))
+    if (there && engine_has_address(e, &sa.path.local.address))
         consider(route->local_ts, &sa.path.local.address, &own);
     consider_links(e, route->local_ts, &own);
     const struct host_child child = {.id = route->child,

@@ -80,6 +80,7 @@ struct resolving {
 /* the trap of a child may ask again then */
 struct trapped {
     char conn[LIMIT_NAME], child[LIMIT_NAME];
+    struct address to; /* the host, of a trap for any peer; else NONE */
     nanos until;
 };
 
@@ -176,6 +177,7 @@ struct engine {
     struct child_wait *waits;     /* owned */
     size_t n_waits, waits_cap;
     struct trapped trapped[ENGINE_TRAPPED];
+    nanos trapped_hosts_ns; /* rate_second() of logins for traps for any peer */
     struct trap_choice *choices;  /* owned */
     struct engine_shunt **shunts; /* owned; in force */
     size_t n_choices, n_shunts;
@@ -375,7 +377,8 @@ void engine_paths_check(struct engine *e, size_t n_links);
  * completed when they exist (0: none waits); if one fails, the Child SA is taken down.
  * engine_routes_decide - call it after answers of the supervisor. engine_routes_renew - sets the
  * routes of all Child SAs, after holds that may have covered them went. _check - the same after
- * links were read anew, which were `before`. */
+ * links were read anew, which were `before`. engine_has_address - a link that is up has it. */
+bool engine_has_address(const struct engine *e, const struct address *address);
 struct engine_route {
     ike_child_id child;
     ike_sa_id sa;
@@ -491,7 +494,7 @@ void engine_shunts_done(struct engine *e);
 /* engine_traps.c. engine_trap_install, _uninstall - a person wants the trap, or not; until the
  * connection is unloaded. false: it cannot be one (as engine_trap_set), or is none.
  * engine_trap_set - false: the child cannot be a trap (no remote address, or nothing but dynamic
- * remote selectors). engine_traps_renew - after what was held for a connection was released: its
+ * remote selectors, unless selectors_any_peer()). engine_traps_renew - after what was held for a connection was released: its
  * traps stay. engine_trap_acquire - a packet that no Child SA takes. */
 bool engine_trap_set(struct engine *e, const struct ike_conn *conn,
                      const struct ike_child_policy *child);

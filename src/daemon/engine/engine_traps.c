@@ -4,13 +4,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/rate.h"
 #include "daemon/common/log.h"
 #include "daemon/config/selectors.h"
 #include "daemon/engine/engine_devices.h"
 #include "daemon/engine/engine_state.h"
 #include "ike/terms/narrow.h"
 
-#define TRAP_PAUSE_NS NANOS_PER_SEC /* time between two wishes of one trap */
+#define TRAP_PAUSE_NS         NANOS_PER_SEC /* time between two wishes of one trap, to one host */
+#define TRAP_HOSTS_PER_SECOND 16            /* a scan of a network must not be a flood of logins */
+
+static const struct address anybody;
 
 static struct trap_choice *choice_of(const struct engine *e, const char *conn, const char *child)
 {
@@ -20,13 +24,36 @@ static struct trap_choice *choice_of(const struct engine *e, const char *conn, c
     return NULL;
 }
 
+struct trap_peers {
+    const struct ike_child_policy *child;
+    struct ike_ts_list *list;
+};
+
+static int add_peers(void *context, const struct address_range *range)
+{
+    const struct trap_peers *peers = context;
+    for (uint8_t d = 0; d < peers->child->remote_ts.n_dynamic; d++)
+        if (peers->list->n < POLICY_TS)
+            peers->list->ts[peers->list->n++] =
+                (struct ike_ts){.protocol = peers->child->remote_ts.dynamic[d].protocol,
+                                .start_port = peers->child->remote_ts.dynamic[d].start_port,
+                                .end_port = peers->child->remote_ts.dynamic[d].end_port,
+                                .range = *range};
+    return 0;
+}
+
 /* selectors_of - the remote selectors for which packets are caught. `dynamic` is the peer, if its
- * address is known. */
+ * address is known, or the networks of all possible peers. */
 static struct ike_ts_list selectors_of(const struct ike_conn *conn,
                                        const struct ike_child_policy *child)
 {
     struct ike_ts_list list;
+    struct trap_peers peers = {child, &list};
     ts_fixed(&child->remote_ts, &list);
+    if (selectors_any_peer(conn, child)) {
+        (void)!selectors_peers(conn, add_peers, &peers);
+        return list;
+    }
     for (uint8_t d = 0; conn->n_vips == 0 && d < child->remote_ts.n_dynamic; d++)
         for (uint8_t i = 0; i < conn->n_remote_addrs && list.n < POLICY_TS; i++) {
             const struct address_range *range = &conn->remote_addrs[i].range;
@@ -45,8 +72,8 @@ static bool can_trap(const struct engine *e, const struct ike_conn *conn,
                      const struct ike_child_policy *child)
 {
     uint16_t device;
-    return conn->n_remote_addrs > 0 && selectors_of(conn, child).n > 0 &&
-           engine_policy_device(e, child, &device);
+    return (conn->n_remote_addrs > 0 || selectors_any_peer(conn, child)) &&
+           selectors_of(conn, child).n > 0 && engine_policy_device(e, child, &device);
 }
 
 bool engine_is_trap(const struct engine *e, const struct ike_conn *conn,
@@ -134,14 +161,30 @@ bool engine_trap_set(struct engine *e, const struct ike_conn *conn,
     return true;
 }
 
-static bool child_is_up(struct engine *e, const struct ike_conn *conn, const char *name)
+/* child_is_up - the connection has the child. `to`: with that host; family NONE: with any. */
+static bool child_is_up(struct engine *e, const struct ike_conn *conn, const char *name,
+                        const struct address *to)
 {
     struct ike_child_info child = {0};
     struct ike_session_info session;
+    struct ike_sa_info sa;
     while (ike_child_next(e->ike, child.id, &child))
         if (strcmp(child.policy->name, name) == 0 &&
             ike_session_get(e->ike, child.session, &session) &&
-            strcmp(session.conn->name, conn->name) == 0)
+            strcmp(session.conn->name, conn->name) == 0 &&
+            (to->family == ADDRESS_NONE ||
+             (ike_sa_get(e->ike, child.sa, &sa) && address_equal(&sa.path.remote.address, to))))
+            return true;
+    return false;
+}
+
+/* connecting_to - a login to the host is wanted and not complete. */
+static bool connecting_to(const struct engine *e, const char *conn, const struct address *to)
+{
+    struct path_status status;
+    for (size_t i = 0; path_manager_status(e->paths, i, &status); i++)
+        if (strcmp(status.conn, conn) == 0 && status.role == IKE_END_USER && status.session == 0 &&
+            status.state != PATH_IDLE && address_equal(&status.wanted.remote.address, to))
             return true;
     return false;
 }
@@ -176,7 +219,7 @@ bool engine_trap_uninstall(struct engine *e, const struct ike_conn *conn,
 {
     if (!engine_is_trap(e, conn, child) || !choose(e, conn->name, child->name, false))
         return false;
-    if (!child_is_up(e, conn, child->name) && !engine_conn_connecting(e, conn->name))
+    if (!child_is_up(e, conn, child->name, &anybody) && !engine_conn_connecting(e, conn->name))
         host_release(e->host, conn->name, child->name);
     engine_traps_renew(e);
     return true;
@@ -239,45 +282,92 @@ static bool takes(const struct ike_ts_list *list, const struct address *address,
     return false;
 }
 
+static bool is_trapped(const struct trapped *t, const struct ike_conn *conn,
+                       const struct ike_child_policy *child, const struct address *to)
+{
+    return strcmp(t->conn, conn->name) == 0 && strcmp(t->child, child->name) == 0 &&
+           address_equal(&t->to, to);
+}
+
 /* paused - the trap of `child` asked a moment ago. If not, this call counts as asking. */
 static bool paused(struct engine *e, const struct ike_conn *conn,
-                   const struct ike_child_policy *child)
+                   const struct ike_child_policy *child, const struct address *to)
 {
     struct trapped *at = &e->trapped[0];
     for (size_t i = 0; i < ENGINE_TRAPPED; i++) {
         struct trapped *t = &e->trapped[i];
-        if (strcmp(t->conn, conn->name) == 0 && strcmp(t->child, child->name) == 0) {
+        if (is_trapped(t, conn, child, to)) {
             at = t;
             break;
         }
         if (t->until < at->until)
             at = t; /* the entry whose pause ends first */
     }
-    bool same = strcmp(at->conn, conn->name) == 0 && strcmp(at->child, child->name) == 0;
-    if (same && at->until > e->now)
+    if (is_trapped(at, conn, child, to) && at->until > e->now)
         return true;
     (void)snprintf(at->conn, sizeof(at->conn), "%s", conn->name);
     (void)snprintf(at->child, sizeof(at->child), "%s", child->name);
+    at->to = *to;
     at->until = nanos_after(e->now, TRAP_PAUSE_NS);
     return false;
+}
+
+struct peer_place {
+    struct address address;
+    bool found;
+};
+
+static int find_place(void *context, const struct address_range *range)
+{
+    struct peer_place *place = context;
+    place->found |= range_contains(range, &place->address);
+    return 0;
+}
+
+/* trap_host - the host with which the packet asks for a session: its destination, where any host may
+ * be the peer. false: that can be none. What this host forwards asks for nothing: others could make it
+ * log in anywhere. */
+static bool trap_host(const struct engine *e, const struct ike_conn *conn,
+                      const struct ike_child_policy *child, const struct esp_acquire *wanted,
+                      struct address *ret_to)
+{
+    struct peer_place place = {.address = wanted->dst};
+    *ret_to = anybody;
+    if (!selectors_any_peer(conn, child))
+        return true;
+    (void)!selectors_peers(conn, find_place, &place);
+    *ret_to = place.address;
+    return place.found && address_usable_outer(&place.address, false) &&
+           engine_has_address(e, &wanted->src);
 }
 
 static void trap_connect(struct engine *e, struct ike_conn *conn,
                          const struct ike_child_policy *child, const struct esp_acquire *wanted)
 {
-    if (e->stopping || engine_conn_connecting(e, conn->name) || child_is_up(e, conn, child->name) ||
-        paused(e, conn, child))
+    struct address to;
+    if (e->stopping || !trap_host(e, conn, child, wanted, &to))
+        return;
+    bool any = to.family != ADDRESS_NONE;
+    if ((any ? connecting_to(e, conn->name, &to) : engine_conn_connecting(e, conn->name)) ||
+        child_is_up(e, conn, child->name, &to) || paused(e, conn, child, &to) ||
+        (any && !rate_second(&e->trapped_hosts_ns, TRAP_HOSTS_PER_SECOND, e->now)))
         return;
     struct path_connect wish = {
         .conn = conn,
         .child = child->name,
         .packet = {wanted->src, wanted->dst, wanted->src_port, wanted->dst_port, wanted->protocol},
         .tag = engine_number(e),
-        .keep = engine_conn_kept(e, conn, child->name),
+        .beside = any,
+        .n_remotes = any,
+        .remotes = {to},
+        /* the next packet asks again */
+        .keep = !any && engine_conn_kept(e, conn, child->name),
     };
+    char text[ADDRESS_TEXT_MAX];
     int error = engine_connect(e, &wish);
     log_line(error == 0 ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
-             "event=trap conn=%s child=%s result=%s", conn->name, child->name, error_text(error));
+             "event=trap conn=%s child=%s to=%s result=%s", conn->name, child->name,
+             any ? address_print(&to, text) : "gateway", error_text(error));
 }
 
 void engine_trap_acquire(struct engine *e, const struct esp_acquire *wanted)
