@@ -55,8 +55,8 @@
 #define LIMIT_AUTH_WAIT_NS      (NANOS_PER_SEC / 4)
 #define LIMIT_AUTH_WAIT_MOST_NS (8 * NANOS_PER_SEC)
 /* Hosts that the traps of one connection with %any have or want a session with, at once */
-#define LIMIT_TRAP_HOSTS 256
-#define LIMIT_IKE_SAS_SESSION   8 /* default of max_ike_sas */
+#define LIMIT_TRAP_HOSTS      256
+#define LIMIT_IKE_SAS_SESSION 8 /* default of max_ike_sas */
 /* Child SAs of one session, all its IKE SAs together (RFC 7791 section 8) */
 #define LIMIT_CHILD_SAS_SESSION 64
 /* default of max_sessions: the devices of a person, each with a session to come */

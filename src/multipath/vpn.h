@@ -148,10 +148,11 @@ struct vpn_wish {
     uint32_t children; /* bit i: conn->children[i] is wanted on each path */
     uint32_t kept;     /* bit i: the next login asks for conn->children[i] again */
     uint32_t later;    /* bit i: conn->children[i] joins `children` when the login is complete */
-    char child[LIMIT_NAME];   /* the one that the login asks for */
-    struct address only; /* the session is to this host, beside others of the connection; family NONE:
+    char child[LIMIT_NAME]; /* the one that the login asks for */
+    struct address
+        only;   /* the session is to this host, beside others of the connection; family NONE:
                             it is the session of the connection */
-    bool alone;               /* the login asks for no child */
+    bool alone; /* the login asks for no child */
     struct ike_packet packet; /* the packet that needs `child` */
     uint64_t tag;             /* of CONNECTED or CONNECT_FAILED ... */
     bool waits;               /* ... if a caller waits for that */

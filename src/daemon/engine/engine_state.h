@@ -177,7 +177,7 @@ struct engine {
     struct child_wait *waits;     /* owned */
     size_t n_waits, waits_cap;
     struct trapped trapped[ENGINE_TRAPPED];
-    nanos trapped_hosts_ns; /* rate_second() of logins for traps for any peer */
+    nanos trapped_hosts_ns;       /* rate_second() of logins for traps for any peer */
     struct trap_choice *choices;  /* owned */
     struct engine_shunt **shunts; /* owned; in force */
     size_t n_choices, n_shunts;
