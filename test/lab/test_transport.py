@@ -202,7 +202,7 @@ def test_not_with_order_trailers(world):
 
 
 def test_trap_for_any_peer(world):
-    """With remote_addrs = %any a packet asks for a session with the host that it goes to, one for each; nothing leaves in the clear."""
+    """With remote_addrs = %any a packet asks for a session with its host, one for each; nothing leaves in the clear."""
     one, other = hosts(eu={"start_action": "trap"})
     one["connections"]["home"]["remote_addrs"] = "%any"
     other["connections"]["gate"] |= {"local_addrs": "%any", "unique": "never"}

@@ -494,8 +494,8 @@ void engine_shunts_done(struct engine *e);
 /* engine_traps.c. engine_trap_install, _uninstall - a person wants the trap, or not; until the
  * connection is unloaded. false: it cannot be one (as engine_trap_set), or is none.
  * engine_trap_set - false: the child cannot be a trap (no remote address, or nothing but dynamic
- * remote selectors, unless selectors_any_peer()). engine_traps_renew - after what was held for a connection was released: its
- * traps stay. engine_trap_acquire - a packet that no Child SA takes. */
+ * remote selectors, unless selectors_any_peer()). engine_traps_renew - after what was held for a
+ * connection was released: its traps stay. engine_trap_acquire - a packet that no Child SA takes. */
 bool engine_trap_set(struct engine *e, const struct ike_conn *conn,
                      const struct ike_child_policy *child);
 bool engine_trap_install(struct engine *e, const struct ike_conn *conn,
