@@ -608,6 +608,9 @@ struct ike_sa_info {
     bool nat_local, nat_remote; /* a NAT in front of us / of the peer on this path */
     uint16_t encr, encr_key_bits, integ, prf, ke;
     nanos established_ns, rekey_at_ns, last_heard_ns;
+    /* copies of our last answered request to which no response has come, all sent over one path. Some
+     * may still come, a round trip behind the first response; then the rest were lost. */
+    uint8_t unanswered;
     uint8_t n_peer_addresses;
     struct address peer_addresses[LIMIT_ADDITIONAL + 1];
     /* it replaces `parent`: already, or if it wins against the other of two crossed rekeys */

@@ -35,6 +35,7 @@ static nanos session_settle(struct vpn *vpn, nanos now)
     bool login_over = !vpn->wish.clone_comes || vpn->session.login_tag == 0;
     legs_look(vpn, now);
     health_settle(vpn, now);
+    nanos choice_at = choice_settle(vpn, now);
     if (vpn_end_user(vpn) && !vpn_released(vpn) && login_over) {
         at = repair_settle(vpn, now);
         at = nanos_min(at, home_settle(vpn, now));
@@ -47,7 +48,7 @@ static nanos session_settle(struct vpn *vpn, nanos now)
     reauth_progress(vpn, now);
     if (!vpn_released(vpn))
         at = nanos_min(at, idle_settle(vpn, now));
-    return nanos_min(at, health_deadline(vpn, now));
+    return nanos_min(nanos_min(at, choice_at), health_deadline(vpn, now));
 }
 
 /* settle - brings one vpn into line with what is known. */

@@ -143,6 +143,7 @@ void health_moved(struct vpn *vpn, struct leg *leg, const struct ike_path *at, n
     leg->at = *at;
     leg->link_gone = vpn_end_user(vpn) && !wanted_place_there(vpn->pm, at);
     leg->asked_ns = 0;
+    leg->judge_ns = 0;
     leg->heard_ns = now;
     leg->strict = false;
     if (leg->link_gone)
@@ -160,6 +161,27 @@ void health_moved(struct vpn *vpn, struct leg *leg, const struct ike_path *at, n
     }
 }
 
+/* probe_measured - what an answered probe says of the path: its round-trip time now, its loss later. The
+ * response to a further copy comes a round trip behind the first response at most. */
+static void probe_measured(struct vpn *vpn, struct leg *leg, nanos rtt_ns, nanos now)
+{
+    if (!vpn_end_user(vpn) || !leg_home(vpn, leg) || rtt_ns <= 0)
+        return;
+    choice_rtt(&vpn->paths[leg->path].quality, rtt_ns, now);
+    leg->judge_ns = now + rtt_ns + rtt_ns / 4;
+}
+
+/* probe_judge - before the next probe: was a copy of the last one lost? */
+static void probe_judge(struct vpn *vpn, struct leg *leg, nanos now)
+{
+    const struct path_view *view = &vpn->pm->options.view;
+    struct ike_sa_info info;
+    if (leg->judge_ns != 0 && now >= leg->judge_ns && leg_home(vpn, leg) &&
+        view->sa(view->context, leg->id, &info))
+        choice_loss(&vpn->paths[leg->path].quality, info.unanswered > 0);
+    leg->judge_ns = 0;
+}
+
 bool health_probe_done(struct vpn *vpn, const struct ike_event *event, nanos now)
 {
     for (unsigned i = 0; i < vpn->session.n_legs; i++) {
@@ -168,6 +190,7 @@ bool health_probe_done(struct vpn *vpn, const struct ike_event *event, nanos now
             continue;
         leg->probe_tag = 0;
         if (event->outcome == IKE_OK) {
+            probe_measured(vpn, leg, event->rtt_ns, now);
             health_rtt(leg, event->rtt_ns);
             health_proof(vpn, leg, now);
         } else if (event->outcome != IKE_TIMEOUT) {
@@ -243,6 +266,15 @@ static bool replied(const struct leg *leg, nanos quick_ns)
     return leg->esp_in_ns > 0 && leg->heard_ns - leg->esp_in_ns < quick_ns;
 }
 
+/* compare_at - a path that carries traffic in both directions is probed as often as the idle ones with
+ * which it is compared. */
+static nanos compare_at(const struct vpn *vpn, const struct leg *leg, nanos probe_ns)
+{
+    nanos last = leg->proof_ns > leg->probed_ns ? leg->proof_ns : leg->probed_ns;
+    bool busy = leg->esp_in_ns > 0 && leg->esp_out_ns > leg->proof_ns + probe_ns;
+    return busy && choice_compares(vpn, leg) ? last + probe_ns : NANOS_NEVER;
+}
+
 /* curious_at - when to probe an IKE SA that is alive and has no outstanding probe. */
 static nanos curious_at(const struct vpn *vpn, const struct leg *leg)
 {
@@ -261,7 +293,7 @@ static nanos curious_at(const struct vpn *vpn, const struct leg *leg)
         return NANOS_NEVER;
     else if (!unanswered && leg->path >= 0 && vpn->paths[leg->path].metered)
         silence = IDLE_METERED * timing.probe_ns;
-    return leg->heard_ns + silence;
+    return nanos_min(leg->heard_ns + silence, compare_at(vpn, leg, timing.probe_ns));
 }
 
 static nanos ask_at(const struct vpn *vpn, const struct leg *leg)
@@ -302,7 +334,13 @@ static bool stopped(const struct leg *leg, nanos quick_ns, nanos now)
 static void probe_send(struct vpn *vpn, struct leg *leg, nanos now)
 {
     struct timing timing = health_timing(vpn, leg);
-    leg->grant_ns = stopped(leg, timing.quick_ns, now) ? timing.quick_grant_ns : timing.grant_ns;
+    /* a probe that compares: packets arrive, and they prove as well that the IKE SA is alive */
+    bool compares = leg->heard_ns + timing.quick_ns > now &&
+                    compare_at(vpn, leg, timing.probe_ns) <= now &&
+                    now < leg->proof_ns + PROOF_ROUNDS * timing.probe_ns;
+    bool quick = compares || stopped(leg, timing.quick_ns, now);
+    probe_judge(vpn, leg, now);
+    leg->grant_ns = quick ? timing.quick_grant_ns : timing.grant_ns;
     struct ike_command command = {
         .kind = IKE_CMD_PROBE,
         .sa = leg->id,
@@ -311,7 +349,8 @@ static void probe_send(struct vpn *vpn, struct leg *leg, nanos now)
         .give_up_ns = leg->grant_ns,
     };
     leg->probe_tag = command_add(vpn, &command);
-    leg->strict = leg->heard_ns + timing.quick_ns > now;
+    leg->probed_ns = moment(now);
+    leg->strict = leg->heard_ns + timing.quick_ns > now && !compares;
     if (leg->health == HEALTH_DEAD)
         leg->probe_at_ns = now + timing.grant_ns + dead_probe_wait(vpn, leg, now);
     else

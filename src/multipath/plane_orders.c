@@ -7,6 +7,7 @@
 
 /* how much later another IKE SA must have received traffic to become the favourite */
 #define FAVOURITE_NS NANOS_PER_SEC
+#define PRIORITY_MAX (UINT32_MAX / 4 - 1) /* ranks have two bits more */
 
 const char *path_state_name(enum path_state state)
 {
@@ -28,11 +29,6 @@ const char *path_state_name(enum path_state state)
 }
 
 /* --- which Child SAs carry traffic --- */
-
-static bool leg_usable(const struct leg *leg)
-{
-    return leg->health == HEALTH_GOOD || leg->health == HEALTH_SUSPECT;
-}
 
 static bool bearer_first_class(const struct vpn *vpn, const struct bearer *bearer)
 {
@@ -85,7 +81,10 @@ static void bearer_rank(const struct vpn *vpn, const struct bearer *bearer, uint
     /* With several paths at once, a metered path carries nothing while another one of its rank
      * can. */
     if (vpn->conn->multipath != IKE_MULTIPATH_BALANCE)
-        *ret_priority = path->priority * 2 + path->metered;
+        *ret_priority =
+            (path->priority < PRIORITY_MAX ? path->priority : PRIORITY_MAX) * 2 + path->metered;
+    if (choice_made(vpn)) /* of equal ones, only the best */
+        *ret_priority = *ret_priority * 2 + (bearer->line != vpn->session.choice.line);
 }
 
 static const enum esp_mode plane_mode[] = {

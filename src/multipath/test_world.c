@@ -55,6 +55,12 @@ static bool passes(const struct world *world, const struct ike_path *path)
     return world->peer_up && link >= 0 && world->links[link].up && !world->links[link].hole;
 }
 
+static bool lost(struct world *world, const struct ike_path *path)
+{
+    unsigned percent = world->links[link_of(world, path)].loss_percent;
+    return percent > 0 && next_random(world) % 100 < percent;
+}
+
 static void tell_links(struct world *world)
 {
     struct path_link links[WORLD_LINKS] = {0};
@@ -235,6 +241,7 @@ static void answered(struct world *world, struct world_sa *sa)
 {
     const struct world_intent intent = sa->intents[0];
     sa->last_heard = world->now;
+    sa->unanswered = (uint8_t)(sa->tries - sa->answers);
     struct ike_event *event = emit(world, sa, IKE_EV_EXCHANGE);
     event->tag = intent.command.tag;
     event->rtt_ns = world->now - sa->asked;
@@ -271,7 +278,7 @@ static void ask(struct world *world, struct world_sa *sa)
     const struct ike_path *path = elsewhere ? &command->path : &sa->path;
     if (sa->asked == 0) {
         sa->asked = world->now;
-        sa->tries = 0;
+        sa->tries = sa->answers = 0;
         sa->interval = command->retry_ns > 0 ? command->retry_ns : NANOS_PER_SEC;
     }
     sa->tries++;
@@ -279,8 +286,11 @@ static void ask(struct world *world, struct world_sa *sa)
     if (command->retry_ns == 0)
         sa->interval = sa->interval * 9 / 5;
     if ((sa->life != IKE_ESTABLISHED || known(world, sa)) && passes(world, path) &&
-        sa->answer_at == 0)
-        sa->answer_at = world->now + world->links[link_of(world, path)].rtt;
+        !lost(world, path)) {
+        sa->answers++;
+        if (sa->answer_at == 0)
+            sa->answer_at = world->now + world->links[link_of(world, path)].rtt;
+    }
 }
 
 static void sa_step(struct world *world, struct world_sa *sa)
@@ -366,6 +376,9 @@ static void count(struct world *world, const struct ike_command *command)
     world->moves += kind == IKE_CMD_MOVE;
     world->creates += kind == IKE_CMD_CREATE_CHILD;
     world->probes += kind == IKE_CMD_PROBE;
+    const struct world_sa *sa = kind == IKE_CMD_PROBE ? sa_find(world, command->sa) : NULL;
+    if (sa != NULL && link_of(world, &sa->path) >= 0)
+        world->links[link_of(world, &sa->path)].probes++;
     world->tests += kind == IKE_CMD_PATH_TEST;
     world->deletes += kind == IKE_CMD_DELETE_IKE || kind == IKE_CMD_DELETE_SESSION;
     world->commands++;
@@ -408,6 +421,7 @@ static bool view_sa(const void *context, ike_sa_id id, struct ike_sa_info *ret_i
                                      .life = sa->life,
                                      .role = sa->role,
                                      .path = sa->path,
+                                     .unanswered = sa->unanswered,
                                      .last_heard_ns = sa->last_heard};
     for (unsigned i = 0; i < world->n_remotes; i++)
         ret_info->peer_addresses[ret_info->n_peer_addresses++] = remote_address(i);
@@ -532,7 +546,7 @@ static void flow_step(struct world *world)
     if (!world->flow)
         return;
     best->child_out = world->now;
-    if (known(world, best) && passes(world, &best->path)) {
+    if (known(world, best) && passes(world, &best->path) && !lost(world, &best->path)) {
         best->child_in = world->now;
         world->flow_ok = world->now;
     } else if (world->flow_ok != 0 && world->now - world->flow_ok > world->worst_gap) {

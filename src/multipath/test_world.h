@@ -20,6 +20,8 @@ struct world_link {
     bool near; /* its route leads to the network of the peer, and not to everywhere */
     bool hole; /* carrier, but nothing comes through */
     nanos rtt;
+    unsigned loss_percent; /* of requests with their responses, and of packets of the flow */
+    unsigned probes;       /* ordered of the IKE SA that was there */
 };
 
 struct world_intent {
@@ -46,7 +48,8 @@ struct world_sa {
     unsigned step; /* CONNECT: answered exchanges */
     bool parked;   /* an unanswered request blocks the window */
     nanos asked, next_try, answer_at, interval;
-    unsigned tries;
+    unsigned tries, answers; /* copies of the request that were sent, and that came through */
+    uint8_t unanswered;      /* of the last answered request */
 };
 
 struct world {

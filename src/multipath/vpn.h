@@ -12,7 +12,8 @@
  *
  * event.c notes here what happened and touches the vpn. manager_settle() then brings each touched
  * vpn into line: path_plan.c (which paths exist), connect.c (logins), health.c (which IKE SAs are
- * alive), path_setup.c (clones, Child SAs), placement.c (moves), plane_orders.c (the data plane).
+ * alive), path_choice.c (the best of equal paths), path_setup.c (clones, Child SAs), placement.c
+ * (moves), plane_orders.c (the data plane).
  * Deadlines are computed from this state, never armed. A time of 0 means "not".
  */
 
@@ -77,7 +78,10 @@ struct leg {
     nanos dead_since_ns;
     bool fell_silent; /* DEAD: the peer had spoken shortly before it was asked */
     nanos rtt_ns;
-    uint64_t probe_tag;   /* 0: none outstanding */
+    uint64_t probe_tag; /* 0: none outstanding */
+    nanos probed_ns;    /* the last probe was sent then; 0: none was */
+    nanos
+        judge_ns; /* the responses to all copies of the answered probe have come then; 0: judged */
     ike_sa_id parent;     /* cloned from it; 0: logged in */
     bool chosen;          /* the Gateway moved it and is about to create its VPN (D-08 b) */
     bool theirs;          /* the peer cloned it */
@@ -117,6 +121,14 @@ struct path_login {
     bool failed;    /* in this round */
 };
 
+/* struct path_quality - of the probes of the IKE SA that is at home on the path. */
+struct path_quality {
+    int32_t loss; /* share of the probes of which a message was lost, of 65,536 */
+    nanos rtt_ns,
+        before_ns; /* the least of the span since `since_ns` and of the one before; 0: none */
+    nanos since_ns;
+};
+
 struct path {
     char name[LIMIT_NAME];
     int policy;         /* index in conn->paths; -1: the connection has none */
@@ -130,6 +142,7 @@ struct path {
     nanos present_ns;  /* since when */
     nanos test_rtt_ns; /* of the last path test that was answered; 0: none was */
     uint64_t losses;
+    struct path_quality quality;
     enum path_state state; /* as last told */
     nanos since_ns;        /* of `state` */
     struct path_use use;
@@ -176,6 +189,14 @@ enum clones {
     CLONES_NEVER, /* the peer did a plain rekey instead */
 };
 
+/* struct vpn_choice - which of several paths of equal rank carries the traffic (path_choice.c). */
+struct vpn_choice {
+    ike_sa_id line;   /* of the leg; 0: none was chosen */
+    nanos worse_ns;   /* another one has been better since then; 0: none is */
+    nanos changed_ns; /* another one was chosen then for being better; 0: never */
+    unsigned changes; /* in a row, each soon after the one before */
+};
+
 /* struct vpn_session - the session. Zero: there is none; session_down() resets it as a whole. */
 struct vpn_session {
     ike_session_id id; /* 0: not logged in */
@@ -186,6 +207,7 @@ struct vpn_session {
     bool mode_told;           /* to the data plane */
     bool first_clone_decided; /* Gateway: whether to begin the first clone */
     ike_sa_id favourite;      /* Gateway, failover: the End User sends on this line */
+    struct vpn_choice choice; /* End User, failover */
     uint64_t login_tag;       /* of the login that made it, until its outcome is known */
     nanos up_ns;              /* logged in at */
     nanos some_alive_ns;      /* the last loss of all IKE SAs was over then */
@@ -453,6 +475,20 @@ static inline bool leg_alive(const struct leg *leg)
 {
     return leg->health != HEALTH_DEAD;
 }
+static inline bool leg_usable(const struct leg *leg)
+{
+    return leg->health == HEALTH_GOOD || leg->health == HEALTH_SUSPECT;
+}
+
+/* --- path_choice.c --- */
+/* choice_settle - of paths of equal rank, which one carries the traffic. Returns when to look again. */
+nanos choice_settle(struct vpn *vpn, nanos now);
+/* choice_made - one path at a time carries the traffic of the session, and we choose it. */
+bool choice_made(const struct vpn *vpn);
+/* choice_compares - the leg is at home on a path that could be left for another one of its rank. */
+bool choice_compares(const struct vpn *vpn, const struct leg *leg);
+void choice_loss(struct path_quality *quality, bool lost);
+void choice_rtt(struct path_quality *quality, nanos rtt_ns, nanos now);
 
 /* --- path_setup.c, placement.c --- */
 /* repair_settle, home_settle - return when to call them again, if nothing happens before. */

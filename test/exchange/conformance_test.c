@@ -76,6 +76,57 @@ static void bitwise_identical(void **state)
     world_free(world);
 }
 
+/* --- responses to the copies of a request: which were lost --- */
+
+static unsigned lose_first;              /* requests */
+static struct ike_datagram responses[8]; /* that came */
+static unsigned n_responses;
+static bool keep_responses(struct world *world, bool to_b, struct ike_datagram *d)
+{
+    (void)world;
+    if (!to_b && n_responses < ARRAY_LEN(responses))
+        responses[n_responses++] = *d;
+    if (!to_b || lose_first == 0)
+        return true;
+    lose_first--;
+    return false;
+}
+
+/* A probe that is sent again before its answer can be there: each copy has a response of its own, and the
+ * ones that were lost have none. The octets of a response count once for each copy, spoiled ones never. */
+static void copies_without_response(void **state)
+{
+    (void)state;
+    for (unsigned lost = 0; lost < 3; lost++) {
+        struct world *world = scenario_up(30 + lost);
+        ike_sa_id sa = world_sa(&world->a, 0);
+        lose_first = lost;
+        n_responses = 0;
+        world->hook = keep_responses;
+        /* a round trip takes 20 ms: copies leave at 0, 8, 16, ... until the first response is there */
+        world_post(&world->a, (struct ike_command){.kind = IKE_CMD_PROBE,
+                                                   .sa = sa,
+                                                   .retry_ns = 8 * NANOS_PER_MS,
+                                                   .give_up_ns = SECONDS(1)});
+        world_run(world, (22 + 8 * lost) * NANOS_PER_MS); /* the first response is there */
+        assert_int_equal(scenario_sa(&world->a, sa).unanswered, 2 + lost);
+        struct ike_datagram *first = &responses[0];
+        first->octets[first->len - 1] ^= 1; /* forged */
+        world_deliver_raw(world, false, &first->path, span_of(first->octets, first->len));
+        assert_int_equal(scenario_sa(&world->a, sa).unanswered, 2 + lost);
+        world_run(world, SECONDS(1));
+        assert_int_equal(scenario_sa(&world->a, sa).unanswered, lost);
+        first->octets[first->len - 1] ^= 1;
+        for (unsigned i = 0; i < 5; i++) /* replayed: never below 0 */
+            world_deliver_raw(world, false, &first->path, span_of(first->octets, first->len));
+        assert_int_equal(scenario_sa(&world->a, sa).unanswered, 0);
+        world->hook = NULL;
+        assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_PROBE, sa), IKE_OK);
+        assert_int_equal(scenario_sa(&world->a, sa).unanswered, 0);
+        scenario_end(world);
+    }
+}
+
 static enum scenario_fate lose_rekeys(struct world *world, bool to_b, struct message *m)
 {
     (void)world;
@@ -650,6 +701,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(large_message),
         cmocka_unit_test(bitwise_identical),
+        cmocka_unit_test(copies_without_response),
         cmocka_unit_test(message_ids_run_out),
         cmocka_unit_test(over_is_over),
         cmocka_unit_test(clear_answer),

@@ -590,6 +590,8 @@ void exchange_response(struct sa *sa, const struct wire_message *response,
         if (intent_is_liveness(intent))
             intent->give_up_at_ns = 0; /* the peer lives: the time to answer begins anew */
     sa->last_request = window_take(&sa->mine);
+    if (asking->several_paths)
+        sa->mine.unanswered = 0; /* they say nothing of one path */
     if (!login_sent_away(sa, response))
         emit_exchange(sa, asking);
     if (lent)

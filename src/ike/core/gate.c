@@ -23,6 +23,7 @@ struct gate gate_of(const struct sa *sa)
         .request = sa->theirs.next_id,
         .response = sa->mine.next_id,
         .exchange = waits ? sa->asking->exchange : 0,
+        .unanswered = sa->mine.unanswered,
         .known = sa->life != IKE_HALF_OPEN,
         .initiator = sa_original_initiator(sa),
         .later = sa->answering_later,
@@ -43,8 +44,8 @@ bool gate_current(const struct sa *sa)
     const struct gate *gate = map_beside(&sa->ike->sas_by_spi, sa_spi_ours(sa));
     return gate != NULL && gate->peer == now.peer && gate->request == now.request &&
            gate->response == now.response && gate->exchange == now.exchange &&
-           gate->known == now.known && gate->initiator == now.initiator &&
-           gate->later == now.later && gate->kept == now.kept;
+           gate->unanswered == now.unanswered && gate->known == now.known &&
+           gate->initiator == now.initiator && gate->later == now.later && gate->kept == now.kept;
 }
 
 enum gate_verdict gate_judge(const struct gate *gate, const struct ike_header *header)
@@ -52,6 +53,8 @@ enum gate_verdict gate_judge(const struct gate *gate, const struct ike_header *h
     if (ike_header_response(header)) {
         bool fits = gate->exchange != 0 && header->message_id == gate->response &&
                     header->exchange == gate->exchange;
+        if (gate->unanswered > 0 && header->message_id + 1 == gate->response)
+            return GATE_ECHO;
         return fits ? GATE_NEW : GATE_NOT;
     }
     if (header->message_id == gate->request)

@@ -14,17 +14,20 @@
 
 /* struct gate - beside an SPI of ours in ike->sas_by_spi. */
 struct gate {
-    uint32_t peer;     /* the peer's SPI, folded */
-    uint32_t request;  /* Message ID of the next request */
-    uint32_t response; /* Message ID of the response to our request ... */
-    uint8_t exchange;  /* ... and its exchange type; 0: no request is outstanding */
-    bool known : 1;    /* the peer's SPI is known; if not, the gate decides nothing */
+    uint32_t peer;      /* the peer's SPI, folded */
+    uint32_t request;   /* Message ID of the next request */
+    uint32_t response;  /* Message ID of the response to our request ... */
+    uint8_t exchange;   /* ... and its exchange type; 0: no request is outstanding */
+    uint8_t unanswered; /* copies of the request before that one without a response */
+    bool known : 1;     /* the peer's SPI is known; if not, the gate decides nothing */
     bool initiator : 1;
     bool later : 1; /* request `request` arrived; a job has to end before it is answered */
     bool kept : 1;  /* the response to the previous request is kept */
 };
 
-enum gate_verdict { GATE_NEW, GATE_REPEATED, GATE_NOT };
+/* GATE_REPEATED - a request, whose response is sent once more. GATE_ECHO - the response to a further
+ * copy of our last request: it is counted, and nothing else. */
+enum gate_verdict { GATE_NEW, GATE_REPEATED, GATE_ECHO, GATE_NOT };
 
 /* gate_judge - whether this message can be the next one of its window (RFC 7296 sections 2.2 and
  * 2.3). */

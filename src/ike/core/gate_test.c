@@ -13,6 +13,8 @@ static const struct gate asks = {
 static const struct gate idle = {.request = 7, .response = 3, .known = true};
 static const struct gate kept = {.request = 7, .response = 3, .known = true, .kept = true};
 static const struct gate job = {.request = 7, .response = 3, .known = true, .later = true};
+static const struct gate echoes = {
+    .request = 7, .response = 3, .unanswered = 2, .exchange = WIRE_INFORMATIONAL, .known = true};
 static const struct gate first = {.request = 0, .known = true};
 
 static const struct {
@@ -46,6 +48,12 @@ static const struct {
     {&idle, RESPONSE, WIRE_INFORMATIONAL, 3, GATE_NOT}, /* no request is outstanding */
     {&idle, RESPONSE, 0, 3, GATE_NOT},
     {&kept, RESPONSE, WIRE_INFORMATIONAL, 6, GATE_NOT},
+    /* responses to further copies of the last request, while some have none */
+    {&echoes, RESPONSE, WIRE_INFORMATIONAL, 2, GATE_ECHO},
+    {&echoes, RESPONSE, WIRE_CREATE_CHILD_SA, 2, GATE_ECHO}, /* of any exchange */
+    {&echoes, RESPONSE, WIRE_INFORMATIONAL, 3, GATE_NEW},
+    {&echoes, RESPONSE, WIRE_INFORMATIONAL, 1, GATE_NOT},
+    {&echoes, REQUEST, WIRE_INFORMATIONAL, 2, GATE_NOT},
 };
 
 static void table(void **state)

@@ -31,6 +31,7 @@ static void sa_info(const struct sa *sa, struct ike_sa_info *ret_info)
         .established_ns = sa->established_ns,
         .rekey_at_ns = sa->rekey_at_ns,
         .last_heard_ns = sa->last_heard_ns,
+        .unanswered = sa->mine.unanswered,
         .n_peer_addresses = sa->n_peer_addresses,
         .config = sa->session == NULL ? NULL : inner_config(sa),
         .config_owner = sa->session == NULL ? 0 : inner_owner(sa),

@@ -155,6 +155,12 @@ static void receive_protected(struct sa *sa, const struct ike_path *path,
         count(sa->ike, sa, IKE_COUNT_INVALID);
         return;
     }
+    if (what == GATE_ECHO) {
+        if (!fragmented || fragment_number(outer) == 1)
+            sa->mine.unanswered--;
+        sa_touch(sa);
+        return;
+    }
     if (what == GATE_REPEATED) {
         /* RFC 7383 section 2.6.1: only the first fragment asks for the response again. */
         if (!fragmented || fragment_number(outer) == 1) {

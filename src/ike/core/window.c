@@ -34,6 +34,7 @@ struct packet *window_take(struct window *mine)
     ASSERT(packet != NULL);
     mine->packet = NULL;
     mine->next_id++;
+    mine->unanswered = mine->tries > 0 ? (uint8_t)(mine->tries - 1) : 0;
     return packet;
 }
 

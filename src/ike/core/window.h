@@ -53,6 +53,8 @@ struct window {
     /* mine only: */
     struct ike_path path;
     uint8_t tries; /* how often sent */
+    /* copies of the last answered request to which no response has come: lost there or on the way back */
+    uint8_t unanswered;
     enum window_pace pace;
     nanos first_sent_ns, resend_at_ns;
     nanos end_ns;      /* unless pace is WINDOW_TRIES */

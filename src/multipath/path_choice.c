@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which of several paths of equal rank carries the traffic, with `multipath = failover`: the best one by
+ * measurement. Rank is `priority`, then `metered`. What is measured costs no message of its own: the
+ * probes of health.c.
+ *
+ * Loss comes first. A probe whose request or response was lost counts 1, another one 0; the loss of a
+ * path is the mean of the last sixteen or so. An answer that is merely late is no loss: each copy of
+ * the request has a response of its own, and they are counted (ike_sa_info.unanswered). A path gains on
+ * another one if its loss is lower by a tenth.
+ *
+ * Then the round-trip time, the least of the last minute: a queue that our own traffic makes comes and
+ * goes, and must not move it. A path gains if its time is lower by a quarter and by 10 ms, unless its
+ * loss is higher by a thirty-second.
+ *
+ * The traffic changes its path when another one has gained for `stable_for` without a break. Each change
+ * within ten minutes of the one before doubles that time, up to 320 s. So paths whose quality goes up
+ * and down share few changes. A path that dies is left at once, for the best of the others.
+ */
+#include "multipath/vpn.h"
+
+#define LOSS_ONE     65536
+#define LOSS_GAIN    (LOSS_ONE / 10)
+#define LOSS_LIKE    (LOSS_ONE / 32)
+#define LOSS_SAMPLES 16
+#define RTT_SPAN_NS  (30 * NANOS_PER_SEC) /* the last minute: this one and the one before */
+#define RTT_GAIN_NS  (10 * NANOS_PER_MS)
+#define CALM_NS      (600 * NANOS_PER_SEC)
+#define LASTS_MAX_NS (320 * NANOS_PER_SEC)
+
+/* --- measurements --- */
+
+void choice_loss(struct path_quality *quality, bool lost)
+{
+    int32_t sample = lost ? LOSS_ONE : 0;
+    quality->loss += (sample - quality->loss) / LOSS_SAMPLES;
+}
+
+void choice_rtt(struct path_quality *quality, nanos rtt_ns, nanos now)
+{
+    nanos age = now - quality->since_ns;
+    if (age >= RTT_SPAN_NS) {
+        quality->before_ns = age < 2 * RTT_SPAN_NS ? quality->rtt_ns : 0;
+        quality->rtt_ns = 0;
+        quality->since_ns = now;
+    }
+    if (quality->rtt_ns == 0 || rtt_ns < quality->rtt_ns)
+        quality->rtt_ns = rtt_ns;
+}
+
+/* least_rtt - 0: not measured. */
+static nanos least_rtt(const struct path_quality *quality)
+{
+    bool before = quality->before_ns != 0 && quality->before_ns < quality->rtt_ns;
+    return before ? quality->before_ns : quality->rtt_ns;
+}
+
+/* --- the choice --- */
+
+static bool takes_part(const struct vpn *vpn, const struct leg *leg)
+{
+    return leg_usable(leg) && leg_home(vpn, leg) && leg_carries(vpn, leg) &&
+           vpn->paths[leg->path].present;
+}
+
+/* outranks - `a` comes before `b`, whatever is measured. */
+static bool outranks(const struct path *a, const struct path *b)
+{
+    return a->priority != b->priority ? a->priority < b->priority : !a->metered && b->metered;
+}
+
+static bool gains(const struct path *path, const struct path *on)
+{
+    const struct path_quality *a = &path->quality, *b = &on->quality;
+    nanos rtt_a = least_rtt(a), rtt_b = least_rtt(b);
+    if (a->loss + LOSS_GAIN <= b->loss)
+        return true;
+    return a->loss <= b->loss + LOSS_LIKE && rtt_a != 0 && rtt_a + RTT_GAIN_NS < rtt_b &&
+           rtt_a + rtt_b / 4 < rtt_b;
+}
+
+/* best - the path of the first rank on which none that takes part gains, beginning with the first in
+ * the configuration. NULL: none takes part. */
+static const struct path *best(const struct vpn *vpn, const struct path *chosen)
+{
+    for (unsigned i = 0; i < vpn->n_paths; i++) {
+        const struct path *path = &vpn->paths[i];
+        const struct leg *leg = leg_of(vpn, path->use.line);
+        if (leg == NULL || !takes_part(vpn, leg))
+            continue;
+        if (chosen == NULL || outranks(path, chosen) ||
+            (!outranks(chosen, path) && gains(path, chosen)))
+            chosen = path;
+    }
+    return chosen;
+}
+
+static nanos lasts(const struct vpn *vpn)
+{
+    nanos time = vpn->conn->stable_for_ns;
+    for (unsigned i = 0; i < vpn->session.choice.changes && time < LASTS_MAX_NS; i++)
+        time *= 2;
+    return nanos_min(time, LASTS_MAX_NS);
+}
+
+static void choose(struct vpn *vpn, const struct path *path, nanos now)
+{
+    struct vpn_choice *choice = &vpn->session.choice;
+    bool calm = choice->changed_ns == 0 || now - choice->changed_ns > CALM_NS;
+    choice->changes = calm ? 0 : choice->changes + 1;
+    choice->changed_ns = moment(now);
+    choice->line = path->use.line;
+    choice->worse_ns = 0;
+}
+
+bool choice_made(const struct vpn *vpn)
+{
+    return vpn_end_user(vpn) && vpn->conn->multipath == IKE_MULTIPATH_FAILOVER;
+}
+
+bool choice_compares(const struct vpn *vpn, const struct leg *leg)
+{
+    if (!choice_made(vpn) || !takes_part(vpn, leg))
+        return false;
+    const struct path *path = &vpn->paths[leg->path];
+    for (unsigned i = 0; !path->metered && i < vpn->session.n_legs; i++) {
+        const struct leg *other = &vpn->legs[i];
+        if (other != leg && takes_part(vpn, other) && !outranks(&vpn->paths[other->path], path) &&
+            !outranks(path, &vpn->paths[other->path]))
+            return true;
+    }
+    return false;
+}
+
+nanos choice_settle(struct vpn *vpn, nanos now)
+{
+    struct vpn_choice *choice = &vpn->session.choice;
+    if (!choice_made(vpn))
+        return NANOS_NEVER;
+    const struct leg *leg = leg_of(vpn, choice->line);
+    const struct path *chosen = leg != NULL && takes_part(vpn, leg) ? &vpn->paths[leg->path] : NULL;
+    const struct path *path = best(vpn, chosen);
+    if (path == NULL)
+        return NANOS_NEVER;
+    if (chosen == NULL || outranks(path, chosen)) {
+        choice->line = path->use.line;
+        choice->worse_ns = 0;
+    } else if (path == chosen) {
+        choice->worse_ns = 0;
+    } else if (choice->worse_ns == 0) {
+        choice->worse_ns = moment(now);
+    } else if (now - choice->worse_ns >= lasts(vpn)) {
+        choose(vpn, path, now);
+    }
+    return choice->worse_ns == 0 ? NANOS_NEVER : choice->worse_ns + lasts(vpn);
+}

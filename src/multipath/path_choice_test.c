@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which of several paths of equal rank carries the traffic: the best one, and no change without a gain that lasts. */
+#include "multipath/test_world.h"
+
+#define SECONDS(n) ((nanos)(n)*NANOS_PER_SEC)
+#define MS(n)      ((nanos)(n)*NANOS_PER_MS)
+
+/* equals - as world_up, with paths of equal priority whose round-trip times are given. */
+static struct world *equals(uint64_t seed, unsigned rtt_a, unsigned rtt_b)
+{
+    struct world *world = world_new(2, seed);
+    world->conn->paths[1].priority = 1;
+    world->links[0].rtt = MS(rtt_a);
+    world->links[1].rtt = MS(rtt_b);
+    world_start(world);
+    world_connect(world, true);
+    world_until(world, world_all_up, SECONDS(5));
+    world->flow = true;
+    world_run(world, SECONDS(2));
+    return world;
+}
+
+/* changes - how often the flow changes its link while the world runs. */
+static unsigned changes(struct world *world, nanos duration)
+{
+    unsigned n = 0;
+    int carrier = world_carrier_link(world);
+    for (nanos end = world->now + duration; world->now < end;) {
+        world_run(world, MS(100));
+        n += world_carrier_link(world) != carrier;
+        carrier = world_carrier_link(world);
+    }
+    return n;
+}
+
+static void test_shorter_round_trip(void **state)
+{
+    static const struct {
+        unsigned rtt_a, rtt_b;
+        int carrier;
+    } rows[] = {
+        {200, 20, 1},  {20, 200, 0}, /* in any order */
+        {40, 35, 0},                 /* by less than 10 ms */
+        {200, 180, 0},               /* by less than a quarter */
+        {40, 25, 1},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct world *world = equals(i, rows[i].rtt_a, rows[i].rtt_b);
+        assert_int_equal(world_carrier_link(world), 0); /* first in the configuration */
+        assert_int_equal(changes(world, SECONDS(60)), rows[i].carrier);
+        assert_int_equal(world_carrier_link(world), rows[i].carrier);
+        assert_int_equal(world->logins, 1);
+        world_free(world);
+    }
+}
+
+/* A path with 30 % loss is left, and is not flapped to, neither while it loses nor when that ends. */
+static void test_loss(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 10; seed++) {
+        struct world *world = equals(seed, 20, 25);
+        assert_int_equal(changes(world, SECONDS(30)), 0);
+        world->links[0].loss_percent = 30;
+        assert_int_equal(changes(world, SECONDS(60)), 1);
+        assert_int_equal(world_carrier_link(world), 1);
+        assert_int_equal(changes(world, SECONDS(300)), 0);
+        world->links[0].loss_percent = 0;
+        assert_int_equal(changes(world, SECONDS(120)), 0);
+        assert_int_equal(world->logins, 1);
+        world_free(world);
+    }
+}
+
+/* Loss counts more than time: a fast path with 30 % loss is not taken. */
+static void test_loss_before_time(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 10; seed++) {
+        struct world *world = equals(seed, 20, 200);
+        world->links[0].loss_percent = 30;
+        assert_int_equal(changes(world, SECONDS(60)), 1);
+        assert_int_equal(world_carrier_link(world), 1);
+        assert_int_equal(changes(world, SECONDS(300)), 0);
+        world_free(world);
+    }
+}
+
+/* A little loss on both is no reason to move. */
+static void test_little_loss(void **state)
+{
+    (void)state;
+    struct world *world = equals(3, 20, 22);
+    world->links[0].loss_percent = world->links[1].loss_percent = 1;
+    assert_in_range(changes(world, SECONDS(1200)), 0, 1);
+    world_free(world);
+}
+
+/* A download fills the queue of its link again and again: answers to probes come late, each copy of a
+ * probe is answered, and nothing is lost. */
+static void test_own_queue(void **state)
+{
+    (void)state;
+    struct world *world = equals(5, 20, 25);
+    for (unsigned i = 0; i < 60; i++) {
+        world->links[0].rtt = MS(300);
+        assert_int_equal(changes(world, SECONDS(6)), 0);
+        world->links[0].rtt = MS(20);
+        assert_int_equal(changes(world, SECONDS(4)), 0);
+    }
+    world_free(world);
+}
+
+/* Paths that become good and bad by turns share few changes. */
+static void test_turns(void **state)
+{
+    (void)state;
+    struct world *world = equals(6, 20, 200);
+    unsigned n = 0;
+    for (unsigned i = 0; i < 20; i++) {
+        world->links[i % 2].rtt = MS(200);
+        world->links[(i + 1) % 2].rtt = MS(20);
+        n += changes(world, SECONDS(90));
+    }
+    assert_in_range(n, 1, 8);
+    world_free(world);
+}
+
+/* Priority and `metered` come before any measurement. */
+static void test_rank_first(void **state)
+{
+    (void)state;
+    for (unsigned variant = 0; variant < 2; variant++) {
+        struct world *world = world_new(2, 7);
+        world->conn->paths[1].priority = variant == 0 ? 2 : 1;
+        world->conn->paths[1].metered = variant == 1;
+        world->links[0].rtt = MS(200);
+        world->links[0].loss_percent = 10;
+        world_start(world);
+        world_connect(world, true);
+        world_until(world, world_all_up, SECONDS(20));
+        world->flow = true;
+        world_run(world, SECONDS(2));
+        assert_int_equal(changes(world, SECONDS(60)), 0);
+        assert_int_equal(world_carrier_link(world), 0);
+        world_link_set(world, 0, false);
+        world_run(world, SECONDS(2));
+        assert_int_equal(world_carrier_link(world), 1);
+        world_link_set(world, 0, true);
+        world_run(world, SECONDS(30));
+        assert_int_equal(world_carrier_link(world), 0);
+        world_free(world);
+    }
+}
+
+/* A path that died and returned is as good as the other one: the traffic stays. */
+static void test_return_is_no_gain(void **state)
+{
+    (void)state;
+    struct world *world = equals(8, 20, 20);
+    world_link_set(world, 0, false);
+    world_run(world, SECONDS(2));
+    assert_int_equal(world_carrier_link(world), 1);
+    world_link_set(world, 0, true);
+    assert_int_equal(changes(world, SECONDS(60)), 0);
+    assert_true(world_all_up(world));
+    world_free(world);
+}
+
+/* Idle paths are probed once in an interval, as ever, and the one that carries traffic no more often than they. */
+static void test_probes(void **state)
+{
+    (void)state;
+    struct world *world = equals(9, 20, 20);
+    world->links[0].probes = world->links[1].probes = 0;
+    world_run(world, SECONDS(60));
+    assert_in_range(world->links[0].probes, 45, 62);
+    assert_in_range(world->links[1].probes, 45, 62);
+    world_free(world);
+    world = world_up(2, 9); /* nothing to compare */
+    world->links[0].probes = world->links[1].probes = 0;
+    world_run(world, SECONDS(60));
+    assert_in_range(world->links[0].probes, 5, 10);
+    assert_in_range(world->links[1].probes, 45, 62);
+    world_free(world);
+}
+
+/* The probes that compare do not delay the ones that find a path dead. */
+static void test_black_hole(void **state)
+{
+    (void)state;
+    for (unsigned offset = 0; offset < 40; offset++) {
+        struct world *world = equals(offset, 20, 20);
+        world->conn->failover_busy_ns = MS(750);
+        world_run(world, SECONDS(3) + MS(37) * offset);
+        world->worst_gap = 0;
+        world->links[0].hole = true;
+        world_run(world, SECONDS(5));
+        assert_in_range(world->worst_gap, MS(200), MS(500));
+        assert_int_equal(world_carrier_link(world), 1);
+        world_free(world);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_shorter_round_trip),
+        cmocka_unit_test(test_loss),
+        cmocka_unit_test(test_loss_before_time),
+        cmocka_unit_test(test_little_loss),
+        cmocka_unit_test(test_own_queue),
+        cmocka_unit_test(test_turns),
+        cmocka_unit_test(test_rank_first),
+        cmocka_unit_test(test_return_is_no_gain),
+        cmocka_unit_test(test_probes),
+        cmocka_unit_test(test_black_hole),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
