@@ -191,13 +191,13 @@ static void test_black_hole(void **state)
 {
     (void)state;
     for (unsigned offset = 0; offset < 40; offset++) {
-        struct world *world = equals(offset, 20, 20);
+        struct world *world = equals(offset, 50, 50);
         world->conn->failover_busy_ns = MS(750);
-        world_run(world, SECONDS(3) + MS(37) * offset);
+        world_run(world, SECONDS(3) + MS(25) * offset);
         world->worst_gap = 0;
         world->links[0].hole = true;
         world_run(world, SECONDS(5));
-        assert_in_range(world->worst_gap, MS(200), MS(500));
+        assert_in_range(world->worst_gap, MS(200), MS(550)); /* 0.6 of 750 ms, and a round trip */
         assert_int_equal(world_carrier_link(world), 1);
         world_free(world);
     }
