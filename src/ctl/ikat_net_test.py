@@ -483,6 +483,7 @@ pools { inner { addrs = 10.99.0.0/24
         """start_action = trap: traffic connects, but not after `down`; what no trap takes does nothing."""
         gateway = self.gateway()
         user = self.user(change=lambda text: text.replace("start_action = none", "start_action = trap"))
+        user.wait("event=route-add what=10.1.0.0/")
         self.assertRegex(net.run(f"ip -n {net.USER} route get 10.1.0.1"), r"dev ikat0")
         self.assertIn("no sessions", self.ikat("status"))
         net.run(f"ip -n {net.USER} route add 10.9.0.0/16 dev ikat0")

@@ -470,8 +470,8 @@ class DaemonTest(unittest.TestCase):
             with self.subTest(name):
                 status = self.status(pid)
                 self.assertEqual(status["NoNewPrivs"], "1")
-                # CAP_NET_ADMIN, and CAP_SETGID, CAP_SETUID, CAP_SETPCAP for its processes
-                kept = 1 << 12 | 1 << 6 | 1 << 7 | 1 << 8 if name == "supervisor" else 0
+                # CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, and CAP_SETGID, CAP_SETUID, CAP_SETPCAP for its processes
+                kept = 1 << 12 | 1 << 10 | 1 << 6 | 1 << 7 | 1 << 8 if name == "supervisor" else 0
                 for which in ("CapBnd", "CapEff", "CapPrm"):
                     # and CAP_IPC_LOCK, where the test has it
                     self.assertEqual(int(status[which], 16) & ~(1 << 14), kept)

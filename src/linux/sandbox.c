@@ -75,16 +75,21 @@ bool sandbox_has_net_admin(void)
 
 int sandbox_supervisor(void)
 {
-    capng_clear(CAPNG_SELECT_ALL);
-    static const unsigned kept[] = {CAP_NET_ADMIN, CAP_SETUID, CAP_SETGID, CAP_SETPCAP};
+    static const struct {
+        unsigned capability;
+        bool must; /* otherwise it stays if it is there */
+    } kept[] = {{CAP_NET_ADMIN, true}, {CAP_SETUID, true},    {CAP_SETGID, true},
+                {CAP_SETPCAP, true},   {CAP_IPC_LOCK, false}, {CAP_NET_BIND_SERVICE, false}};
     const capng_type_t sets = CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET;
-    bool locks =
-        capng_get_caps_process() == 0 && capng_have_capability(CAPNG_PERMITTED, CAP_IPC_LOCK) != 0;
+    bool there[sizeof(kept) / sizeof(kept[0])];
     capng_clear(CAPNG_SELECT_ALL);
-    if (locks && capng_update(CAPNG_ADD, sets, CAP_IPC_LOCK) != 0)
-        return ERR_SYSTEM;
+    bool known = capng_get_caps_process() == 0;
     for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
-        if (capng_update(CAPNG_ADD, sets, kept[i]) != 0)
+        there[i] = kept[i].must ||
+                   (known && capng_have_capability(CAPNG_PERMITTED, kept[i].capability) != 0);
+    capng_clear(CAPNG_SELECT_ALL);
+    for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+        if (there[i] && capng_update(CAPNG_ADD, sets, kept[i].capability) != 0)
             return ERR_SYSTEM;
     return capng_apply(CAPNG_SELECT_BOTH) != 0 ? ERR_SYSTEM : 0;
 }

@@ -19,8 +19,9 @@
 int sandbox_common(pid_t parent) MUST_USE;
 
 /* sandbox_supervisor - CAP_NET_ADMIN stays, and what it takes to start processes under other users
- * (CAP_SETUID, CAP_SETGID, CAP_SETPCAP); CAP_IPC_LOCK if it is there, for the keyholder's memory.
- * The rest goes. ERR_SYSTEM. */
+ * (CAP_SETUID, CAP_SETGID, CAP_SETPCAP). If they are there, CAP_IPC_LOCK, for the keyholder's
+ * memory, and CAP_NET_BIND_SERVICE, for sockets of single paths at port 500. The rest goes.
+ * ERR_SYSTEM. */
 int sandbox_supervisor(void) MUST_USE;
 
 /* sandbox_memory_lockable - so much may be locked by this process and by those that it starts.

@@ -102,6 +102,11 @@ int udp_socket_open(const struct udp_socket_options *options)
     return ERR_SYSTEM;
 }
 
+int udp_socket_share(int fd)
+{
+    return set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1) ? 0 : ERR_SYSTEM;
+}
+
 int udp_socket_steer(int fd, unsigned n)
 {
     /* the filter sees the UDP payload: its first word is the SPI, 0 before IKE. A load behind the

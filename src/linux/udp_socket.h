@@ -28,6 +28,10 @@ struct udp_socket_options {
  */
 int udp_socket_open(const struct udp_socket_options *options) MUST_USE;
 
+/* udp_socket_share - from now on, a socket with `reuseport` may be bound to the same port at an
+ * address and an interface of its own. Without `reuseport`, a bind still fails. ERR_SYSTEM. */
+int udp_socket_share(int fd) MUST_USE;
+
 /* udp_socket_steer - datagrams of a SO_REUSEPORT group go to socket (SPI % n), counted in the order
  * of opening; IKE messages to the first. Call on one member when all are open. ERR_SYSTEM. */
 int udp_socket_steer(int fd, unsigned n) MUST_USE;

@@ -109,3 +109,16 @@ def test_ipv4_on_one_path_and_ipv6_on_the_other(world, nat):
                         gate={"local_addrs": f"{address('wan0', 'gw')}, {six}"})
     assert set(mapping(gw)) == {OUTSIDE["wlan"] if nat else INSIDE["wlan"], address("lte", "eu", 6)}
     both_carry(lab, gw)
+
+
+def test_ipv6_leaves_by_the_interface_of_its_path(world):
+    """The host prefers wlan0 for each IPv6 destination; the login over lte0 takes lte0 from its first datagram on."""
+    six = address("wan0", "gw", 6)
+    lab = world.lab()
+    capture = Capture(lab, "wlan", "ip6 and udp")
+    gw = world.ikatd(lab, "gw", gateway({"local_addrs": six}))
+    eu = world.ikatd(lab, "eu", end_user({"paths": {"lte": {"interface": "lte0", "remote_addrs": six}}}))
+    eu.ikat("up", "home")
+    eu.wait_paths(1)
+    assert set(mapping(gw)) == {address("lte", "eu", 6)}
+    assert "fd02::2" not in capture.text("udp")

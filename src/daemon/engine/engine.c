@@ -333,6 +333,7 @@ static void engine_end(struct engine *e)
     e->vici = vici_server_free(e->vici);
     if (e->plane != NULL)
         engine_accounts_close(e);
+    engine_paths_done(e);
     e->plane = esp_plane_free(e->plane);
     e->ke_workers = ke_workers_free(e->ke_workers);
     e->paths = path_manager_free(e->paths);

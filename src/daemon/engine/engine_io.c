@@ -108,7 +108,9 @@ static int ike_port_send(struct engine *e, const struct ike_datagram *datagram)
 {
     _Alignas(struct cmsghdr) uint8_t control[PACKET_INFO_CONTROL];
     bool v6 = datagram->path.remote.address.family == ADDRESS_V6;
-    int fd = v6 ? e->start->ike6_fd : e->start->ike4_fd;
+    int own = engine_path_socket(e, &datagram->path);
+    int shared = v6 ? e->start->ike6_fd : e->start->ike4_fd;
+    int fd = own >= 0 ? own : shared;
     struct sockaddr_storage to;
     struct iovec iov = {(void *)(uintptr_t)datagram->octets, datagram->len};
     struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control};
@@ -129,6 +131,8 @@ void engine_datagram_send(struct engine *e, const struct ike_datagram *datagram)
 {
     char to[ENDPOINT_TEXT_MAX], from[ENDPOINT_TEXT_MAX];
     int error;
+    if (engine_path_hold(e, datagram))
+        return;
     if (datagram->path.local.port == IKE_PORT) {
         error = ike_port_send(e, datagram);
     } else {
@@ -257,6 +261,11 @@ static void on_links(void *context, int fd, unsigned events)
 static int source_add(struct engine *e, int fd, event_handler *handler)
 {
     return fd < 0 ? 0 : event_loop_add(e->loop, fd, EVENT_READ, handler, e);
+}
+
+int engine_ike_port_add(struct engine *e, int fd)
+{
+    return source_add(e, fd, on_ike_port);
 }
 
 int engine_io_add(struct engine *e)

@@ -3,21 +3,31 @@
 #include "daemon/engine/engine_state.h"
 #include "daemon/vici/vici_server.h"
 
-/* socket_first - asks for the sockets of a path before an IKE SA uses it. If the source of an IPv6
- * datagram is given, its route depends on the interface of the socket alone. */
-static void socket_first(struct engine *e, const struct ike_command *command)
+/* sockets_first - asks for the sockets of a path before an IKE SA uses it. If the source of an IPv6
+ * datagram is given, its route depends on the interface of the socket alone. A login begins at
+ * IKE_PORT and goes on at NAT_PORT (RFC 7296 section 2.23, RFC 4555 section 3.3). */
+static void sockets_first(struct engine *e, const struct ike_command *command)
 {
     struct ike_session_info session;
+    struct ike_path path = command->path;
+    bool login = command->kind == IKE_CMD_CONNECT;
     bool elsewhere = command->kind == IKE_CMD_MOVE || command->kind == IKE_CMD_PATH_TEST ||
                      command->kind == IKE_CMD_CREATE_MOVED;
-    if (elsewhere && command->path.local.address.family == ADDRESS_V6 &&
-        ike_session_get(e->ike, command->session, &session) && session.role == IKE_END_USER)
-        engine_path_bind(e, &command->path);
+    if (path.local.address.family != ADDRESS_V6 ||
+        (!login && !(elsewhere && ike_session_get(e->ike, command->session, &session) &&
+                     session.role == IKE_END_USER)))
+        return;
+    if (login) {
+        path.local.port = IKE_PORT;
+        engine_path_bind(e, &path);
+    }
+    path.local.port = NAT_PORT;
+    engine_path_bind(e, &path);
 }
 
 static void command_run(struct engine *e, const struct ike_command *command)
 {
-    socket_first(e, command);
+    sockets_first(e, command);
     int error = ike_command(e->ike, command, e->now);
     if (error != 0)
         path_manager_refused(e->paths, command->tag, error, e->now);

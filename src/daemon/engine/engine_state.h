@@ -46,7 +46,8 @@
 #define ENGINE_WATCHES   64
 #define ENGINE_RESOLVING 32
 #define ENGINE_TRAPPED   64 /* traps of which the time of the last wish is remembered */
-#define ENGINE_PATHS     32 /* pairs of interface and address with sockets of their own */
+#define ENGINE_PATHS     64 /* interface, address and port with sockets of their own */
+#define ENGINE_HELD      4  /* datagrams that wait for the sockets of one path */
 #define ENGINE_BATCH     32 /* IKE datagrams that one call receives */
 /* jobs on channels that are not those of the IKE core */
 #define ENGINE_LOAD_JOB (UINT64_C(1) << 63)
@@ -110,9 +111,12 @@ struct trap_choice {
 
 struct bound_path {
     uint32_t id; /* 0: free */
-    bool there;  /* the data plane has its sockets; otherwise the supervisor was asked for them */
+    bool there;  /* its sockets are open; otherwise the supervisor was asked for them */
+    int ike_fd;  /* the socket of IKE_PORT; -1: the data plane has those of NAT_PORT */
     uint32_t interface;
     struct endpoint local;
+    size_t n_held;
+    struct ike_datagram *held[ENGINE_HELD];
 };
 
 /* datagrams that were received together and are handled one by one */
@@ -215,6 +219,7 @@ static inline uint64_t engine_number(struct engine *e)
 
 /* engine_io.c */
 int engine_io_add(struct engine *e) MUST_USE;
+int engine_ike_port_add(struct engine *e, int fd) MUST_USE; /* one more socket of IKE_PORT */
 void engine_links_read(struct engine *e);
 void engine_datagram_send(struct engine *e, const struct ike_datagram *datagram);
 
@@ -368,10 +373,16 @@ void engine_mtu_check(struct engine *e, const struct path_link before[PATH_LINKS
  * inner device. Narrower paths behind the links are found by ICMP (esp/icmp.h). */
 void engine_mtu_carrier(struct engine *e, uint32_t interface);
 
-/* engine_paths.c: call it at the first use of a path and after every change of links */
+/* engine_paths.c: engine_path_bind asks for the sockets of a path, before its first use.
+ * engine_path_hold - an IPv6 datagram waits for the sockets of its path. false: they are there, or
+ * nobody asked for them; it is to be sent. engine_path_socket - the socket of IKE_PORT; -1: the path
+ * has none. engine_paths_check - after every change of links. engine_paths_done - at the end. */
 void engine_path_bind(struct engine *e, const struct ike_path *path);
 void engine_path_bound(struct engine *e, const struct host_sockets *sockets);
+bool engine_path_hold(struct engine *e, const struct ike_datagram *datagram);
+int engine_path_socket(const struct engine *e, const struct ike_path *path);
 void engine_paths_check(struct engine *e, size_t n_links);
+void engine_paths_done(struct engine *e);
 
 /* engine_routes.c. engine_routes_set - sets the routes of a Child SA, again after a move. `job` is
  * completed when they exist (0: none waits); if one fails, the Child SA is taken down.

@@ -49,6 +49,8 @@ static int family_open(enum address_family family, unsigned n, int *ike_fd, int 
     *ike_fd = udp_open(family, IKE_PORT, false);
     if (*ike_fd < 0)
         return family_missing(family) ? 0 : failed("UDP port 500; does another IKE daemon run?");
+    if (udp_socket_share(*ike_fd) != 0)
+        return failed("UDP port 500 of single paths");
     for (unsigned i = 0; i < n; i++) {
         nat_fds[i] = udp_open(family, NAT_PORT, true);
         if (nat_fds[i] < 0)

@@ -12,15 +12,17 @@ int path_sockets(const struct priv_request *request, unsigned n_workers, uint32_
                  int ret_fds[LIMIT_WORKERS])
 {
     char device[IF_NAMESIZE];
-    if (request->port != NAT_PORT || if_indextoname(request->interface, device) == NULL)
+    bool nat = request->port == NAT_PORT;
+    if ((!nat && request->port != IKE_PORT) || if_indextoname(request->interface, device) == NULL)
         return ERR_INVALID;
+    unsigned n = nat ? n_workers : 1; /* the engine alone reads at port 500 */
     struct udp_socket_options options = {
         .local = {.address = request->address, .port = request->port},
         .device = device,
         .mark = OUTER_MARK,
         .reuseport = true,
-        .gro = true};
-    for (unsigned i = 0; i < n_workers; i++) {
+        .gro = nat};
+    for (unsigned i = 0; i < n; i++) {
         ret_fds[i] = udp_socket_open(&options);
         if (ret_fds[i] < 0) {
             int saved = errno;
@@ -30,6 +32,6 @@ int path_sockets(const struct priv_request *request, unsigned n_workers, uint32_
             return ERR_SYSTEM;
         }
     }
-    *ret_n = n_workers;
+    *ret_n = n;
     return 0;
 }
