@@ -435,18 +435,28 @@ static bool host_bad(const struct sim_host *host)
            f->install_fail + f->lease_fail + f->memory_fail + f->sign_fail + f->memory_run > 0;
 }
 
+/* recently - within the time that a path needs to recover. */
+static bool recently(nanos when, nanos now)
+{
+    return when != 0 && now - when < BAD_SINCE;
+}
+
 /* too_bad - two interfaces, or all of them, are impaired or were so recently; without MOBIKE one is
- * enough. If one of several is impaired, the session must survive. */
+ * enough. Where a path has died, eight packets in a row that the next one loses are an impairment as
+ * well. If one of several is impaired, the session must survive. */
 static bool too_bad(struct sim_host *host, bool mobike)
 {
     nanos now = host->sim->now;
     unsigned bad = 0;
+    bool burst = false;
     for (unsigned i = 0; i < host->n_interfaces; i++) {
         struct sim_interface *interface = &host->interfaces[i];
         if (link_bad(interface))
             interface->bad_ns = now;
-        bad += interface->bad_ns != 0 && now - interface->bad_ns < BAD_SINCE;
+        bad += recently(interface->bad_ns, now);
+        burst |= !recently(interface->bad_ns, now) && recently(interface->link.burst_ns, now);
     }
+    bad += bad > 0 && burst;
     bool noisy = host->n_interfaces == 1 && host->interfaces[0].link.loss > 0;
     return bad >= 2 || bad == host->n_interfaces || noisy || (bad > 0 && !mobike) || host_bad(host);
 }

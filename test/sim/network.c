@@ -129,8 +129,10 @@ void sim_nat_swap(struct sim *sim, struct sim_nat *nat)
 
 static bool link_loses(struct sim *sim, struct sim_link *link, size_t len)
 {
-    if (link->burst_left == 0 && sim_chance(sim, link->burst))
+    if (link->burst_left == 0 && sim_chance(sim, link->burst)) {
         link->burst_left = 8;
+        link->burst_ns = sim->now;
+    }
     if (link->burst_left > 0) {
         link->burst_left--;
         return true;

@@ -46,6 +46,7 @@ struct sim_link {
     nanos delay, jitter;
     unsigned loss, burst, duplicate, reorder, corrupt; /* burst: chance that eight in a row go */
     unsigned burst_left;
+    nanos burst_ns; /* when the last burst began; 0: there was none */
     unsigned mtu; /* octets of an IP packet; larger ones are lost */
     bool up;      /* carrier: the host knows */
     bool hole_out, hole_in;
