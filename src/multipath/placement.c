@@ -291,10 +291,9 @@ static nanos settle_leg(struct vpn *vpn, struct leg *leg, nanos now)
         return NANOS_NEVER;
     if (vpn_single(vpn) && vpn->session.n_legs == 1 && leg_alive(leg))
         retarget(vpn, leg);
-    if (leg->path < 0)
-        return NANOS_NEVER;
     nanos at = NANOS_NEVER;
-    bool home = leg_home(vpn, leg);
+    /* A spare IKE SA is parked as well: then a path without an IKE SA can take it, or the Gateway
+     * hears of its end. */
     if (leg->health == HEALTH_DEAD) {
         int shelter = refuge(vpn, leg, now, &at);
         if (shelter >= 0 && leg->job_at_ns > now)
@@ -304,7 +303,7 @@ static nanos settle_leg(struct vpn *vpn, struct leg *leg, nanos now)
             return leg->job == JOB_NONE ? leg->job_at_ns : NANOS_NEVER;
         }
     }
-    if (!home && vpn->paths[leg->path].present)
+    if (leg->path >= 0 && !leg_home(vpn, leg) && vpn->paths[leg->path].present)
         at = nanos_min(at, go_home(vpn, leg, now));
     return at;
 }
