@@ -149,6 +149,35 @@ static void test_lost_sa_is_cloned_anew(void **state)
     world_free(world);
 }
 
+static bool cloning(const struct world *world)
+{
+    return world->clones > 0;
+}
+
+static bool second_up(const struct world *world)
+{
+    return world_path(world, "p1").state == PATH_UP;
+}
+
+/* The link goes while the IKE SA on it is being cloned. The clone begins on the dead link and serves
+ * the other path. The connection allows no further IKE SA. */
+static void test_clone_of_a_dead_link(void **state)
+{
+    (void)state;
+    for (unsigned ms = 5; ms < 60; ms += 5) {
+        struct world *world = world_new(2, 30 + ms);
+        world->conn->max_ike_sas = 2;
+        world_start(world);
+        world_connect(world, true);
+        world_until(world, cloning, SECONDS(5));
+        world_run(world, MS(ms));
+        world_link_set(world, 0, false);
+        world_until(world, second_up, SECONDS(5));
+        assert_int_equal(world->logins, 1);
+        world_free(world);
+    }
+}
+
 /* An IKE SA that timed out says something of its path: it must prove itself before it is used. */
 static void test_timed_out_path_proves_itself(void **state)
 {
@@ -658,6 +687,7 @@ int main(void)
         cmocka_unit_test(test_race_has_one_winner),
         cmocka_unit_test(test_link_down),
         cmocka_unit_test(test_lost_sa_is_cloned_anew),
+        cmocka_unit_test(test_clone_of_a_dead_link),
         cmocka_unit_test(test_timed_out_path_proves_itself),
         cmocka_unit_test(test_route_lost),
         cmocka_unit_test(test_back_off),
