@@ -47,8 +47,8 @@ struct sim_link {
     unsigned loss, burst, duplicate, reorder, corrupt; /* burst: chance that eight in a row go */
     unsigned burst_left;
     nanos burst_ns; /* when the last burst began; 0: there was none */
-    unsigned mtu; /* octets of an IP packet; larger ones are lost */
-    bool up;      /* carrier: the host knows */
+    unsigned mtu;   /* octets of an IP packet; larger ones are lost */
+    bool up;        /* carrier: the host knows */
     bool hole_out, hole_in;
 };
 
