@@ -32,18 +32,6 @@ static struct priv_answer ask(uint32_t kind, const char *address, uint8_t prefix
     return answer;
 }
 
-static struct priv_answer ask_port(uint16_t port)
-{
-    struct priv_request request = {.kind = PRIV_PATH_SOCKETS, .interface = 1, .port = port};
-    struct priv_answer answer;
-    int fds[LIMIT_WORKERS];
-    assert_true(address_parse("127.0.0.1", &request.address));
-    privileged_answer(privileged, &request, &answer, fds);
-    for (unsigned i = 0; i < answer.n_fds; i++)
-        close(fds[i]);
-    return answer;
-}
-
 /* addresses of all interfaces but loopback */
 static size_t addresses(uint32_t *ret_interface)
 {
@@ -212,11 +200,6 @@ static void test_refused(void **state)
     answer = ask(PRIV_PATH_SOCKETS, "127.0.0.1", 0, 1);
     assert_int_equal(answer.error, 0);
     assert_int_equal(answer.n_fds, 2);
-    /* the engine alone reads at port 500; no other port is one of IKE */
-    answer = ask_port(IKE_PORT);
-    assert_int_equal(answer.error, 0);
-    assert_int_equal(answer.n_fds, 1);
-    assert_int_equal(ask_port(53).error, ERR_INVALID);
 }
 
 /* Linux takes the routes of an interface away with its last IPv4 address; those of others stay. */
