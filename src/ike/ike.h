@@ -131,6 +131,42 @@ void ike_unreachable(struct ike *ike, const struct endpoint *remote, nanos now);
  * Child SA. */
 void ike_child_expiring(struct ike *ike, ike_child_id child, bool hard, nanos now);
 
+/* --- outcomes --- */
+
+/* enum ike_outcome - how an exchange ended. Every reason that a person may ask for has a value. */
+enum ike_outcome {
+    IKE_OK,
+    IKE_TIMEOUT,          /* no answer to any retransmission */
+    IKE_AUTH_FAILED,      /* the peer refused our AUTH (notify AUTHENTICATION_FAILED) */
+    IKE_PEER_AUTH_FAILED, /* we refused the peer's */
+    IKE_NO_SECRET,        /* no PSK or key for this pair of identities */
+    IKE_ID_MISMATCH,      /* the peer is not whom the configuration demands */
+    IKE_NO_PROPOSAL,      /* NO_PROPOSAL_CHOSEN either way */
+    IKE_KE_REFUSED, /* INVALID_KE_PAYLOAD with a group that we do not offer, or again and again */
+    IKE_TS_REFUSED, /* TS_UNACCEPTABLE either way */
+    IKE_ADDRESS_FAILURE,   /* INTERNAL_ADDRESS_FAILURE, FAILED_CP_REQUIRED */
+    IKE_NO_ADDITIONAL_SAS, /* final until an SA of the session goes */
+    IKE_TEMPORARY_FAILURE, /* the peer asked to retry later, and bounded retries are used up */
+    IKE_CLONE_UNSUPPORTED, /* the peer did a plain rekey, or announced no dialect: never ask again
+                              in this session */
+    IKE_UNACCEPTABLE_ADDRESSES, /* RFC 4555 section 3.5 */
+    IKE_UNEXPECTED_NAT,         /* RFC 4555 section 3.9 */
+    IKE_ROUTABILITY_FAILED,     /* wrong COOKIE2: the IKE SA is closed (RFC 4555 section 3.7) */
+    IKE_PEER_DELETED,           /* Delete received */
+    IKE_REPLACED,       /* by a rekeyed or reauthenticated SA, INITIAL_CONTACT or uniqueness */
+    IKE_EXPIRED,        /* hard lifetime, authentication deadline */
+    IKE_CANCELLED,      /* by a command of ours, or the SA went away first */
+    IKE_INVALID_SYNTAX, /* either way */
+    IKE_PROTOCOL_ERROR, /* any other error notify; see `notify` */
+    IKE_INSTALL_FAILED, /* the data plane refused */
+    IKE_LIMIT,          /* a limit of ours */
+    IKE_NO_PATH,        /* no usable path */
+    IKE_REDIRECTED,     /* the Gateway sends us to another one: IKE_EV_REDIRECT */
+    IKE_NO_PPK,         /* a PPK is required, and the peer or we have none (RFC 8784) */
+};
+const char *ike_outcome_name(
+    enum ike_outcome outcome); /* "timeout", "auth-failed", ... : stable, for programs */
+
 /* --- commands: what policy or a person wants --- */
 
 enum ike_command_kind {
@@ -191,7 +227,10 @@ struct ike_command {
      * addresses are asked for. The caller deletes the old IKE SAs once the new ones carry its
      * traffic */
     ike_session_id replaces;
-    bool force;     /* DELETE_*: ends at once, without a response of the peer */
+    bool force; /* DELETE_*: ends at once, without a response of the peer */
+    /* DELETE_IKE, DELETE_SESSION with `force`: why it ends; 0: IKE_CANCELLED. The path manager gives up
+     * a silent peer with IKE_TIMEOUT, which session tickets outlive */
+    enum ike_outcome reason;
     nanos retry_ns; /* PROBE, PATH_TEST, MOVE: interval of retransmission, constant; 0: the
                                 endpoint's back-off */
     nanos
@@ -209,40 +248,6 @@ struct ike_command {
 int ike_command(struct ike *ike, const struct ike_command *command, nanos now) MUST_USE;
 
 /* --- events --- */
-
-/* enum ike_outcome - how an exchange ended. Every reason that a person may ask for has a value. */
-enum ike_outcome {
-    IKE_OK,
-    IKE_TIMEOUT,          /* no answer to any retransmission */
-    IKE_AUTH_FAILED,      /* the peer refused our AUTH (notify AUTHENTICATION_FAILED) */
-    IKE_PEER_AUTH_FAILED, /* we refused the peer's */
-    IKE_NO_SECRET,        /* no PSK or key for this pair of identities */
-    IKE_ID_MISMATCH,      /* the peer is not whom the configuration demands */
-    IKE_NO_PROPOSAL,      /* NO_PROPOSAL_CHOSEN either way */
-    IKE_KE_REFUSED, /* INVALID_KE_PAYLOAD with a group that we do not offer, or again and again */
-    IKE_TS_REFUSED, /* TS_UNACCEPTABLE either way */
-    IKE_ADDRESS_FAILURE,   /* INTERNAL_ADDRESS_FAILURE, FAILED_CP_REQUIRED */
-    IKE_NO_ADDITIONAL_SAS, /* final until an SA of the session goes */
-    IKE_TEMPORARY_FAILURE, /* the peer asked to retry later, and bounded retries are used up */
-    IKE_CLONE_UNSUPPORTED, /* the peer did a plain rekey, or announced no dialect: never ask again
-                              in this session */
-    IKE_UNACCEPTABLE_ADDRESSES, /* RFC 4555 section 3.5 */
-    IKE_UNEXPECTED_NAT,         /* RFC 4555 section 3.9 */
-    IKE_ROUTABILITY_FAILED,     /* wrong COOKIE2: the IKE SA is closed (RFC 4555 section 3.7) */
-    IKE_PEER_DELETED,           /* Delete received */
-    IKE_REPLACED,       /* by a rekeyed or reauthenticated SA, INITIAL_CONTACT or uniqueness */
-    IKE_EXPIRED,        /* hard lifetime, authentication deadline */
-    IKE_CANCELLED,      /* by a command of ours, or the SA went away first */
-    IKE_INVALID_SYNTAX, /* either way */
-    IKE_PROTOCOL_ERROR, /* any other error notify; see `notify` */
-    IKE_INSTALL_FAILED, /* the data plane refused */
-    IKE_LIMIT,          /* a limit of ours */
-    IKE_NO_PATH,        /* no usable path */
-    IKE_REDIRECTED,     /* the Gateway sends us to another one: IKE_EV_REDIRECT */
-    IKE_NO_PPK,         /* a PPK is required, and the peer or we have none (RFC 8784) */
-};
-const char *ike_outcome_name(
-    enum ike_outcome outcome); /* "timeout", "auth-failed", ... : stable, for programs */
 
 enum ike_event_kind {
     /* jobs: answered by ike_complete with `job` */

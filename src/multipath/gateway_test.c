@@ -25,7 +25,7 @@ struct side {
         uint64_t probe;
         nanos answer_at, give_up_at;
     } sa[2];
-    unsigned probes, others;
+    unsigned probes, others, timeouts; /* timeouts: IKE SAs that it gives up */
     bool follow;
 };
 
@@ -110,6 +110,8 @@ static void pull(struct side *side)
     while (path_manager_command(side->pm, &command)) {
         if (command.kind != IKE_CMD_PROBE) {
             side->others++;
+            side->timeouts += command.kind == IKE_CMD_DELETE_IKE && command.force &&
+                              command.reason == IKE_TIMEOUT;
             continue;
         }
         side->probes++;
@@ -296,6 +298,7 @@ static void test_peer_that_vanished_in_short(void **state)
     assert_int_equal(side->others, 0);
     run(side, SECONDS(3), 0, -1);
     assert_true(side->others > 0);
+    assert_int_equal(side->timeouts, side->others);
     side_free(side);
 }
 

@@ -400,7 +400,8 @@ void health_settle(struct vpn *vpn, nanos now)
             struct ike_command command = {.kind = IKE_CMD_DELETE_IKE,
                                           .sa = leg->id,
                                           .session = vpn->session.id,
-                                          .force = true};
+                                          .force = true,
+                                          .reason = IKE_TIMEOUT};
             leg->job_tag = command_add(vpn, &command);
             leg->job = leg->job_tag != 0 ? JOB_DELETE : JOB_NONE;
             leg->dead_since_ns = now; /* repeated later, in case the command is lost */

@@ -210,6 +210,21 @@ static void test_route_lost(void **state)
     world_free(world);
 }
 
+/* Nothing answers on any path: the session is given up after five minutes, as one that timed out. */
+static void test_total_loss(void **state)
+{
+    (void)state;
+    struct world *world = world_up(2, 19);
+    world->links[0].hole = world->links[1].hole = true;
+    world_run(world, SECONDS(290));
+    assert_int_equal(world->deletes, 0);
+    world_run(world, SECONDS(20));
+    assert_int_equal(world_established(world), 0);
+    assert_int_equal(world->deletes, 1);
+    assert_int_equal(world->timeouts, 1);
+    world_free(world);
+}
+
 /* A path that never works is tried again with growing pauses only. */
 static void test_back_off(void **state)
 {
@@ -705,6 +720,7 @@ int main(void)
         cmocka_unit_test(test_disconnect_while_knocking),
         cmocka_unit_test(test_conn_replaced),
         cmocka_unit_test(test_released),
+        cmocka_unit_test(test_total_loss),
         cmocka_unit_test(test_child_released),
         cmocka_unit_test(test_no_path_at_all),
         cmocka_unit_test(test_disconnect_cancels),

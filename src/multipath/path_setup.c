@@ -254,10 +254,12 @@ static nanos create_missing(struct vpn *vpn, struct leg *leg, nanos now)
 
 static void delete_leg(struct vpn *vpn, struct leg *leg)
 {
+    bool dead = leg->health == HEALTH_DEAD;
     struct ike_command command = {.kind = IKE_CMD_DELETE_IKE,
                                   .sa = leg->id,
                                   .session = vpn->session.id,
-                                  .force = leg->health == HEALTH_DEAD};
+                                  .force = dead,
+                                  .reason = dead ? IKE_TIMEOUT : IKE_OK};
     (void)repair_job(vpn, leg, JOB_DELETE, &command);
 }
 
@@ -328,8 +330,10 @@ nanos repair_settle(struct vpn *vpn, nanos now)
     nanos patience = vpn->wish.phase == WISH_KEPT ? TOTAL_LOSS_NS : TOTAL_LOSS_RELEASED_NS;
     nanos lost = repair_lost_at(vpn, patience);
     if (now >= lost) {
-        struct ike_command command = {
-            .kind = IKE_CMD_DELETE_SESSION, .session = vpn->session.id, .force = true};
+        struct ike_command command = {.kind = IKE_CMD_DELETE_SESSION,
+                                      .session = vpn->session.id,
+                                      .force = true,
+                                      .reason = IKE_TIMEOUT};
         vpn->session.all_dead_ns = moment(now); /* lost commands are repeated later */
         (void)command_add(vpn, &command);
         lost = repair_lost_at(vpn, patience);

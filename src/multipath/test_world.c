@@ -381,6 +381,8 @@ static void count(struct world *world, const struct ike_command *command)
         world->links[link_of(world, &sa->path)].probes++;
     world->tests += kind == IKE_CMD_PATH_TEST;
     world->deletes += kind == IKE_CMD_DELETE_IKE || kind == IKE_CMD_DELETE_SESSION;
+    assert_true(command->reason == IKE_OK || command->force);
+    world->timeouts += command->reason == IKE_TIMEOUT;
     world->commands++;
     if (world->now - world->second >= NANOS_PER_SEC) {
         world->second = world->now;

@@ -183,6 +183,59 @@ static void ended_by_silence(void **state)
     scenario_end(world);
 }
 
+/* end_of_session - the reason that the latest end of a session has. */
+static enum ike_outcome end_of_session(const struct peer *peer)
+{
+    size_t i = peer->n_events;
+    while (peer->events[(i - 1) % WORLD_EVENTS].kind != IKE_EV_SESSION_DOWN)
+        i--;
+    return peer->events[(i - 1) % WORLD_EVENTS].outcome;
+}
+
+/* The path manager of one end gives up a peer that is silent: what it says is the reason of the end, and
+ * the ticket stays. A word ends it, by force too. Reasons are for force alone. */
+static void given_up(void **state)
+{
+    (void)state;
+    static const struct {
+        bool gateway;
+        enum ike_command_kind kind;
+        enum ike_outcome reason, want;
+    } rows[] = {
+        {true, IKE_CMD_DELETE_IKE, IKE_TIMEOUT, IKE_TIMEOUT},
+        {true, IKE_CMD_DELETE_SESSION, IKE_TIMEOUT, IKE_TIMEOUT},
+        {false, IKE_CMD_DELETE_SESSION, IKE_TIMEOUT, IKE_TIMEOUT},
+        {true, IKE_CMD_DELETE_IKE, IKE_OK, IKE_CANCELLED},
+        {true, IKE_CMD_DELETE_SESSION, IKE_OK, IKE_CANCELLED},
+        {false, IKE_CMD_DELETE_SESSION, IKE_OK, IKE_CANCELLED},
+    };
+    for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+        struct world *world = ticket_world(140 + i);
+        struct peer *peer = rows[i].gateway ? &world->b : &world->a;
+        scenario_login(world);
+        struct ike_command end = {.kind = rows[i].kind,
+                                  .session = scenario_session(peer).id,
+                                  .sa = world_sa(peer, 0),
+                                  .reason = IKE_TIMEOUT};
+        assert_int_equal(ike_command(peer->ike, &end, world->now), ERR_INVALID);
+        world->hook = cut;
+        end.force = true;
+        end.reason = rows[i].reason;
+        assert_int_equal(world_command(peer, end), IKE_OK);
+        assert_int_equal(world_n_sas(peer), 0);
+        assert_int_equal(end_of_session(peer), rows[i].want);
+        world->conn_b->dpd_delay_ns = SECONDS(1000);
+        for (int k = 0; k < 600 && world_n_sas(&world->a) > 0; k++)
+            world_run(world, SECONDS(1));
+        world->hook = NULL;
+        if (rows[i].reason == IKE_TIMEOUT)
+            expect_by_ticket(world);
+        else
+            expect_full(world);
+        world_free(world);
+    }
+}
+
 /* The authentication is over: so is the ticket, at both ends. */
 static void ended_by_time(void **state)
 {
@@ -228,6 +281,7 @@ int main(void)
         cmocka_unit_test(last_ike_sa_expires),
         cmocka_unit_test(word_after_silence),
         cmocka_unit_test(ended_by_silence),
+        cmocka_unit_test(given_up),
         cmocka_unit_test(ended_by_time),
         cmocka_unit_test(ended_by_successor),
     };

@@ -59,14 +59,27 @@ static void emit_ok(struct ike *ike, const struct ike_command *command)
     event->outcome = IKE_OK;
 }
 
+/* reason_of - the reason that a command gives for an end; ike.h says which commands may give one. */
+static enum ike_outcome reason_of(const struct ike_command *command)
+{
+    return command->reason == IKE_OK ? IKE_CANCELLED : command->reason;
+}
+
+static bool reason_sound(const struct ike_command *command)
+{
+    return command->force || command->reason == IKE_OK;
+}
+
 static int delete_ike(struct ike *ike, const struct ike_command *command, nanos now)
 {
     struct sa *sa = sa_find(ike, command->sa);
     if (sa == NULL)
         return ERR_NOT_FOUND;
+    if (!reason_sound(command))
+        return ERR_INVALID;
     if (sa->life == IKE_HALF_OPEN && sa->parent != 0)
         return ERR_WRONG_STATE; /* such an IKE SA is still a request on its parent */
-    session_tickets_decide_sa(sa, IKE_CANCELLED);
+    session_tickets_decide_sa(sa, reason_of(command));
     if (!command->force && sa->life == IKE_ESTABLISHED)
         return intent_command(sa, command, INTENT_DELETE_IKE, 0);
     if (command->force)
@@ -74,7 +87,7 @@ static int delete_ike(struct ike *ike, const struct ike_command *command, nanos 
     if (!command->force && sa->login != NULL && sa_original_initiator(sa))
         login_cancel_sa(sa, now);
     else
-        sa_down(sa, IKE_CANCELLED, now);
+        sa_down(sa, reason_of(command), now);
     emit_ok(ike, command);
     return 0;
 }
@@ -100,13 +113,15 @@ static int delete_session(struct ike *ike, const struct ike_command *command, na
     struct session *session = session_find(ike, command->session);
     if (session == NULL)
         return ERR_NOT_FOUND;
+    if (!reason_sound(command))
+        return ERR_INVALID;
     for (struct sa *sa = session->sas; command->force && sa != NULL; sa = sa->session_next)
         sa_say_delete(sa);
     if (session->end_tag == 0)
         session->end_tag = command->tag; /* COMMAND_DONE comes when the last IKE SA is gone */
     else
         emit_ok(ike, command); /* an earlier command already waits for the end of this session */
-    session_down(session, IKE_CANCELLED, command->force, now);
+    session_down(session, reason_of(command), command->force, now);
     return 0;
 }
 
