@@ -214,15 +214,6 @@ static void child_log(struct engine *e, const char *what, const struct ike_event
     engine_say_child(e, event);
 }
 
-static void redirected(struct engine *e, const struct ike_event *event)
-{
-    char to[ADDRESS_TEXT_MAX];
-    log_line(LOG_LEVEL_INFO, "event=redirected sa=%u session=%u conn=%s to=%s", event->sa,
-             event->session, e->about_conn,
-             event->notice[0] != '\0' ? event->notice
-                                      : address_print(&event->path.remote.address, to));
-}
-
 static void news(struct engine *e, const struct ike_event *event)
 {
     switch (event->kind) {
@@ -234,7 +225,7 @@ static void news(struct engine *e, const struct ike_event *event)
         break;
     case IKE_EV_SESSION_UP: engine_session_up(e, event); break;
     case IKE_EV_SESSION_DOWN: engine_session_down(e, event); break;
-    case IKE_EV_REDIRECT: redirected(e, event); break;
+    case IKE_EV_REDIRECT: engine_log_redirected(e, event); break;
     case IKE_EV_REAUTH: engine_session_log(e, "session-reauth", event); break;
     case IKE_EV_SA_UP:
         keylog(e, event->sa);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -80,8 +79,7 @@ void engine_name_ask(struct engine *e, const struct path_question *question)
 {
     struct resolve_request request = {.job = question->tag};
     memcpy(request.name, question->name, strnlen(question->name, sizeof(request.name) - 1));
-    log_line(LOG_LEVEL_INFO, "event=name-asked conn=%s name=%s job=%" PRIu64, question->conn,
-             question->name, question->tag & ~PATH_TAG);
+    engine_log_name_asked(e, question);
     if (e->resolver_fd < 0 || channel_send(e->resolver_fd, &request, sizeof(request), NULL, 0) != 0)
         path_manager_resolved(e->paths, question->tag, NULL, 0, e->now);
 }
@@ -91,8 +89,7 @@ static void name_answered(struct engine *e, const struct resolve_answer *answer)
 {
     size_t n = answer->error != 0 ? 0 : answer->n;
     if (n == 0)
-        log_line(LOG_LEVEL_WARNING, "event=name-unresolved job=%" PRIu64 " error=\"%s\"",
-                 answer->job & ~PATH_TAG, error_text(answer->error));
+        engine_log_name_failed(e, answer->job, answer->error);
     path_manager_resolved(e->paths, answer->job, answer->addresses,
                           n < POLICY_ADDRESSES ? n : POLICY_ADDRESSES, e->now);
     engine_pump(e);
@@ -125,8 +122,7 @@ static void on_resolved(void *context, int fd, unsigned events)
                 if (r->wish.n_remotes < POLICY_ADDRESSES)
                     r->wish.remotes[r->wish.n_remotes++] = answer.addresses[j];
             if (answer.error != 0)
-                log_line(LOG_LEVEL_WARNING, "event=name-unresolved conn=%s error=%s",
-                         r->wish.conn->name, error_text(answer.error));
+                engine_log_unresolved(e, r, answer.error);
             resolved(e, r);
         }
     }

@@ -76,6 +76,7 @@ struct resolving {
     nanos retry_at; /* NANOS_NEVER: the resolver was asked and has not answered */
     struct path_connect wish;
     char child[LIMIT_NAME];
+    bool said; /* the log says that it failed */
 };
 
 /* the trap of a child may ask again then */
@@ -166,7 +167,8 @@ struct engine {
     bool stopping, done;
     nanos stop_by;
     int status;
-    nanos notices_ns;             /* rate_second: lines that peers cause */
+    nanos notices_ns;                                    /* rate_second: lines that peers cause */
+    nanos redirects_ns, names_asked_ns, names_failed_ns; /* rate_take: engine_recurring.c */
     nanos audits_ns[AUDIT_KINDS]; /* rate_second: audit records that strangers cause */
     uint32_t audits_left_out[AUDIT_KINDS];
     bool audit_lost; /* the log says so already */
@@ -539,6 +541,13 @@ void engine_down(struct engine *e, const char *conn);
 void engine_down_end(struct engine *e, const char *conn);
 void engine_down_forget(struct engine *e); /* of all, at the end */
 bool engine_is_down(const struct engine *e, const char *conn);
+
+/* engine_log_* - lines that recur as long as a peer redirects or a name server fails: the first ones, and
+ * then one in a while. The first failure of a wish is always said. */
+void engine_log_redirected(struct engine *e, const struct ike_event *event);
+void engine_log_name_asked(struct engine *e, const struct path_question *question);
+void engine_log_name_failed(struct engine *e, uint64_t job, int error);
+void engine_log_unresolved(struct engine *e, struct resolving *r, int error);
 
 /* engine_say_* - a line for clients that wait for a command, with names instead of numbers. */
 void engine_say_sa(struct engine *e, const struct ike_event *event);
