@@ -11,8 +11,10 @@
  * `probe_interval`: quick is 0.15 B, grant 0.45 B, probe at most 0.5 B. So traffic leaves a black
  * hole after 0.6 B, and an idle path is known to be dead after 0.95 B.
  *
- * Within a conversation that another path can take over, B is at most `failover_busy`. A link that
- * was idle may need longer for its first packet (a modem that wakes), so it keeps its whole B.
+ * Traffic that another path can take over has a B of `failover_busy` at most: a conversation, and for
+ * an End User also packets that nothing answers, since the probes about them are answered. A link that was idle
+ * may need longer for its first packet (a modem that wakes), so it keeps its whole B. A mere pause of
+ * the peer costs probes, whose responses show that the path works.
  *
  * A Gateway tells a peer that vanished from one that sleeps. Both leave packets unanswered. The one
  * that vanished fell silent within a conversation: it had spoken shortly before. Its IKE SAs end.
@@ -59,13 +61,26 @@ static nanos resend_of(const struct leg *leg, nanos grant)
     return interval < RESEND_MIN_NS ? RESEND_MIN_NS : interval;
 }
 
+/* hurries - traffic leaves a dead path sooner than the budget says, since another one can take it. */
+static bool hurries(const struct vpn *vpn, const struct leg *leg)
+{
+    return vpn->conn->failover_busy_ns > 0 && other_alive(vpn, leg);
+}
+
+/* hurries_alone - the same for packets of ours that nothing answers. Not of a Gateway: it may send to
+ * thousands that only listen, and would probe each of them every few round trips. */
+static bool hurries_alone(const struct vpn *vpn, const struct leg *leg)
+{
+    return vpn_end_user(vpn) && hurries(vpn, leg);
+}
+
 struct timing health_timing(const struct vpn *vpn, const struct leg *leg)
 {
     const struct ike_conn *conn = vpn->conn;
     nanos interval = conn->probe_interval_ns > 0 ? conn->probe_interval_ns : PROBE_DEFAULT_NS;
     nanos failover = conn->failover_ns > 0 ? conn->failover_ns : BUDGET_DEFAULT_NS;
     nanos budget = nanos_min(failover, 5 * interval), busy = budget;
-    if (conn->failover_busy_ns > 0 && other_alive(vpn, leg))
+    if (hurries(vpn, leg))
         busy = nanos_min(budget, conn->failover_busy_ns);
     struct timing timing = {
         .probe_ns = nanos_min(interval, budget / 2),
@@ -286,8 +301,8 @@ static nanos curious_at(const struct vpn *vpn, const struct leg *leg)
     /* Packets may arrive while ours are lost. So a sender needs a response from time to time. */
     if (leg->esp_out_ns > leg->proof_ns + PROOF_ROUNDS * timing.probe_ns && leg->esp_in_ns > 0)
         return leg->proof_ns + PROOF_ROUNDS * timing.probe_ns;
-    if (unanswered &&
-        (replied(leg, timing.quick_ns) || leg->esp_out_ns - leg->heard_ns > timing.probe_ns))
+    if (unanswered && (replied(leg, timing.quick_ns) || hurries_alone(vpn, leg) ||
+                       leg->esp_out_ns - leg->heard_ns > timing.probe_ns))
         silence = timing.quick_ns;
     else if (!vpn_end_user(vpn) && !unanswered)
         return NANOS_NEVER;
@@ -324,10 +339,10 @@ static nanos dead_probe_wait(const struct vpn *vpn, const struct leg *leg, nanos
     return long_dead ? 5 * NANOS_PER_SEC : health_timing(vpn, leg).probe_ns;
 }
 
-/* stopped - the leg carried a conversation until a moment ago. */
-static bool stopped(const struct leg *leg, nanos quick_ns, nanos now)
+/* stopped - the leg worked until a moment ago, and packets of ours have had no answer since. */
+static bool stopped(const struct vpn *vpn, const struct leg *leg, nanos quick_ns, nanos now)
 {
-    return leg->health != HEALTH_DEAD && replied(leg, quick_ns) &&
+    return leg->health != HEALTH_DEAD && (replied(leg, quick_ns) || hurries_alone(vpn, leg)) &&
            leg->esp_out_ns > leg->heard_ns && now - leg->heard_ns < 2 * quick_ns;
 }
 
@@ -338,7 +353,7 @@ static void probe_send(struct vpn *vpn, struct leg *leg, nanos now)
     bool compares = leg->heard_ns + timing.quick_ns > now &&
                     compare_at(vpn, leg, timing.probe_ns) <= now &&
                     now < leg->proof_ns + PROOF_ROUNDS * timing.probe_ns;
-    bool quick = compares || stopped(leg, timing.quick_ns, now);
+    bool quick = compares || stopped(vpn, leg, timing.quick_ns, now);
     probe_judge(vpn, leg, now);
     leg->grant_ns = quick ? timing.quick_grant_ns : timing.grant_ns;
     struct ike_command command = {

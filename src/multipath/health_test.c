@@ -5,6 +5,7 @@
 #define SECONDS(n) ((nanos)(n)*NANOS_PER_SEC)
 #define MS(n)      ((nanos)(n)*NANOS_PER_MS)
 
+static bool upstream_only;
 static void black_hole(nanos probe_interval, nanos busy, nanos budget)
 {
     for (unsigned offset = 0; offset < 20; offset++) {
@@ -15,6 +16,7 @@ static void black_hole(nanos probe_interval, nanos busy, nanos budget)
         world_connect(world, true);
         world_until(world, world_all_up, SECONDS(5));
         world->flow = true;
+        world->upstream_only = upstream_only;
         world_run(world, SECONDS(3) + MS(37) * offset);
         world->worst_gap = 0;
         world->links[0].hole = true;
@@ -41,12 +43,39 @@ static void test_black_hole_of_a_conversation(void **state)
     black_hole(NANOS_PER_SEC, MS(750), MS(500)); /* the default */
 }
 
-/* A link that was idle takes a while for its first packets, as a modem does that wakes. It is not dead. */
-static void test_idle_link_wakes_slowly(void **state)
+/* Packets of ours that nothing answers: the probes about them are answered, until the path dies. */
+static void test_black_hole_of_an_upload(void **state)
 {
     (void)state;
+    upstream_only = true;
+    black_hole(NANOS_PER_SEC, MS(750), MS(500));
+    upstream_only = false;
+}
+
+/* The peer pauses, and packets for it go on: probes, and the path stays. Idle paths get no more of them. */
+static void test_pause_of_the_peer(void **state)
+{
+    (void)state;
+    struct world *world = world_up(2, 8);
+    world->conn->failover_busy_ns = MS(750);
+    world->links[0].probes = world->links[1].probes = 0;
+    for (unsigned i = 0; i < 30; i++) {
+        world->upstream_only = i % 2 == 0;
+        world_run(world, MS(1900) + MS(15) * i);
+        assert_int_equal(world_carrier_link(world), 0);
+    }
+    assert_int_equal(world_path(world, "p0").losses, 0);
+    assert_in_range(world->links[0].probes, 60, 400);
+    assert_in_range(world->links[1].probes, 50, 70);
+    world_free(world);
+}
+
+/* A link that was idle takes a while for its first packets, as a modem does that wakes. It is not dead. */
+static void idle_link_wakes_slowly(bool upload)
+{
     struct world *world = world_up(2, 7);
     world->conn->failover_busy_ns = MS(750);
+    world->upstream_only = upload;
     for (unsigned i = 0; i < 20; i++) {
         world->flow = false;
         world_run(world, MS(300) + MS(30) * i); /* before an idle path is probed */
@@ -60,6 +89,13 @@ static void test_idle_link_wakes_slowly(void **state)
         assert_int_equal(world_carrier_link(world), 0);
     }
     world_free(world);
+}
+
+static void test_idle_link_wakes_slowly(void **state)
+{
+    (void)state;
+    idle_link_wakes_slowly(false);
+    idle_link_wakes_slowly(true);
 }
 
 static void test_black_hole_quick(void **state)
@@ -128,6 +164,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_black_hole),
         cmocka_unit_test(test_black_hole_of_a_conversation),
+        cmocka_unit_test(test_black_hole_of_an_upload),
+        cmocka_unit_test(test_pause_of_the_peer),
         cmocka_unit_test(test_idle_link_wakes_slowly),
         cmocka_unit_test(test_black_hole_quick),
         cmocka_unit_test(test_late_answers_are_bounded),

@@ -549,7 +549,8 @@ static void flow_step(struct world *world)
         return;
     best->child_out = world->now;
     if (known(world, best) && passes(world, &best->path) && !lost(world, &best->path)) {
-        best->child_in = world->now;
+        if (!world->upstream_only)
+            best->child_in = world->now;
         world->flow_ok = world->now;
     } else if (world->flow_ok != 0 && world->now - world->flow_ok > world->worst_gap) {
         world->worst_gap = world->now - world->flow_ok;

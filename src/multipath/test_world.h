@@ -72,7 +72,7 @@ struct world {
     struct ike_event events[256], taken[256];
     unsigned n_events;
     /* the flow */
-    bool flow, downstream_only;
+    bool flow, upstream_only; /* upstream: nothing comes back */
     nanos flow_ok, worst_gap;
     ike_child_id carrier; /* the Child SA that carries it */
     /* what was seen */

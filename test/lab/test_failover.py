@@ -54,13 +54,16 @@ def test_interface_down_and_back(world, mode, access):
     one_login(eu, capture)
 
 
-@pytest.mark.parametrize("probe_interval,budget_ms", ((None, 1000), ("100ms", 500)))
+@pytest.mark.parametrize("probe_interval,budget_ms", ((None, 700), ("100ms", 500)))
 def test_black_hole(world, probe_interval, budget_ms):
     extra = {"probe_interval": probe_interval, "failover": "500ms"} if probe_interval else {}
     lab, _, eu, capture, flows = start(world, "failover", 2, **extra)
+    wait(lambda: all(flow.noise() >= 500 for flow in flows), "what the machine itself does")
+    budget_ms += max(flow.longest for flow in flows)
     lab.blackhole("wlan")
+    eu.wait_paths(1)  # a report before that says how short the silence was so far
     gap = silence(flows)
-    assert 0 < gap <= budget_ms, f"{gap} ms of silence"
+    assert 100 < gap <= budget_ms, f"{gap} ms of silence"
     lab.blackhole("wlan", False)
     eu.wait_paths(2, timeout=40)
     assert silence(flows) <= budget_ms
