@@ -2,7 +2,8 @@
 /*
  * The login is tried over all paths. Attempts begin 250 ms apart (RFC 8305). The first one that is
  * answered wins, and the others are cancelled before they authenticate. So a dead first path costs
- * a quarter of a second, and one login is made.
+ * a quarter of a second, and one login is made. A further address of the peer may be another Gateway:
+ * it is tried a second after the first addresses did not answer.
  *
  * A REDIRECT in the response to IKE_SA_INIT proves nothing: who reads one link can send it. So it
  * ends the attempt of that path, and is followed when no other path has answered for a while.
@@ -13,6 +14,7 @@
 #include "multipath/vpn.h"
 
 #define REDIRECT_PATIENCE_NS NANOS_PER_SEC
+#define NEXT_ADDRESS_NS      NANOS_PER_SEC
 
 static struct path *attempt_answered(struct vpn *vpn)
 {
@@ -32,6 +34,8 @@ static unsigned attempts_running(const struct vpn *vpn)
 
 static bool before(const struct path *a, const struct path *b)
 {
+    if (a->login.later != b->login.later)
+        return b->login.later;
     if (a->priority != b->priority)
         return a->priority < b->priority;
     if (a->metered != b->metered)
@@ -40,7 +44,7 @@ static bool before(const struct path *a, const struct path *b)
 }
 
 /* attempt_candidate - the best path that was not tried in this round. */
-static struct path *attempt_candidate(struct vpn *vpn)
+static struct path *attempt_candidate(const struct vpn *vpn)
 {
     struct path *best = NULL;
     for (unsigned i = 0; i < vpn->n_paths; i++) {
@@ -72,7 +76,7 @@ static bool wants_clone(const struct vpn *vpn)
 {
     unsigned n = 0;
     for (unsigned i = 0; i < vpn->n_paths; i++)
-        n += vpn->paths[i].present;
+        n += vpn->paths[i].present && !vpn->paths[i].login.later;
     return n > 1 && vpn->conn->combined_auth && vpn->conn->n_paths > 0 &&
            vpn->replace.phase != REPLACES_KNOCK && vpn->replace.phase != REPLACES_LOST;
 }
@@ -187,13 +191,19 @@ static bool redirect_due(struct vpn *vpn, nanos now)
     return true;
 }
 
+/* attempt_at - when the attempt on a path begins, while others run. */
+static nanos attempt_at(const struct vpn *vpn, const struct path *path)
+{
+    return vpn->wish.last_start_ns + (path->login.later ? NEXT_ADDRESS_NS : STAGGER_NS);
+}
+
 static void attempts_race(struct vpn *vpn, nanos now)
 {
     if (redirect_due(vpn, now))
         return;
     struct path *path = attempt_candidate(vpn);
     if (path != NULL) {
-        if (attempts_running(vpn) == 0 || now >= vpn->wish.last_start_ns + STAGGER_NS)
+        if (attempts_running(vpn) == 0 || now >= attempt_at(vpn, path))
             attempt_start(vpn, path, now);
         return;
     }
@@ -237,17 +247,18 @@ nanos login_deadline(const struct vpn *vpn, nanos now)
         return NANOS_NEVER;
     if (redirect_waits(vpn) != 0)
         return redirect_waits(vpn);
-    bool more = false;
     for (unsigned i = 0; i < vpn->n_paths; i++) {
         const struct path *path = &vpn->paths[i];
         if (path->login.sa != 0)
             return path->login.begun_ns + LOGIN_IDLE_NS;
-        more |= path->present && path->login.tag == 0 && !path->login.failed;
     }
     if (vpn->wish.round_at_ns > now)
         return vpn->wish.round_at_ns;
     nanos heard = redirect_heard(vpn) ? vpn->gateway->heard.until_ns : NANOS_NEVER;
-    if (more || (attempts_running(vpn) == 0 && tried_one(vpn)))
+    const struct path *next = attempt_candidate(vpn);
+    if (next != NULL)
+        return nanos_min(heard, attempt_at(vpn, next));
+    if (attempts_running(vpn) == 0 && tried_one(vpn))
         return nanos_min(heard, vpn->wish.last_start_ns + STAGGER_NS);
     return heard;
 }
@@ -341,7 +352,7 @@ bool login_done(struct vpn *vpn, uint64_t tag, enum ike_outcome outcome, nanos n
         return true;
     }
     path->login.failed = true;
-    vpn->wish.last_start_ns = now - STAGGER_NS; /* the next attempt begins at once */
+    vpn->wish.last_start_ns = now - NEXT_ADDRESS_NS; /* the next attempt begins at once */
     bool waits = outcome == IKE_REDIRECTED && redirect_heard(vpn);
     if (outcome_final(outcome) && outcome != IKE_OK && !waits)
         login_round_failed(vpn, outcome, now);

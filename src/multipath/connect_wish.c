@@ -213,6 +213,21 @@ int path_manager_connect(struct path_manager *pm, const struct path_connect *wis
     return 0;
 }
 
+void path_manager_remotes(struct path_manager *pm, const struct path_connect *resolved, nanos now)
+{
+    static const struct address everywhere;
+    struct address remotes[REMOTES_MAX];
+    uint8_t n = own_remotes(resolved, remotes);
+    struct vpn *vpn = wish_of(pm, resolved->conn->name, &everywhere);
+    if (n == 0 || vpn == NULL || vpn->session.id != 0 || vpn->conn != resolved->conn)
+        return;
+    manager_input(pm, now);
+    redirect_configured(vpn, remotes, n);
+    wanted_plan(vpn, now);
+    vpn_touch(vpn);
+    manager_settle(pm, now);
+}
+
 void path_manager_disconnect(struct path_manager *pm, const char *conn_name, nanos now)
 {
     manager_input(pm, now);

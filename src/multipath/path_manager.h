@@ -109,6 +109,10 @@ struct path_connect {
 int path_manager_connect(struct path_manager *pm, const struct path_connect *wish,
                          nanos now) MUST_USE;
 
+/* path_manager_remotes - the names of the connection were resolved anew, after a round of its login
+ * failed: the next round tries these addresses. A connection with a session keeps its own. */
+void path_manager_remotes(struct path_manager *pm, const struct path_connect *resolved, nanos now);
+
 /* path_manager_conn_loaded - another configuration of the same name has taken the place of what was
  * connected with. A login that runs begins anew with it; a session goes on as it is, and what
  * follows it (when it was lost, or the login is renewed) is of the new one, if that has any of its

@@ -3,6 +3,9 @@
  * Which paths an End User wants: the path sections of the connection, combined with the links of
  * the host and the addresses of the peer. A path keeps its place in the plan while an IKE SA serves
  * it. The other paths are planned anew after every change.
+ *
+ * Without a session it is not known which address of the peer answers. So there is a path from each
+ * link to each address. The first addresses come first; with a session, `mesh` says which paths stay.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -241,11 +244,10 @@ static bool plan_has(const struct plan *plan, int policy, const char *interface,
     return false;
 }
 
-static void name_path(const struct vpn *vpn, const struct plan *plan, struct path *path)
+static void name_path(const struct vpn *vpn, unsigned nth, struct path *path)
 {
     const struct ike_path_policy *policy = policy_of(vpn, path->policy);
     bool by_link = policy == NULL || strcmp(policy->interface, "auto") == 0;
-    unsigned nth = plan_count(plan, path->policy, path->interface);
     const char *base = by_link ? path->interface : policy->name;
     if (nth == 0)
         (void)snprintf(path->name, sizeof(path->name), "%s", base);
@@ -253,9 +255,18 @@ static void name_path(const struct vpn *vpn, const struct plan *plan, struct pat
         (void)snprintf(path->name, sizeof(path->name), "%.50s-%u", base, nth + 1);
 }
 
+static unsigned remote_rank(const struct vpn *vpn, const struct address *remote)
+{
+    unsigned rank = 0;
+    while (rank < vpn->n_remotes && !address_equal(&vpn->gateway->remotes[rank], remote))
+        rank++;
+    return rank;
+}
+
 static void plan_add(const struct vpn *vpn, struct plan *plan, int policy_index,
                      const char *interface, const struct address *remote)
 {
+    bool later = plan_count(plan, policy_index, interface) > 0;
     if (plan->n == LIMIT_SESSION_PATHS || plan_has(plan, policy_index, interface, remote))
         return;
     for (unsigned i = 0; i < vpn->n_paths; i++) {
@@ -263,6 +274,7 @@ static void plan_add(const struct vpn *vpn, struct plan *plan, int policy_index,
         if (old->policy == policy_index && strcmp(old->interface, interface) == 0 &&
             address_equal(&old->remote, remote) && !taken_from(plan, (int)i)) {
             plan_keep(vpn, plan, i);
+            plan->paths[plan->n - 1].login.later = later;
             return;
         }
     }
@@ -270,13 +282,14 @@ static void plan_add(const struct vpn *vpn, struct plan *plan, int policy_index,
     struct path path = {
         .policy = policy_index,
         .remote = *remote,
+        .login.later = later,
         .priority = policy == NULL ? 1 : policy->priority,
         .weight = policy == NULL || policy->weight == 0 ? 1 : policy->weight,
         .metered = policy != NULL && policy->metered,
         .state = PATH_DOWN,
     };
     (void)snprintf(path.interface, sizeof(path.interface), "%s", interface);
-    name_path(vpn, plan, &path);
+    name_path(vpn, plan_count(plan, policy_index, interface), &path);
     plan->from[plan->n] = -1;
     plan->paths[plan->n++] = path;
 }
@@ -290,20 +303,34 @@ static bool reachable(const struct vpn *vpn, int policy, const struct path_link 
     return source_on(vpn, policy_of(vpn, policy), link, remote, &ignored, &cost);
 }
 
-/* plan_link - plans the path of one policy over one link. With mesh = full, one round for each
+/* plan_full - each link has a path to each remote address. */
+static bool plan_full(const struct vpn *vpn)
+{
+    return vpn->conn->mesh == IKE_MESH_FULL || vpn->session.id == 0;
+}
+
+/* answers_at - place of the remote address at which the session is; 0: there is no session. */
+static unsigned answers_at(const struct vpn *vpn)
+{
+    if (vpn->session.id == 0 || vpn->session.n_legs == 0)
+        return 0;
+    unsigned rank = remote_rank(vpn, &vpn->legs[0].at.remote.address);
+    return rank < vpn->n_remotes ? rank : 0;
+}
+
+/* plan_link - plans the path of one policy over one link. With plan_full(), one round for each
  * remote address: every link gets one path before any gets two. */
 static void plan_link(const struct vpn *vpn, struct plan *plan, int policy,
                       const struct path_link *link, unsigned round)
 {
-    enum ike_mesh mesh = vpn->conn->mesh;
-    if (mesh == IKE_MESH_FULL) {
+    if (plan_full(vpn)) {
         if (round < vpn->n_remotes && reachable(vpn, policy, link, &vpn->gateway->remotes[round]))
             plan_add(vpn, plan, policy, link->name, &vpn->gateway->remotes[round]);
         return;
     }
     if (plan_count(plan, policy, link->name) > 0)
         return;
-    unsigned start = mesh == IKE_MESH_PAIRS ? plan->n : 0;
+    unsigned start = vpn->conn->mesh == IKE_MESH_PAIRS ? plan->n : answers_at(vpn);
     for (unsigned i = 0; i < vpn->n_remotes; i++) {
         const struct address *remote = &vpn->gateway->remotes[(start + i) % vpn->n_remotes];
         if (!reachable(vpn, policy, link, remote))
@@ -372,6 +399,14 @@ static void plan_remotes(const struct vpn *vpn, struct plan *plan)
     }
 }
 
+/* plan_rename - of the paths of a login one is left on the link: it may have been the second one. */
+static void plan_rename(const struct vpn *vpn, struct plan *plan)
+{
+    for (unsigned i = 0; !plan_full(vpn) && i < plan->n; i++)
+        if (plan_count(plan, plan->paths[i].policy, plan->paths[i].interface) == 1)
+            name_path(vpn, 0, &plan->paths[i]);
+}
+
 static void plan_commit(struct vpn *vpn, const struct plan *plan)
 {
     int to[LIMIT_SESSION_PATHS];
@@ -399,7 +434,7 @@ void wanted_plan(struct vpn *vpn, nanos now)
 {
     ASSERT(vpn_end_user(vpn));
     struct plan plan = {.n = 0};
-    unsigned rounds = vpn->conn->mesh == IKE_MESH_FULL ? vpn->n_remotes : 1;
+    unsigned rounds = plan_full(vpn) ? vpn->n_remotes : 1;
     for (unsigned i = 0; i < vpn->n_paths; i++)
         if (begun(&vpn->paths[i]))
             plan_keep(vpn, &plan, i);
@@ -416,6 +451,7 @@ void wanted_plan(struct vpn *vpn, nanos now)
     }
     plan_absent(vpn, &plan);
     plan_remotes(vpn, &plan);
+    plan_rename(vpn, &plan);
     plan_commit(vpn, &plan);
     for (unsigned i = 0; i < vpn->n_paths; i++)
         refresh(vpn, &vpn->paths[i], now);

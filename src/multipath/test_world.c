@@ -52,7 +52,8 @@ static int link_of(const struct world *world, const struct ike_path *path)
 static bool passes(const struct world *world, const struct ike_path *path)
 {
     int link = link_of(world, path);
-    return world->peer_up && link >= 0 && world->links[link].up && !world->links[link].hole;
+    return world->peer_up && link >= 0 && world->links[link].up && !world->links[link].hole &&
+           !address_equal(&path->remote.address, &world->dead_remote);
 }
 
 static bool lost(struct world *world, const struct ike_path *path)

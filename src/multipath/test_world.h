@@ -64,7 +64,8 @@ struct world {
     bool childless; /* logins bring no Child SA (RFC 6023) */
     bool no_routes; /* the host is not asked for its routes: Child SAs do not come up */
     bool chaos; /* links change faster than anybody can find out whether the old session lives */
-    nanos peer_started; /* what is older than that is unknown to the peer */
+    nanos peer_started;         /* what is older than that is unknown to the peer */
+    struct address dead_remote; /* nothing comes back from there */
     unsigned peer_max_sas, n_remotes;
     struct world_sa sas[WORLD_SAS];
     ike_session_id session;

@@ -119,6 +119,7 @@ struct path_login {
     ike_sa_id sa;   /* its IKE_SA_INIT was answered; 0: not yet */
     nanos begun_ns; /* or last progress */
     bool failed;    /* in this round */
+    bool later;     /* its link has a path to an earlier address of the peer */
 };
 
 /* struct path_quality - of the probes of the IKE SA that is at home on the path. */

@@ -332,6 +332,93 @@ static void test_limit_of_hosts(void **state)
     world_free(world);
 }
 
+static bool retried(const struct world *world)
+{
+    return world->retries > 0;
+}
+
+static void remotes_are(struct world *world, const struct address *first,
+                        const struct address *second)
+{
+    struct ike_remote *remotes = world->conn->remote_addrs;
+    world->conn->n_remote_addrs = 2;
+    world->conn->mesh = IKE_MESH_FIRST;
+    remotes[0].range = (struct address_range){*first, *first};
+    remotes[1].range = (struct address_range){*second, *second};
+}
+
+/* The first address of the list does not answer, or no route leads there: the login goes on with the
+ * next one, and the session has its paths to that one alone. */
+static void test_next_address(void **state)
+{
+    (void)state;
+    static const struct address first[] = {
+        {.family = ADDRESS_V4, .octets = {192, 0, 2, 8}},
+        {.family = ADDRESS_V6, .octets = {0x20, 0x01, 0x0d, 0xb8, [15] = 1}},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(first); i++) {
+        struct world *world = world_new(2, 17);
+        world->n_remotes = 0;
+        world->dead_remote = first[i];
+        remotes_are(world, &first[i], &elsewhere);
+        world_start(world);
+        world_connect(world, true);
+        world_until(world, connected, MS(i == 0 ? 1800 : 500));
+        assert_int_equal(logins_to(world, &elsewhere), 1);
+        world_until(world, world_all_up, SECONDS(5));
+        world_run(world, SECONDS(10));
+        assert_int_equal(world->logins, 1);
+        struct path_status second = world_path(world, "p1");
+        assert_true(address_equal(&second.wanted.remote.address, &elsewhere));
+        assert_int_equal(logins_to(world, &first[i]), 0);
+        world_free(world);
+    }
+}
+
+/* The next address may be another Gateway: it is not asked while the first one needs its time. */
+static void test_first_address_is_slow(void **state)
+{
+    (void)state;
+    struct world *world = world_new(1, 18);
+    const struct address first = {.family = ADDRESS_V4, .octets = {192, 0, 2, 1}};
+    world->links[0].rtt = MS(800);
+    remotes_are(world, &first, &elsewhere);
+    world_start(world);
+    world_connect(world, true);
+    world_until(world, connected, SECONDS(5));
+    assert_int_equal(world->connects, 1);
+    assert_int_equal(logins_to(world, &first), 1);
+    world_free(world);
+}
+
+/* A name has another address after a round that failed. An answer without one changes nothing, nor
+ * does one that comes when there is a session. */
+static void test_resolved_again(void **state)
+{
+    (void)state;
+    struct world *world = world_new(1, 19);
+    struct path_connect resolved = {.conn = world->conn, .n_remotes = 1, .remotes = {elsewhere}};
+    struct path_connect nothing = {.conn = world->conn};
+    world->conn->keyingtries = 0;
+    world->conn->n_remote_addrs = 0; /* a name */
+    world->peer_up = false;
+    world_start(world);
+    struct path_connect wish = {.conn = world->conn, .n_remotes = 1, .keep = true};
+    wish.remotes[0] = (struct address){.family = ADDRESS_V4, .octets = {192, 0, 2, 8}};
+    assert_int_equal(path_manager_connect(world->pm, &wish, world->now), 0);
+    world_until(world, retried, SECONDS(300));
+    path_manager_remotes(world->pm, &resolved, world->now);
+    path_manager_remotes(world->pm, &nothing, world->now);
+    world->peer_up = true;
+    world_until(world, connected, SECONDS(60));
+    assert_int_equal(logins_to(world, &elsewhere), 1);
+    path_manager_remotes(world->pm, &wish, world->now);
+    world_run(world, SECONDS(10));
+    assert_int_equal(world->logins, 1);
+    assert_int_equal(logins_to(world, &wish.remotes[0]), 0);
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -349,6 +436,9 @@ int main(void)
         cmocka_unit_test(test_names_in_circles),
         cmocka_unit_test(test_hosts_beside_each_other),
         cmocka_unit_test(test_limit_of_hosts),
+        cmocka_unit_test(test_next_address),
+        cmocka_unit_test(test_first_address_is_slow),
+        cmocka_unit_test(test_resolved_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@ import signal
 import pytest
 
 from lab.daemons import Ikatd
+from lab.net import address
 from lab.run import wait
 from lab.settings import LAN, LAN6, end_user, gateway, merge, paths
 from lab.watch import ALONE, HOST, PROTECTED, SERVERS, Watch, processes
@@ -100,6 +101,15 @@ def test_name_waits_for_the_resolver(world):
         os.kill(eu.process.pid, signal.SIGCONT)
     eu.wait_log("event=name-unresolved conn=later", 30)
     assert "event=start-refused" not in eu.log()
+
+
+def test_next_of_remote_addrs(world):
+    """A name whose addresses do not answer comes first: the login goes on with the address behind it."""
+    lab = world.lab()
+    world.ikatd(lab, "gw", gateway())
+    eu = world.ikatd(lab, "eu", end_user({"remote_addrs": f"localhost, {address('wan0', 'gw')}"}))
+    assert eu.initiate("net")["success"] == "yes" and len(eu.children()) == 1
+    assert sorted(path["name"] for path in eu.session()["paths"]) == ["lte0", "wlan0"]
 
 
 def test_supervisor_is_killed(world, up):

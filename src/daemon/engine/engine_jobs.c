@@ -34,18 +34,33 @@ static void on_key_exchange(void *context, int fd, unsigned events)
 /* a name that is unknown may be known a moment later, while the system boots */
 #define RETRY_NS (10 * NANOS_PER_SEC)
 
-static const char *name_of(const struct ike_conn *conn)
+static bool has_name(const struct ike_conn *conn)
 {
     for (size_t i = 0; i < conn->n_remote_addrs; i++)
         if (conn->remote_addrs[i].name[0] != '\0')
-            return conn->remote_addrs[i].name;
-    return NULL;
+            return true;
+    return false;
+}
+
+/* next_name - notes the addresses up to the next name of remote_addrs. false: there is no more name. */
+static bool next_name(struct resolving *r)
+{
+    struct path_connect *wish = &r->wish;
+    for (; r->entry < wish->conn->n_remote_addrs; r->entry++) {
+        const struct ike_remote *remote = &wish->conn->remote_addrs[r->entry];
+        if (remote->name[0] != '\0')
+            return true;
+        if (address_equal(&remote->range.first, &remote->range.last) &&
+            wish->n_remotes < POLICY_ADDRESSES)
+            wish->remotes[wish->n_remotes++] = remote->range.first;
+    }
+    return false;
 }
 
 static int resolver_ask(struct engine *e, struct resolving *r)
 {
     struct resolve_request request = {.job = r->job};
-    const char *name = name_of(r->wish.conn);
+    const char *name = r->wish.conn->remote_addrs[r->entry].name;
     memcpy(request.name, name, strnlen(name, sizeof(request.name) - 1));
     r->retry_at = NANOS_NEVER;
     return e->resolver_fd < 0 ? ERR_AGAIN
@@ -63,9 +78,16 @@ static void resolved(struct engine *e, struct resolving *r)
     struct path_connect wish = r->wish;
     if (r->child[0] != '\0')
         wish.child = r->child;
+    if (r->again) {
+        path_manager_remotes(e->paths, &wish, e->now);
+        resolving_end(r);
+        engine_pump(e);
+        return;
+    }
     int error = path_manager_connect(e->paths, &wish, e->now);
     if (error == ERR_INVALID && wish.keep) {
-        r->wish.n_remotes = 0;
+        r->wish.n_remotes = r->entry = 0;
+        (void)next_name(r);
         r->retry_at = nanos_after(e->now, RETRY_NS);
         return;
     }
@@ -93,6 +115,16 @@ static void name_answered(struct engine *e, const struct resolve_answer *answer)
     path_manager_resolved(e->paths, answer->job, answer->addresses,
                           n < POLICY_ADDRESSES ? n : POLICY_ADDRESSES, e->now);
     engine_pump(e);
+}
+
+/* resolving_go_on - asks for the next name, or has what it needs. */
+static void resolving_go_on(struct engine *e, struct resolving *r)
+{
+    if (!next_name(r))
+        resolved(e, r);
+    else if (resolver_ask(e, r) != 0 && e->resolver_fd >= 0)
+        r->retry_at = nanos_after(e->now, RETRY_NS);
+    /* without a resolver the next one is asked: engine_resolver_take() */
 }
 
 /* resolver_drop - it has ended; the supervisor hands us another one. */
@@ -123,7 +155,8 @@ static void on_resolved(void *context, int fd, unsigned events)
                     r->wish.remotes[r->wish.n_remotes++] = answer.addresses[j];
             if (answer.error != 0)
                 engine_log_unresolved(e, r, answer.error);
-            resolved(e, r);
+            r->entry++;
+            resolving_go_on(e, r);
         }
     }
     if (error != ERR_AGAIN)
@@ -143,10 +176,9 @@ int engine_resolver_take(struct engine *e, int fd)
                : event_loop_add(e->loop, fd, EVENT_READ, on_resolved, e);
 }
 
-int engine_connect(struct engine *e, const struct path_connect *wish)
+/* resolving_new - NULL: too many names are asked for. */
+static struct resolving *resolving_new(struct engine *e, const struct path_connect *wish)
 {
-    if (name_of(wish->conn) == NULL)
-        return path_manager_connect(e->paths, wish, e->now);
     for (size_t i = 0; i < ENGINE_RESOLVING; i++) {
         struct resolving *r = &e->resolving[i];
         if (r->job != 0)
@@ -156,11 +188,38 @@ int engine_connect(struct engine *e, const struct path_connect *wish)
         r->wish.child = NULL;
         if (wish->child != NULL)
             memcpy(r->child, wish->child, strnlen(wish->child, LIMIT_NAME - 1));
-        if (resolver_ask(e, r) != 0 && e->resolver_fd >= 0)
-            r->retry_at = nanos_after(e->now, RETRY_NS);
-        return 0; /* without a resolver the next one is asked: engine_resolver_take() */
+        return r;
     }
-    return ERR_FULL;
+    return NULL;
+}
+
+int engine_connect(struct engine *e, const struct path_connect *wish)
+{
+    if (!has_name(wish->conn))
+        return path_manager_connect(e->paths, wish, e->now);
+    struct resolving *r = resolving_new(e, wish);
+    if (r == NULL)
+        return ERR_FULL;
+    resolving_go_on(e, r);
+    return 0;
+}
+
+void engine_names_again(struct engine *e, const char *conn_name)
+{
+    struct ike_conn *conn = NULL;
+    for (size_t i = 0; (conn = ike_conn_at(e->ike, i)) != NULL; i++)
+        if (strcmp(conn->name, conn_name) == 0)
+            break;
+    if (conn == NULL || !has_name(conn))
+        return;
+    for (size_t i = 0; i < ENGINE_RESOLVING; i++)
+        if (e->resolving[i].job != 0 && e->resolving[i].wish.conn == conn)
+            return;
+    struct resolving *r = resolving_new(e, &(struct path_connect){.conn = conn});
+    if (r == NULL)
+        return; /* the next round tries what was known */
+    r->again = true;
+    resolving_go_on(e, r);
 }
 
 void engine_connect_forget(struct engine *e, const char *conn_name)
@@ -169,7 +228,8 @@ void engine_connect_forget(struct engine *e, const char *conn_name)
         struct resolving *r = &e->resolving[i];
         if (r->job == 0 || strcmp(r->wish.conn->name, conn_name) != 0)
             continue;
-        engine_watch_failed(e, r->wish.tag, "cancelled");
+        if (!r->again)
+            engine_watch_failed(e, r->wish.tag, "cancelled");
         resolving_end(r);
     }
 }

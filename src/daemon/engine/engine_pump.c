@@ -46,6 +46,8 @@ static void news_log(struct engine *e, const struct path_news *news)
     else if (news->kind == PATH_NEWS_CONNECT_FAILED)
         log_line(LOG_LEVEL_WARNING, "event=connect-failed conn=%s reason=%s", news->conn,
                  ike_outcome_name(news->outcome));
+    if (news->kind == PATH_NEWS_CONNECT_RETRY)
+        engine_names_again(e, news->conn);
     engine_audit_failed(e, news);
     engine_watch_news(e, news);
     vici_server_path_news(e->vici, news);

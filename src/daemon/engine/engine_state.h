@@ -74,6 +74,8 @@ struct watching {
 struct resolving {
     uint64_t job;   /* 0: free */
     nanos retry_at; /* NANOS_NEVER: the resolver was asked and has not answered */
+    uint8_t entry;  /* of remote_addrs, whose name is asked for; those before it are in `wish` */
+    bool again;     /* a login goes on: it needs the addresses, and is not to begin anew */
     struct path_connect wish;
     char child[LIMIT_NAME];
     bool said; /* the log says that it failed */
@@ -365,6 +367,8 @@ void engine_key_exchange(struct engine *e, const struct ike_event *event);
 /* engine_connect - asks for a session, and first resolves the peer's names. ERR_FULL,
  * ERR_NO_MEMORY, ERR_INVALID. */
 int engine_connect(struct engine *e, const struct path_connect *wish) MUST_USE;
+/* engine_names_again - a round of its login failed: the names may have other addresses now. */
+void engine_names_again(struct engine *e, const char *conn_name);
 
 /* engine_link_mtu - the MTU of the link by which a path leaves; 0: unknown. engine_mtu_check -
  * links were read anew, and were `before`: updates Child SAs whose link now has another MTU. */
