@@ -261,6 +261,30 @@ def test_rest_of_a_narrowed_trap_stays_caught(world):
     child, = eu.children()
     assert child["remote-ts"] == [near]
     assert heard(lab, "wlan", clear, lambda: ping(lab, "eu", far), "prerouting") == 0
+    # the End User asked for the rest once, and pauses; what it got was no more than it has
+    eu.wait_log("event=trap-rest-refused")
+    assert not ping(lab, "eu", far) and eu.log().count("event=trap-rest-refused") == 1
+    wait(lambda: [child["remote-ts"] for child in eu.children()] == [[near]], "the second one of the same is gone")
     assert gw.request("terminate", ike="gate")["success"] == "yes"
     wait(lambda: not eu.sas(), "the session ends")
     assert heard(lab, "wlan", clear, lambda: ping(lab, "eu", far), "prerouting") == 0
+
+
+def test_rest_of_a_narrowed_trap_gets_its_child(world):
+    """The Gateway divides what the trap catches among its children: a packet of each part asks for a Child SA of it."""
+    lab = world.lab()
+    near, rest, far = "10.20.0.0/28", "10.20.0.64/26", "10.20.0.77"
+    lab.run("host", "ip", "addr", "add", f"{far}/24", "dev", "eth0")
+    gate = gateway({"pools": "inner"}, {"local_ts": near})
+    children = gate["connections"]["gate"]["children"]
+    children["second"] = children["net"] | {"local_ts": rest}
+    gw = world.ikatd(lab, "gw", gate)
+    eu = world.ikatd(lab, "eu", end_user({"vips": "0.0.0.0"}, {"remote_ts": LAN, "start_action": "trap"}))
+    clear = f'iifname "in" ip daddr {far}'
+
+    def both():
+        for target in (HOST, far):
+            wait(lambda t=target: ping(lab, "eu", t), f"a packet to {target} asks")
+    assert heard(lab, "wlan", clear, both, "prerouting") == 0
+    assert sorted(child["remote-ts"] for child in eu.children()) == [[near], [rest]]
+    assert ping(lab, "eu", HOST) and len(gw.children()) == 2

@@ -222,6 +222,7 @@ static void news(struct engine *e, const struct ike_event *event)
                  ike_outcome_name(event->outcome), event->notice);
         if (!(event->tag & PATH_TAG))
             engine_watch_command_done(e, event);
+        engine_trap_done(e, event);
         break;
     case IKE_EV_SESSION_UP: engine_session_up(e, event); break;
     case IKE_EV_SESSION_DOWN: engine_session_down(e, event); break;

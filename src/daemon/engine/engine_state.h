@@ -84,8 +84,16 @@ struct resolving {
 /* the trap of a child may ask again then */
 struct trapped {
     char conn[LIMIT_NAME], child[LIMIT_NAME];
-    struct address to; /* the host, of a trap for any peer; else NONE */
+    struct address to; /* the host, of a trap for any peer, or of the rest of a trap; else NONE */
     nanos until;
+    unsigned refusals; /* in a row, of a Child SA for the rest of a trap */
+};
+
+/* struct trap_rest - the request under way for a Child SA that takes a packet of the rest of a trap. */
+struct trap_rest {
+    uint64_t tag; /* 0: none */
+    char conn[LIMIT_NAME], child[LIMIT_NAME];
+    struct ike_packet packet;
 };
 
 /* struct engine_radius - what the engine knows of a server. */
@@ -185,6 +193,7 @@ struct engine {
     struct child_wait *waits;     /* owned */
     size_t n_waits, waits_cap;
     struct trapped trapped[ENGINE_TRAPPED];
+    struct trap_rest rest;
     nanos trapped_hosts_ns;       /* rate_second() of logins for traps for any peer */
     struct trap_choice *choices;  /* owned */
     struct engine_shunt **shunts; /* owned; in force */
@@ -526,6 +535,7 @@ bool engine_is_held(const struct engine *e, const char *conn, const char *child)
 void engine_traps_renew(struct engine *e);
 void engine_traps_forget(struct engine *e, const struct ike_conn *conn); /* those of old loadings */
 void engine_trap_acquire(struct engine *e, const struct esp_acquire *wanted);
+void engine_trap_done(struct engine *e, const struct ike_event *done); /* a command of ours */
 
 /* engine_watch.c */
 struct watching *engine_watch_add(struct engine *e, enum watch_kind kind, uint64_t tag,

@@ -13,6 +13,9 @@
 
 #define TRAP_PAUSE_NS         NANOS_PER_SEC /* time between two wishes of one trap, to one host */
 #define TRAP_HOSTS_PER_SECOND 16            /* a scan of a network must not be a flood of logins */
+/* after a refusal of a Child SA for the rest of a trap, for packets to that host: 10 s, doubling to 640 s */
+#define REST_PAUSE_NS  (10 * NANOS_PER_SEC)
+#define REST_DOUBLINGS 6
 
 static const struct address anybody;
 
@@ -282,32 +285,37 @@ static bool takes(const struct ike_ts_list *list, const struct address *address,
     return false;
 }
 
-static bool is_trapped(const struct trapped *t, const struct ike_conn *conn,
-                       const struct ike_child_policy *child, const struct address *to)
+static bool is_trapped(const struct trapped *t, const char *conn, const char *child,
+                       const struct address *to)
 {
-    return strcmp(t->conn, conn->name) == 0 && strcmp(t->child, child->name) == 0 &&
-           address_equal(&t->to, to);
+    return strcmp(t->conn, conn) == 0 && strcmp(t->child, child) == 0 && address_equal(&t->to, to);
+}
+
+/* trapped_of - the entry of that trap and host; else the one whose pause ends first, for it to take. */
+static struct trapped *trapped_of(struct engine *e, const char *conn, const char *child,
+                                  const struct address *to)
+{
+    struct trapped *at = &e->trapped[0];
+    for (size_t i = 0; i < ENGINE_TRAPPED; i++) {
+        struct trapped *t = &e->trapped[i];
+        if (is_trapped(t, conn, child, to))
+            return t;
+        if (t->until < at->until)
+            at = t;
+    }
+    *at = (struct trapped){.to = *to};
+    (void)snprintf(at->conn, sizeof(at->conn), "%s", conn);
+    (void)snprintf(at->child, sizeof(at->child), "%s", child);
+    return at;
 }
 
 /* paused - the trap of `child` asked a moment ago. If not, this call counts as asking. */
 static bool paused(struct engine *e, const struct ike_conn *conn,
                    const struct ike_child_policy *child, const struct address *to)
 {
-    struct trapped *at = &e->trapped[0];
-    for (size_t i = 0; i < ENGINE_TRAPPED; i++) {
-        struct trapped *t = &e->trapped[i];
-        if (is_trapped(t, conn, child, to)) {
-            at = t;
-            break;
-        }
-        if (t->until < at->until)
-            at = t; /* the entry whose pause ends first */
-    }
-    if (is_trapped(at, conn, child, to) && at->until > e->now)
+    struct trapped *at = trapped_of(e, conn->name, child->name, to);
+    if (at->until > e->now)
         return true;
-    (void)snprintf(at->conn, sizeof(at->conn), "%s", conn->name);
-    (void)snprintf(at->child, sizeof(at->child), "%s", child->name);
-    at->to = *to;
     at->until = nanos_after(e->now, TRAP_PAUSE_NS);
     return false;
 }
@@ -341,6 +349,93 @@ static bool trap_host(const struct engine *e, const struct ike_conn *conn,
            engine_has_address(e, &wanted->src);
 }
 
+/* --- the rest of a trap: the peer agreed to a part of it --- */
+
+static bool child_takes(const struct ike_child_info *child, const struct ike_packet *packet)
+{
+    return takes(&child->remote_ts, &packet->dst, packet->dst_port, packet->protocol) &&
+           takes(&child->local_ts, &packet->src, packet->src_port, packet->protocol);
+}
+
+/* rest_beside - a Child SA of the trap, on whose IKE SA one for the packet can be asked for. false:
+ * there is none, or one takes the packet. */
+static bool rest_beside(const struct engine *e, const struct ike_conn *conn,
+                        const struct ike_child_policy *child, const struct ike_packet *packet,
+                        struct ike_child_info *ret_beside)
+{
+    struct ike_child_info info = {0};
+    struct ike_session_info session;
+    bool found = false;
+    while (ike_child_next(e->ike, info.id, &info)) {
+        if (strcmp(info.policy->name, child->name) != 0 ||
+            !ike_session_get(e->ike, info.session, &session) ||
+            strcmp(session.conn->name, conn->name) != 0)
+            continue;
+        if (child_takes(&info, packet))
+            return false;
+        if (info.up) {
+            *ret_beside = info;
+            found = true;
+        }
+    }
+    return found;
+}
+
+/* rest_connect - asks for a further Child SA. Its selectors begin with the packet's (RFC 7296 section
+ * 2.9), so that the peer knows which part is wanted. One request at a time. */
+static void rest_connect(struct engine *e, const struct ike_conn *conn,
+                         const struct ike_child_policy *child, const struct esp_acquire *wanted)
+{
+    struct ike_child_info beside;
+    const struct ike_packet packet = {wanted->src, wanted->dst, wanted->src_port, wanted->dst_port,
+                                      wanted->protocol};
+    if (e->rest.tag != 0 || !rest_beside(e, conn, child, &packet, &beside) ||
+        paused(e, conn, child, &packet.dst) ||
+        !rate_second(&e->trapped_hosts_ns, TRAP_HOSTS_PER_SECOND, e->now))
+        return;
+    const struct ike_command command = {.kind = IKE_CMD_CREATE_CHILD,
+                                        .sa = beside.sa,
+                                        .session = beside.session,
+                                        .child = child->name,
+                                        .packet = packet,
+                                        .tag = engine_number(e)};
+    struct trap_rest rest = {.tag = command.tag, .packet = packet};
+    (void)snprintf(rest.conn, sizeof(rest.conn), "%s", conn->name);
+    (void)snprintf(rest.child, sizeof(rest.child), "%s", child->name);
+    e->rest = rest; /* the command may be done before it returns */
+    int error = ike_command(e->ike, &command, e->now);
+    if (error != 0)
+        e->rest.tag = 0;
+    log_line(LOG_LEVEL_INFO, "event=trap-rest conn=%s child=%s sa=%u result=%s", conn->name,
+             child->name, beside.sa, error_text(error));
+}
+
+void engine_trap_done(struct engine *e, const struct ike_event *done)
+{
+    struct ike_child_info child;
+    if (e->rest.tag == 0 || done->tag != e->rest.tag)
+        return;
+    const struct trap_rest rest = e->rest;
+    e->rest.tag = 0;
+    struct trapped *at = trapped_of(e, rest.conn, rest.child, &rest.packet.dst);
+    bool there = done->outcome == IKE_OK && ike_child_get(e->ike, done->child, &child);
+    if (there && child_takes(&child, &rest.packet)) {
+        at->refusals = 0;
+        return;
+    }
+    /* the peer has no Child SA for the packet, or gave the part anew that is there already */
+    const struct ike_command command = {
+        .kind = IKE_CMD_DELETE_CHILD, .child_id = done->child, .tag = engine_number(e)};
+    if (there && ike_command(e->ike, &command, e->now) != 0)
+        log_line(LOG_LEVEL_WARNING, "event=delete-failed child=%u", done->child);
+    nanos pause = REST_PAUSE_NS << (at->refusals < REST_DOUBLINGS ? at->refusals : REST_DOUBLINGS);
+    at->refusals++;
+    at->until = nanos_after(e->now, pause);
+    log_line(LOG_LEVEL_INFO, "event=trap-rest-refused conn=%s child=%s reason=%s pause-s=%lld",
+             rest.conn, rest.child, ike_outcome_name(there ? IKE_TS_REFUSED : done->outcome),
+             (long long)(pause / NANOS_PER_SEC));
+}
+
 static void trap_connect(struct engine *e, struct ike_conn *conn,
                          const struct ike_child_policy *child, const struct esp_acquire *wanted)
 {
@@ -348,6 +443,10 @@ static void trap_connect(struct engine *e, struct ike_conn *conn,
     if (e->stopping || !trap_host(e, conn, child, wanted, &to))
         return;
     bool any = to.family != ADDRESS_NONE;
+    if (!any && child_is_up(e, conn, child->name, &to)) {
+        rest_connect(e, conn, child, wanted);
+        return;
+    }
     if ((any ? connecting_to(e, conn->name, &to) : engine_conn_connecting(e, conn->name)) ||
         child_is_up(e, conn, child->name, &to) || paused(e, conn, child, &to) ||
         (any && !rate_second(&e->trapped_hosts_ns, TRAP_HOSTS_PER_SECOND, e->now)))
