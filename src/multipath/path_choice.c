@@ -13,9 +13,10 @@
  * goes, and must not move it. A path gains if its time is lower by a quarter and by 10 ms, unless its
  * loss is higher by a thirty-second.
  *
- * The traffic changes its path when another one has gained for `stable_for` without a break. Each change
- * within ten minutes of the one before doubles that time, up to 320 s. So paths whose quality goes up
- * and down share few changes. A path that dies is left at once, for the best of the others.
+ * The traffic changes its path when another one has gained for `stable_for` without a break, and for a
+ * second at least. Each change within ten minutes of the one before doubles that time, up to 320 s, or
+ * to `stable_for` where that is longer. So paths whose quality goes up and down share few changes. A path
+ * that dies is left at once, for the best of the others.
  */
 #include "multipath/vpn.h"
 
@@ -26,6 +27,7 @@
 #define RTT_SPAN_NS  (30 * NANOS_PER_SEC) /* the last minute: this one and the one before */
 #define RTT_GAIN_NS  (10 * NANOS_PER_MS)
 #define CALM_NS      (600 * NANOS_PER_SEC)
+#define LASTS_MIN_NS NANOS_PER_SEC /* with `stable_for = 0s`; twice nothing would be nothing */
 #define LASTS_MAX_NS (320 * NANOS_PER_SEC)
 
 /* --- measurements --- */
@@ -95,12 +97,15 @@ static const struct path *best(const struct vpn *vpn, const struct path *chosen)
     return chosen;
 }
 
+/* lasts - how long a gain must last: never shorter than `stable_for`. */
 static nanos lasts(const struct vpn *vpn)
 {
-    nanos time = vpn->conn->stable_for_ns;
+    nanos stable_for = vpn->conn->stable_for_ns;
+    nanos time = stable_for > LASTS_MIN_NS ? stable_for : LASTS_MIN_NS;
     for (unsigned i = 0; i < vpn->session.choice.changes && time < LASTS_MAX_NS; i++)
         time *= 2;
-    return nanos_min(time, LASTS_MAX_NS);
+    time = nanos_min(time, LASTS_MAX_NS);
+    return time > stable_for ? time : stable_for;
 }
 
 static void choose(struct vpn *vpn, const struct path *path, nanos now)

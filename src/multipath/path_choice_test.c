@@ -127,6 +127,32 @@ static void test_turns(void **state)
     world_free(world);
 }
 
+/* A gain lasts for `stable_for` at least, and `stable_for = 0s` is damped as well. */
+static void test_stable_for(void **state)
+{
+    static const struct {
+        nanos stable_for, turn;
+        unsigned turns, least, most;
+    } rows[] = {
+        {SECONDS(600), SECONDS(595), 1, 0, 0},
+        {SECONDS(600), SECONDS(660), 1, 1, 1},
+        {0, SECONDS(90), 20, 1, 12},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct world *world = equals(i, 200, 20);
+        unsigned n = 0;
+        world->conn->stable_for_ns = rows[i].stable_for;
+        for (unsigned turn = 0; turn < rows[i].turns; turn++) {
+            world->links[turn % 2].rtt = MS(200);
+            world->links[(turn + 1) % 2].rtt = MS(20);
+            n += changes(world, rows[i].turn);
+        }
+        assert_in_range(n, rows[i].least, rows[i].most);
+        world_free(world);
+    }
+}
+
 /* Priority and `metered` come before any measurement. */
 static void test_rank_first(void **state)
 {
@@ -212,6 +238,7 @@ int main(void)
         cmocka_unit_test(test_little_loss),
         cmocka_unit_test(test_own_queue),
         cmocka_unit_test(test_turns),
+        cmocka_unit_test(test_stable_for),
         cmocka_unit_test(test_rank_first),
         cmocka_unit_test(test_return_is_no_gain),
         cmocka_unit_test(test_probes),
