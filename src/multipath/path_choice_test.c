@@ -232,16 +232,11 @@ static void test_black_hole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shorter_round_trip),
-        cmocka_unit_test(test_loss),
-        cmocka_unit_test(test_loss_before_time),
-        cmocka_unit_test(test_little_loss),
-        cmocka_unit_test(test_own_queue),
-        cmocka_unit_test(test_turns),
-        cmocka_unit_test(test_stable_for),
-        cmocka_unit_test(test_rank_first),
-        cmocka_unit_test(test_return_is_no_gain),
-        cmocka_unit_test(test_probes),
+        cmocka_unit_test(test_shorter_round_trip), cmocka_unit_test(test_loss),
+        cmocka_unit_test(test_loss_before_time),   cmocka_unit_test(test_little_loss),
+        cmocka_unit_test(test_own_queue),          cmocka_unit_test(test_turns),
+        cmocka_unit_test(test_stable_for),         cmocka_unit_test(test_rank_first),
+        cmocka_unit_test(test_return_is_no_gain),  cmocka_unit_test(test_probes),
         cmocka_unit_test(test_black_hole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
