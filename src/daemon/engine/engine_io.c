@@ -131,7 +131,7 @@ void engine_datagram_send(struct engine *e, const struct ike_datagram *datagram)
 {
     char to[ENDPOINT_TEXT_MAX], from[ENDPOINT_TEXT_MAX];
     int error;
-    if (engine_path_hold(e, datagram))
+    if (bound_path_delay(&e->bound, datagram))
         return;
     if (datagram->path.local.port == IKE_PORT) {
         error = ike_port_send(e, datagram);

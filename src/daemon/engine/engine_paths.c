@@ -6,7 +6,7 @@
  * one of the path. The supervisor opens them; the data plane owns those of NAT_PORT, the engine that
  * of IKE_PORT. If the supervisor refuses, or too many exist, packets leave by the wildcard sockets,
  * and each send names the interface. Linux follows that name for IPv4. For IPv6 it may take the
- * route of another interface, so that a datagram waits until the sockets are there.
+ * route of another interface, so that a datagram waits until the sockets are there (bound_paths.h).
  */
 
 #include <errno.h>
@@ -18,66 +18,28 @@
 
 #define LINK_MTU 1500 /* which TUN_MTU is for */
 
-static struct bound_path *bound_find(struct engine *e, const struct ike_path *path)
-{
-    for (size_t i = 0; i < ENGINE_PATHS; i++) {
-        struct bound_path *b = &e->bound[i];
-        if (b->id != 0 && b->interface == path->interface &&
-            endpoint_equal(&b->local, &path->local))
-            return b;
-    }
-    return NULL;
-}
-
-static struct bound_path *bound_unused(struct engine *e)
-{
-    for (size_t i = 0; i < ENGINE_PATHS; i++)
-        if (e->bound[i].id == 0)
-            return &e->bound[i];
-    return NULL;
-}
-
 void engine_path_bind(struct engine *e, const struct ike_path *path)
 {
-    struct bound_path *unused = bound_unused(e);
     bool ours = path->local.port == NAT_PORT || path->local.port == IKE_PORT;
-    if (path->interface == 0 || !ours || bound_find(e, path) != NULL || unused == NULL)
-        return;
     uint32_t id = (uint32_t)engine_number(e);
-    *unused = (struct bound_path){
-        .id = id, .ike_fd = -1, .interface = path->interface, .local = path->local};
-    host_path_sockets(e->host, id, path->interface, &path->local);
+    if (path->interface != 0 && ours && bound_path_add(&e->bound, path, id))
+        host_path_sockets(e->host, id, path->interface, &path->local);
 }
 
 int engine_path_socket(const struct engine *e, const struct ike_path *path)
 {
-    const struct bound_path *b = bound_find((struct engine *)(uintptr_t)e, path);
+    const struct bound_path *b = bound_path_find(&e->bound, path);
     return b == NULL ? -1 : b->ike_fd;
 }
 
-bool engine_path_hold(struct engine *e, const struct ike_datagram *datagram)
-{
-    struct bound_path *b = bound_find(e, &datagram->path);
-    if (b == NULL || b->there || datagram->path.local.address.family != ADDRESS_V6)
-        return false;
-    struct ike_datagram *copy = b->n_held < ENGINE_HELD ? malloc(sizeof(*copy)) : NULL;
-    if (copy != NULL) { /* otherwise it is lost, as on the network */
-        *copy = *datagram;
-        b->held[b->n_held++] = copy;
-    }
-    return true;
-}
-
-/* bound_forget - the path has no sockets of its own any more. */
-static void bound_forget(struct engine *e, struct bound_path *b)
+/* bound_close - the path has no sockets of its own any more. */
+static void bound_close(struct engine *e, struct bound_path *b)
 {
     if (b->ike_fd >= 0) {
         event_loop_remove(e->loop, b->ike_fd);
         close(b->ike_fd);
     }
-    for (size_t i = 0; i < b->n_held; i++)
-        free(b->held[i]);
-    *b = (struct bound_path){.ike_fd = -1};
+    bound_path_forget(b);
 }
 
 /* bound_open - takes the sockets that the supervisor opened. Errors leave them to the caller. */
@@ -94,11 +56,9 @@ static int bound_open(struct engine *e, struct bound_path *b, const struct host_
 
 void engine_path_bound(struct engine *e, const struct host_sockets *sockets)
 {
-    struct bound_path *b = NULL, before = {0};
+    struct bound_path *b = bound_path_by_id(&e->bound, sockets->id);
     int error = sockets->error != 0 ? sockets->error : ERR_NOT_FOUND;
-    for (size_t i = 0; i < ENGINE_PATHS; i++)
-        if (e->bound[i].id == sockets->id)
-            b = &e->bound[i];
+    struct ike_datagram *datagram;
     if (b != NULL && sockets->error == 0)
         error = bound_open(e, b, sockets);
     for (unsigned i = 0; error != 0 && i < sockets->n; i++)
@@ -107,15 +67,13 @@ void engine_path_bound(struct engine *e, const struct host_sockets *sockets)
              b == NULL ? 0 : b->interface, error_text(error));
     if (b == NULL)
         return;
-    before = *b;
-    b->there = error == 0;
-    b->n_held = 0;
-    if (error != 0)
-        bound_forget(e, b);
-    for (size_t i = 0; i < before.n_held; i++) {
-        engine_datagram_send(e, before.held[i]);
-        free(before.held[i]);
+    b->there = true; /* or the wildcard sockets serve */
+    while ((datagram = bound_path_waiting(b)) != NULL) {
+        engine_datagram_send(e, datagram);
+        free(datagram);
     }
+    if (error != 0)
+        bound_close(e, b);
 }
 
 uint16_t engine_link_mtu(const struct engine *e, uint32_t interface)
@@ -193,18 +151,18 @@ static bool address_there(const struct engine *e, size_t n_links, const struct b
 
 void engine_paths_check(struct engine *e, size_t n_links)
 {
-    for (size_t i = 0; i < ENGINE_PATHS; i++) {
-        struct bound_path *b = &e->bound[i];
+    for (size_t i = 0; i < BOUND_PATHS; i++) {
+        struct bound_path *b = &e->bound.paths[i];
         if (b->id == 0 || address_there(e, n_links, b))
             continue;
         if (!b->there || b->ike_fd >= 0 || esp_plane_path_socket_remove(e->plane, b->id) == 0)
-            bound_forget(e, b);
+            bound_close(e, b);
     }
 }
 
 void engine_paths_done(struct engine *e)
 {
-    for (size_t i = 0; i < ENGINE_PATHS; i++)
-        if (e->bound[i].id != 0)
-            bound_forget(e, &e->bound[i]);
+    for (size_t i = 0; i < BOUND_PATHS; i++)
+        if (e->bound.paths[i].id != 0)
+            bound_close(e, &e->bound.paths[i]);
 }

@@ -34,6 +34,7 @@
 #include "daemon/common/key_channel.h"
 #include "daemon/common/outbox.h"
 #include "daemon/common/verifier_channel.h"
+#include "daemon/engine/bound_paths.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/engine_ops.h"
 #include "daemon/engine/host.h"
@@ -46,8 +47,6 @@
 #define ENGINE_WATCHES   64
 #define ENGINE_RESOLVING 32
 #define ENGINE_TRAPPED   64 /* traps of which the time of the last wish is remembered */
-#define ENGINE_PATHS     64 /* interface, address and port with sockets of their own */
-#define ENGINE_HELD      4  /* datagrams that wait for the sockets of one path */
 #define ENGINE_BATCH     32 /* IKE datagrams that one call receives */
 /* jobs on channels that are not those of the IKE core */
 #define ENGINE_LOAD_JOB (UINT64_C(1) << 63)
@@ -120,16 +119,6 @@ struct trap_choice {
     bool on;
 };
 
-struct bound_path {
-    uint32_t id; /* 0: free */
-    bool there;  /* its sockets are open; otherwise the supervisor was asked for them */
-    int ike_fd;  /* the socket of IKE_PORT; -1: the data plane has those of NAT_PORT */
-    uint32_t interface;
-    struct endpoint local;
-    size_t n_held;
-    struct ike_datagram *held[ENGINE_HELD];
-};
-
 /* datagrams that were received together and are handled one by one */
 struct engine_batch {
     size_t n;
@@ -186,7 +175,7 @@ struct engine {
     struct watching watching[ENGINE_WATCHES];
     struct resolving resolving[ENGINE_RESOLVING];
     int resolver_fd; /* -1: it has ended */
-    struct bound_path bound[ENGINE_PATHS];
+    struct bound_paths bound;
     nanos memory_at; /* when memory is looked at again */
     enum ike_pressure memory_pressure;
     char denied[HOST_DENIED_MAX]; /* by the supervisor, the last time */
@@ -389,12 +378,10 @@ void engine_mtu_check(struct engine *e, const struct path_link before[PATH_LINKS
 void engine_mtu_carrier(struct engine *e, uint32_t interface);
 
 /* engine_paths.c: engine_path_bind asks for the sockets of a path, before its first use.
- * engine_path_hold - an IPv6 datagram waits for the sockets of its path. false: they are there, or
- * nobody asked for them; it is to be sent. engine_path_socket - the socket of IKE_PORT; -1: the path
+ * engine_path_socket - the socket of IKE_PORT; -1: the path
  * has none. engine_paths_check - after every change of links. engine_paths_done - at the end. */
 void engine_path_bind(struct engine *e, const struct ike_path *path);
 void engine_path_bound(struct engine *e, const struct host_sockets *sockets);
-bool engine_path_hold(struct engine *e, const struct ike_datagram *datagram);
 int engine_path_socket(const struct engine *e, const struct ike_path *path);
 void engine_paths_check(struct engine *e, size_t n_links);
 void engine_paths_done(struct engine *e);
