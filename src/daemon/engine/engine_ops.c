@@ -463,7 +463,7 @@ static unsigned children_each(struct engine *e, const struct engine_filter *f,
         if (command->kind == IKE_CMD_DELETE_CHILD &&
             (f->child_id == 0 || !child_elsewhere(e, &child))) {
             path_manager_child_release(e->paths, child.session, child.policy->name);
-            host_release(e->host, session.conn->name, child.policy->name);
+            engine_release(e, session.conn->name, child.policy->name);
         }
         command->child_id = child.id;
         n += command_send(e, command, tag, w);
@@ -471,12 +471,13 @@ static unsigned children_each(struct engine *e, const struct engine_filter *f,
     return n;
 }
 
-/* session_release - a person ends the session: nothing of it stays, and no login follows. */
+/* session_release - a person ends the session: nothing of it but its traps stays, and no login
+ * follows. */
 static void session_release(struct engine *e, const struct ike_session_info *session)
 {
     path_manager_session_release(e->paths, session->id);
     if (session->role == IKE_END_USER)
-        host_release(e->host, session->conn->name, NULL);
+        engine_release(e, session->conn->name, NULL);
 }
 
 static unsigned sas_each(struct engine *e, const struct engine_filter *f,
@@ -561,7 +562,7 @@ static unsigned op_terminate(void *engine, const struct engine_filter *filter, b
             path_manager_disconnect(e->paths, filter->ike, e->now);
         }
         if (conn) {
-            host_release(e->host, filter->ike, NULL);
+            engine_release(e, filter->ike, NULL);
             conn_unblock(e, filter->ike);
         }
         command.kind = IKE_CMD_DELETE_SESSION;
@@ -633,7 +634,7 @@ void engine_delete_all(struct engine *e)
     struct ike_conn *conn;
     for (size_t i = 0; (conn = ike_conn_at(e->ike, i)) != NULL; i++)
         path_manager_disconnect(e->paths, conn->name, e->now);
-    host_release(e->host, NULL, NULL);
+    engine_release(e, NULL, NULL);
     conn_unblock(e, NULL);
     struct ike_session_info session = {0};
     struct ike_command command = {.kind = IKE_CMD_DELETE_SESSION};

@@ -486,6 +486,10 @@ struct engine_held {
 void engine_hold(struct engine *e, const struct ike_conn *conn,
                  const struct ike_child_policy *child, const struct engine_held *held);
 
+/* engine_release - a person wants the session no more: what is held for it goes; NULL: of all
+ * connections, all children. Traps stay as the configuration has them, without a gap. */
+void engine_release(struct engine *e, const char *conn, const char *child);
+
 /* engine_shunts.c. engine_shunt_install - installs the policy, or replaces the one of its name.
  * ERR_INVALID: no packet fits both selectors; ERR_FULL: more than 64 pairs of prefixes;
  * ERR_WRONG_STATE: a drop policy needs a packet filter, and this host has none; ERR_NO_MEMORY.

@@ -154,6 +154,33 @@ void engine_hold(struct engine *e, const struct ike_conn *conn,
         host_release(e->host, conn->name, child->name);
 }
 
+/* trap_named - the trap of that name. NULL: there is none. */
+static const struct ike_child_policy *trap_named(const struct engine *e,
+                                                 const struct ike_conn *conn, const char *child)
+{
+    for (uint8_t c = 0; conn != NULL && c < conn->n_children; c++)
+        if (strcmp(conn->children[c].name, child) == 0 &&
+            engine_is_trap(e, conn, &conn->children[c]))
+            return &conn->children[c];
+    return NULL;
+}
+
+void engine_release(struct engine *e, const char *conn, const char *child)
+{
+    const char *held_conn, *held_child;
+    for (size_t i = 0; host_hold_at(e->host, i, &held_conn, &held_child); i++) {
+        if (held_conn[0] == '\0' || (conn != NULL && strcmp(held_conn, conn) != 0) ||
+            (child != NULL && strcmp(held_child, child) != 0))
+            continue;
+        const struct ike_conn *loaded = ike_conn_find(e->ike, held_conn);
+        const struct ike_child_policy *trap = trap_named(e, loaded, held_child);
+        if (trap != NULL)
+            engine_hold(e, loaded, trap, NULL);
+        else
+            host_release(e->host, held_conn, held_child);
+    }
+}
+
 bool engine_trap_set(struct engine *e, const struct ike_conn *conn,
                      const struct ike_child_policy *child)
 {
@@ -262,11 +289,7 @@ void engine_traps_forget(struct engine *e, const struct ike_conn *conn)
 {
     const char *held_conn, *held_child;
     for (size_t i = 0; host_hold_at(e->host, i, &held_conn, &held_child); i++) {
-        bool trap = strcmp(held_conn, conn->name) != 0;
-        for (uint8_t c = 0; !trap && c < conn->n_children; c++)
-            trap = engine_is_trap(e, conn, &conn->children[c]) &&
-                   strcmp(conn->children[c].name, held_child) == 0;
-        if (!trap)
+        if (strcmp(held_conn, conn->name) == 0 && trap_named(e, conn, held_child) == NULL)
             host_release(e->host, conn->name, held_child);
     }
 }
