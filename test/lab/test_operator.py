@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an administrator does all day: without being root, beside many programs at the socket, after a failure."""
 import datetime
+import json
 import os
 import re
+import shutil
 import signal
 import socket
 import stat
@@ -233,3 +235,35 @@ def test_down_holds(world, action):
     assert "path-connecting" not in eu.log()[before:] and not eu.sas()
     eu.ikat("up", "home")
     assert len(eu.established()) == 1
+
+
+# What `systemd-analyze security` finds in the unit, and why it stays: each is something that the daemon does.
+EXPOSED = {
+    "UserOrDynamicUser",                          # the supervisor starts as root, and its processes have users of their own
+    "CapabilityBoundingSet_CAP_SET_UID_GID_PCAP",
+    "SystemCallFilter_privileged",                # setresuid, setgroups and capset, for the same
+    "CapabilityBoundingSet_CAP_NET_ADMIN",        # routes, addresses, the packet filter
+    "CapabilityBoundingSet_CAP_NET_BIND_SERVICE_BROADCAST_RAW)",  # ports 500 and 4500, ESP
+    "RestrictAddressFamilies_AF_NETLINK",
+    "RestrictAddressFamilies_AF_UNIX",
+    "RestrictAddressFamilies_AF_INET_INET6",
+    "PrivateNetwork",
+    "PrivateUsers",                               # in another user namespace there is no CAP_NET_ADMIN for the host
+    "IPAddressDeny",                              # peers are anywhere
+    "DeviceAllow",                                # /dev/net/tun
+    "RootDirectoryOrRootImage",                   # updown scripts
+}
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd")
+def test_unit_is_confined(tmp_path):
+    """The service may do what the daemon does, and nothing else that systemd can take away."""
+    source = os.path.join(os.path.dirname(__file__), "../../dist/ikatd.service.in")
+    with open(source, encoding="utf-8") as file:
+        text = file.read().replace("@sbindir@", "/usr/sbin")
+    unit = tmp_path / "ikatd.service"
+    unit.write_text(text, encoding="utf-8")
+    analyze = ("systemd-analyze", "security", "--offline=true", "--json=short", str(unit))
+    found = json.loads(subprocess.run(analyze, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout)
+    exposed = {item["json_field"] for item in found if float(item.get("exposure") or 0) > 0}
+    assert exposed <= EXPOSED, exposed - EXPOSED
