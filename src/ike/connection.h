@@ -118,6 +118,8 @@ struct ike_auth_policy {
     char *eap_id;
     bool
         eap_says; /* remote: EAP proves the identity that the peer says at first, not a name in its place */
+    uint8_t
+        eap_type; /* remote: the only EAP method that is taken; 0: one of several, or a server's choice */
     /* local: what the server of the EAP method must be; type 0: the identity of the Gateway */
     struct ike_id *aaa_id;
 };

@@ -474,6 +474,74 @@ static void identity_of_none(void **state)
     }
 }
 
+/* --- a Nak of the method (RFC 3748 section 5.3.1) --- */
+
+enum { MD5 = 4, TLS = 13, MSCHAPV2 = 26 };
+
+/* nak_office - two connections with one method each (0: any), and a peer that wants one. */
+static struct office nak_office(uint64_t seed, const char *eap_id, const uint8_t types[2],
+                                uint8_t wants)
+{
+    struct office office = says_office(seed, eap_id[0] == '\0' ? NULL : "anna@sales");
+    says_conn(&office, "first", eap_id)->remote[0].eap_type = types[0];
+    says_conn(&office, "second", eap_id)->remote[0].eap_type = types[1];
+    office.world->a.eap.wants = wants;
+    return office;
+}
+
+/* The peer refuses the method of the first connection: the login is one of the second, which has it. */
+static void nak_of_the_first(void **state)
+{
+    static const struct {
+        const char *eap_id;
+        uint8_t types[2], wants;
+        const char *taken;
+        unsigned conversations;
+    } rows[] = {
+        {"%any", {MSCHAPV2, MD5}, MD5, "second", 2},
+        {"", {MSCHAPV2, MD5}, MD5, "second", 2},
+        {"%any", {MSCHAPV2, 0}, TLS, "second", 2},
+        {"%any", {MSCHAPV2, MD5}, MSCHAPV2, "first", 1},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct office office = nak_office(200 + i, rows[i].eap_id, rows[i].types, rows[i].wants);
+        struct peer *gateway = &office.world->b;
+        if (rows[i].types[1] == 0) /* a server chooses the method that the peer wants */
+            office.world->a.eap.wants = 254;
+        assert_int_equal(login(&office), IKE_OK);
+        assert_string_equal(scenario_session(gateway).conn->name, rows[i].taken);
+        assert_int_equal(gateway->eap.conversations, rows[i].conversations);
+        assert_int_equal(gateway->eap.ended, rows[i].conversations - 1);
+        office_free(&office);
+        scenario_end(office.world);
+    }
+}
+
+/* No connection has the method, or only one that may not be next; or the first one has several methods
+ * and deals with the Nak itself. The peer gets in nowhere. */
+static void nak_of_all(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 6; i++) {
+        const uint8_t types[2] = {i == 5 ? 0 : MSCHAPV2, i == 0 ? TLS : MD5};
+        struct office office = nak_office(210 + i, "%any", types, MD5);
+        struct ike_conn *second = office.conns[1];
+        switch (i) {
+        case 1: second->local[0].credentials = 8; break;
+        case 2: strcpy(second->remote[0].id_pattern, "ben.ca2.user.example"); break;
+        case 3: second->remote[0].method = IKE_AUTH_PUBKEY; break;
+        case 4: strcpy(second->remote[0].eap_id, "*@research"); break;
+        default: break;
+        }
+        assert_int_not_equal(login(&office), IKE_OK);
+        assert_int_equal(office.world->b.eap.conversations, 1);
+        assert_int_equal(office.world->b.counts[IKE_EV_SESSION_UP], 0);
+        office_free(&office);
+        world_free(office.world);
+    }
+}
+
 /* --- PPKs (RFC 8784) --- */
 
 #define PPK "a PPK of at least 32 octets, which both ends know"
@@ -535,6 +603,8 @@ int main(void)
         cmocka_unit_test(group_is_not_all),
         cmocka_unit_test(identity_of_the_second),
         cmocka_unit_test(identity_of_none),
+        cmocka_unit_test(nak_of_the_first),
+        cmocka_unit_test(nak_of_all),
         cmocka_unit_test(ppk_of_the_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

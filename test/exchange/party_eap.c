@@ -4,7 +4,9 @@
 #include "base/assert.h"
 #include "wire/iana.h"
 
-#define TYPE 254 /* expanded: of nobody */
+#define TYPE          254 /* expanded: of nobody */
+#define TYPE_IDENTITY 1
+#define TYPE_NAK      3
 
 static struct span packet_of(struct party_eap *eap, uint8_t code)
 {
@@ -29,6 +31,16 @@ static struct span identity_of(struct party_eap *eap, uint8_t code)
     eap->packet[4] = 1;
     memcpy(eap->packet + 5, eap->says, n);
     return span_of(packet.ptr, 5 + n);
+}
+
+/* nak_of - RFC 3748 section 5.3.1: the peer wants another method. */
+static struct span nak_of(struct party_eap *eap)
+{
+    (void)packet_of(eap, EAP_RESPONSE);
+    eap->packet[3] = 6;
+    eap->packet[4] = TYPE_NAK;
+    eap->packet[5] = eap->wants;
+    return span_of(eap->packet, 6);
 }
 
 static void succeed(struct party_eap *eap, struct ike_result *result)
@@ -64,7 +76,8 @@ static void authenticator(struct party_eap *eap, const struct ike_eap_job *job,
 {
     unsigned requests = eap->requests == 0 ? 2 : eap->requests;
     bool done = eap->seen > requests || eap->seen == eap->succeed_at;
-    if (job->need_key && eap->no_key) {
+    bool refused = job->packet.len > 4 && job->packet.ptr[4] == TYPE_NAK;
+    if ((job->need_key && eap->no_key) || refused) {
         result->eap_state = IKE_EAP_FAILURE;
         result->eap_packet = packet_of(eap, EAP_FAILURE);
     } else if (done) {
@@ -74,6 +87,8 @@ static void authenticator(struct party_eap *eap, const struct ike_eap_job *job,
         result->eap_packet = eap->says != NULL && job->packet.len == 0
                                  ? identity_of(eap, EAP_REQUEST)
                                  : packet_of(eap, EAP_REQUEST);
+        if (job->policy->eap_type != 0 && eap->packet[4] == TYPE)
+            eap->packet[4] = job->policy->eap_type;
     }
 }
 
@@ -84,9 +99,12 @@ static void supplicant(struct party_eap *eap, const struct ike_eap_job *job,
     eap->identifier = job->packet.ptr[1];
     if (job->packet.ptr[0] == EAP_SUCCESS || eap->seen == eap->succeed_at)
         succeed(eap, result);
+    else if (eap->wants != 0 && job->packet.ptr[4] != TYPE_IDENTITY &&
+             job->packet.ptr[4] != eap->wants)
+        result->eap_packet = nak_of(eap);
     else
-        result->eap_packet =
-            job->packet.ptr[4] == 1 ? identity_of(eap, EAP_RESPONSE) : packet_of(eap, EAP_RESPONSE);
+        result->eap_packet = job->packet.ptr[4] == TYPE_IDENTITY ? identity_of(eap, EAP_RESPONSE)
+                                                                 : packet_of(eap, EAP_RESPONSE);
 }
 
 void party_eap(struct party_eap *eap, const struct ike_event *event, struct ike_result *ret_result)

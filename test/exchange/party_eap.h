@@ -19,6 +19,7 @@ struct party_eap {
     bool short_key;       /* 32 octets */
     const char *key;      /* what the key is made of; NULL: the same on both sides */
     const char *says;     /* the first Request is for the identity, and this is the answer */
+    uint8_t wants;        /* the only method that the peer takes: another gets a Nak; 0: all */
     nanos valid_ns;       /* of the proof */
     uint32_t member;      /* authenticator: the proof meets these credentials alone; 0: all */
     uint64_t grant;

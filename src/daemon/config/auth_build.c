@@ -463,6 +463,8 @@ int auth_build(const struct tree *section, struct auth_rounds *rounds,
         return build_fail(error, key_node(section, "groups"),
                           "only a RADIUS server names groups: auth = eap-radius of a remote side");
     work.auth->eap_says = work.auth->method == IKE_AUTH_EAP && eap_credentials_say(work.certs->eap);
+    if (work.auth->method == IKE_AUTH_EAP && work.certs->eap != EAP_CREDENTIALS_ANY && !by_server)
+        work.auth->eap_type = (uint8_t)work.certs->eap;
     work.certs->revocation = (uint8_t)work.revocation;
     if (work.auth->id.type == ID_ANY && work.auth->id_pattern[0] == '\0' &&
         work.subject.type != ID_ANY) {

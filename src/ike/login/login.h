@@ -66,6 +66,9 @@ struct login_eap {
     bool asked;            /* a Request has passed */
     bool success;          /* the packet of the job is a Success */
     unsigned n_packets;
+    bool begun;     /* the peer has answered within the method, so it does not refuse it any more */
+    size_t n_heard; /* the peer's Response/Identity; owned */
+    uint8_t *heard;
     struct secret key; /* MSK; empty: SK_p takes its place (RFC 7296 section 2.16) */
     size_t n_packet;
     uint8_t *packet; /* owned: to be sent */

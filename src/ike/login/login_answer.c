@@ -594,9 +594,9 @@ static enum answer_verdict read_eap(struct sa *sa, struct answering *answering)
     const struct wire_payload *eap = wire_find(answering->request, WIRE_PAYLOAD_EAP, NULL);
     login_patience(sa, answering->now);
     login_phase_set(sa->login, LOGIN_WAITS_EAP);
-    if (eap != NULL)
-        login_hear(sa, eap->body);
-    if (eap != NULL && login_eap_recv(sa, eap->body) == LOGIN_EAP_ASKED)
+    struct span packet = eap == NULL ? (struct span){0} : eap->body;
+    bool anew = login_hear(sa, &packet);
+    if ((anew ? login_eap_anew(sa) : login_eap_recv(sa, packet)) == LOGIN_EAP_ASKED)
         return ANSWER_LATER;
     notice_refusal(sa, "its EAP packet is not one that can come now");
     return fail(answering, N_INVALID_SYNTAX);

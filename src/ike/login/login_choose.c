@@ -139,6 +139,15 @@ static bool name_fits(const struct login *login, const struct ike_conn *conn,
            (eap_id[0] != '\0' && identity_fits_eap(eap_id, claim->eap_identity));
 }
 
+/* type_fits - RFC 3748 section 5.3.1: the connection takes a method that the peer wants. */
+static bool type_fits(const struct login *login, const struct ike_conn *conn,
+                      const struct login_claim *claim)
+{
+    uint8_t type = conn->remote[login->theirs.round].eap_type;
+    return claim->eap_types.len == 0 || type == 0 ||
+           memchr(claim->eap_types.ptr, type, claim->eap_types.len) != NULL;
+}
+
 /* fit - how well the connection fits; 0: not at all. */
 static unsigned fit(const struct sa *sa, const struct ike_conn *conn,
                     const struct login_claim *claim)
@@ -152,7 +161,8 @@ static unsigned fit(const struct sa *sa, const struct ike_conn *conn,
     enum identity_rank remote =
         identity_match(conn->remote[login->theirs.round].id_pattern, claim->idi);
     if (remote == IDENTITY_NO || (!claim->any_auth && !auth_fits(conn, login, claim)) ||
-        (named && !identity_equal(own, &claim->idr)) || !name_fits(login, conn, claim))
+        (named && !identity_equal(own, &claim->idr)) || !name_fits(login, conn, claim) ||
+        !type_fits(login, conn, claim))
         return 0;
     return rank + 16 * (unsigned)remote + (named ? 8 : 0);
 }
@@ -214,14 +224,34 @@ bool login_next(struct sa *sa, const struct login_claim *claim, const char *why)
     return own_shown(login) > 0 || login_own_id(sa) == 0;
 }
 
-void login_hear(struct sa *sa, struct span packet)
+/* hear_identity - the peer says who it is. */
+static void hear_identity(struct sa *sa, struct login_claim *claim)
 {
     struct login *login = sa->login;
-    struct login_claim claim = {.idi = &login->remote_id};
-    if (!login_peer_policy(login)->eap_says ||
-        !login_eap_identity(sa, packet, &claim.eap_identity) ||
-        name_fits(login, login->conn, &claim) ||
-        !login_next(sa, &claim, "its EAP identity is not one of eap_id"))
-        return;
+    if (login_peer_policy(login)->eap_says && !name_fits(login, login->conn, claim) &&
+        login_next(sa, claim, "its EAP identity is not one of eap_id"))
+        login_eap_leave(sa);
+}
+
+/* hear_nak - the peer refuses the method, and names others. true: another one begins by itself. */
+static bool hear_nak(struct sa *sa, struct span *packet, struct login_claim *claim)
+{
+    struct login *login = sa->login;
+    claim->eap_identity = login_eap_heard(login);
+    bool unheard = login_peer_policy(login)->eap_id[0] != '\0' && claim->eap_identity.len == 0;
+    if (unheard || type_fits(login, login->conn, claim) ||
+        !login_next(sa, claim, "it refuses the EAP method"))
+        return false;
     login_eap_leave(sa);
+    return login_peer_policy(login)->eap_id[0] == '\0' || !login_eap_say_again(login, packet);
+}
+
+bool login_hear(struct sa *sa, struct span *packet)
+{
+    struct login_claim claim = {.idi = &sa->login->remote_id};
+    if (login_eap_identity(sa, *packet, &claim.eap_identity)) {
+        hear_identity(sa, &claim);
+        return false;
+    }
+    return login_eap_nak(sa, *packet, &claim.eap_types) && hear_nak(sa, packet, &claim);
 }

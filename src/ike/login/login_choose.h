@@ -19,6 +19,7 @@ struct login_claim {
     uint8_t auth_method;      /* of the AUTH payload */
     bool more_rounds;         /* with AUTH: ANOTHER_AUTH_FOLLOWS */
     struct span eap_identity; /* that the peer says in EAP; empty: none */
+    struct span eap_types;    /* that it names in a Nak, which refuses another; empty: none */
     bool any_auth;            /* ignore the three above: to find out why no connection fits */
 };
 
@@ -41,9 +42,13 @@ void login_take(struct login *login, struct ike_conn *conn);
 bool login_next(struct sa *sa, const struct login_claim *claim, const char *why);
 void login_unfit(struct login *login);
 
-/* login_hear - an EAP packet of the peer. If it says an identity that the connection is not for, the
+/*
+ * login_hear - an EAP packet of the peer. If it says an identity that the connection is not for, the
  * login goes over to the next one that is, whose method begins with this packet. Without one it
- * stays: what is proven decides. */
-void login_hear(struct sa *sa, struct span packet);
+ * stays: what is proven decides. So it is with a Nak of the only method that the connection takes:
+ * the next connection has a method that the Nak names, and begins with the identity that the peer
+ * has said: *packet becomes that. true: no identity is there for it, so it begins by itself.
+ */
+bool login_hear(struct sa *sa, struct span *packet);
 
 #endif

@@ -7,6 +7,8 @@
 #include "ike/login/login_rounds.h"
 
 #define EAP_TYPE_OF_IDENTITY 1 /* RFC 3748 section 5.1 */
+#define EAP_TYPE_OF_NAK      3 /* RFC 3748 section 5.3.1 */
+#define EAP_HEAD             5 /* Code, Identifier, Length, Type */
 
 static void conversation_leave(struct ike *ike, const struct login *login)
 {
@@ -115,10 +117,53 @@ bool login_eap_identity(const struct sa *sa, struct span packet, struct span *re
     return packet.len > 5;
 }
 
+bool login_eap_nak(const struct sa *sa, struct span packet, struct span *ret_types)
+{
+    struct wire_eap wire;
+    if (!wire_eap_read(packet, &wire) || !eap_in_order(sa, &wire) || sa->login->eap.begun ||
+        packet.ptr[4] != EAP_TYPE_OF_NAK)
+        return false;
+    *ret_types = span_of(packet.ptr + EAP_HEAD, packet.len - EAP_HEAD);
+    return packet.len > EAP_HEAD;
+}
+
+struct span login_eap_heard(const struct login *login)
+{
+    const struct login_eap *eap = &login->eap;
+    return eap->n_heard == 0 ? (struct span){0}
+                             : span_of(eap->heard + EAP_HEAD, eap->n_heard - EAP_HEAD);
+}
+
+bool login_eap_say_again(struct login *login, struct span *packet)
+{
+    struct login_eap *eap = &login->eap;
+    if (eap->n_heard == 0)
+        return false;
+    eap->heard[1] = packet->ptr[1];
+    *packet = span_of(eap->heard, eap->n_heard);
+    return true;
+}
+
 void login_eap_leave(struct sa *sa)
 {
     conversation_leave(sa->ike, sa->login);
     sa->login->eap.conversation = 0;
+}
+
+/* hear - keeps the identity for a conversation that another connection begins. Without memory that
+ * one asks for it again. */
+static void hear(struct login_eap *eap, struct span packet)
+{
+    uint8_t type = packet.len >= EAP_HEAD ? packet.ptr[4] : 0;
+    eap->begun |= type != EAP_TYPE_OF_IDENTITY && type != EAP_TYPE_OF_NAK;
+    if (type != EAP_TYPE_OF_IDENTITY || packet.len == EAP_HEAD || eap->heard != NULL ||
+        packet.len > LOGIN_EAP_MAX)
+        return;
+    eap->heard = malloc(packet.len);
+    if (eap->heard == NULL)
+        return;
+    memcpy(eap->heard, packet.ptr, packet.len);
+    eap->n_heard = packet.len;
 }
 
 enum login_eap_came login_eap_recv(struct sa *sa, struct span packet)
@@ -130,6 +175,8 @@ enum login_eap_came login_eap_recv(struct sa *sa, struct span packet)
         return LOGIN_EAP_BAD;
     if (wire.code == EAP_FAILURE)
         return LOGIN_EAP_FAILED;
+    if (!sa_original_initiator(sa))
+        hear(eap, packet);
     open_conversation(sa);
     eap->success = wire.code == EAP_SUCCESS;
     if (wire.code == EAP_REQUEST) {
@@ -137,6 +184,14 @@ enum login_eap_came login_eap_recv(struct sa *sa, struct span packet)
         eap->identifier = wire.identifier;
     }
     return eap_job_emit(sa, packet) == 0 ? LOGIN_EAP_ASKED : LOGIN_EAP_BAD;
+}
+
+enum login_eap_came login_eap_anew(struct sa *sa)
+{
+    ASSERT(sa->login->eap.stage == LOGIN_EAP_TALKS && sa->login->eap.conversation == 0);
+    return ++sa->login->eap.n_packets <= LIMIT_EAP_PACKETS && login_eap_begin(sa) == 0
+               ? LOGIN_EAP_ASKED
+               : LOGIN_EAP_BAD;
 }
 
 /* keep_packet - checks a packet of our own method, too: its process may be taken over. */
@@ -213,5 +268,6 @@ void login_eap_end(struct ike *ike, struct login *login)
     if (eap->packet != NULL)
         wipe(eap->packet, eap->n_packet);
     free(eap->packet);
+    free(eap->heard);
     *eap = (struct login_eap){0};
 }

@@ -31,10 +31,19 @@ int login_eap_begin(struct sa *sa) MUST_USE;
 int login_eap_again(struct sa *sa) MUST_USE;
 
 /* login_eap_identity - authenticator: the packet answers the first Request, and says an identity.
- * login_eap_leave - ends the conversation. The next packet of the peer begins another one, which
- * takes it for the answer to its own first Request. */
+ * login_eap_nak - the packet refuses the first Request of a method, and names others (RFC 3748 section
+ * 5.3.1). login_eap_leave - ends the conversation. The next packet of the peer begins another one,
+ * which takes it for the answer to its own first Request; or login_eap_anew begins it. */
 bool login_eap_identity(const struct sa *sa, struct span packet, struct span *ret_identity);
+bool login_eap_nak(const struct sa *sa, struct span packet, struct span *ret_types);
 void login_eap_leave(struct sa *sa);
+enum login_eap_came login_eap_anew(struct sa *sa);
+
+/* login_eap_heard - the identity that the peer has said; empty: none. login_eap_say_again - *packet,
+ * which is a Nak, becomes the packet that said it, with the Identifier of the Nak: it begins the
+ * conversation of another connection, whose next Request has another Identifier. false: none. */
+struct span login_eap_heard(const struct login *login);
+bool login_eap_say_again(struct login *login, struct span *packet);
 
 /* login_eap_recv - takes a packet of the peer in an open conversation. */
 enum login_eap_came login_eap_recv(struct sa *sa, struct span packet);
