@@ -556,7 +556,7 @@ static void emit_exchange(struct sa *sa, const struct asking *asking)
 }
 
 /* borrower_answered - the outstanding request was lent to a probe. Any response answers the
- * probe. */
+ * probe. It measures nothing: it may answer a copy that left long before the probe. */
 static void borrower_answered(struct sa *sa, nanos now)
 {
     struct intent **link = borrower(sa, now);
@@ -564,7 +564,7 @@ static void borrower_answered(struct sa *sa, nanos now)
         return;
     struct intent *probe = intent_take(sa, link);
     struct verdict verdict = verdict_done(IKE_OK);
-    emit_done(sa, probe, &verdict, sa->asking->rtt_ns);
+    emit_done(sa, probe, &verdict, 0);
     free(probe);
 }
 
@@ -583,8 +583,8 @@ void exchange_response(struct sa *sa, const struct wire_message *response,
     ASSERT(asking != NULL && window_busy(&sa->mine));
     bool lent = asking->holder == HOLDER_LENT;
     /* The response does not say which copy it answers. The time since the first copy is an upper
-     * bound; the time since the last would be too short. */
-    asking->rtt_ns = now - sa->mine.first_sent_ns;
+     * bound, at whatever pace the later copies left; the time since the last would be too short. */
+    asking->rtt_ns = now - asking->asked_ns;
     asking->holder = HOLDER_CALLING;
     for (struct intent *intent = sa->intents; intent != NULL; intent = intent->next)
         if (intent_is_liveness(intent))

@@ -70,7 +70,8 @@ struct asking {
     void *state;        /* of the exchange, freed by ops->release */
     struct key_exchange *key_exchange; /* owned; ours: pair, then secret; NULL: none */
     bool answered;                     /* the response came, and its key exchange is a job */
-    nanos asked_ns, rtt_ns;            /* of the current and of the last answered request */
+    /* when the first copy of the current request left, and how long the last answered one took */
+    nanos asked_ns, rtt_ns;
     struct ike_path path;              /* where the current request goes: sa->path, or set by ask */
 };
 

@@ -261,7 +261,7 @@ static void rekey_concluded(struct sa *sa, struct rekeying *rekeying, struct sa 
 /* may_have_moved - the peer's half of the old SA may have moved since our request left. */
 static bool may_have_moved(const struct sa *sa)
 {
-    bool told = sa->moved_ns != 0 && sa->moved_ns > sa->mine.first_sent_ns;
+    bool told = sa->moved_ns != 0 && sa->moved_ns > sa->asking->asked_ns;
     for (const struct intent *next = sa->intents; next != NULL; next = next->next)
         told |= next->told;
     return told;
