@@ -4,8 +4,8 @@
 
 /*
  * Message IDs that an IKE SA accepts, checked before any cryptography. A gate lies in the table of
- * SPIs, beside our SPI. Old, replayed or forged datagrams are dropped there. So they never cause a
- * read of the IKE SA: with 200,000 IKE SAs each such read misses the cache.
+ * SPIs, beside our SPI. Datagrams with another Message ID are dropped there: old, replayed or forged
+ * ones. So they never cause a read of the IKE SA: with 200,000 IKE SAs each such read misses the cache.
  */
 
 #include "ike/core/ike_state.h"
@@ -26,7 +26,9 @@ struct gate {
 };
 
 /* GATE_REPEATED - a request, whose response is sent once more. GATE_ECHO - the response to a further
- * copy of our last request: it is counted, and nothing else. */
+ * copy of our last request: it is counted once it is authenticated, and nothing else. The verdict itself
+ * comes before authentication. So while `unanswered` is not 0, each forged datagram with that Message ID
+ * costs a check of its integrity, as one with the next Message ID does. */
 enum gate_verdict { GATE_NEW, GATE_REPEATED, GATE_ECHO, GATE_NOT };
 
 /* gate_judge - whether this message can be the next one of its window (RFC 7296 sections 2.2 and
