@@ -185,8 +185,8 @@ enum ike_command_kind {
      * announced the Vendor ID. A Gateway may do so with reduced = gateway, to an address that
      * the peer announced, without a NAT */
     IKE_CMD_CREATE_MOVED,
-    IKE_CMD_PROBE, /* sa: an empty INFORMATIONAL on its path (RFC 7296 section 2.4); the result
-                      carries the round-trip time; 0: not measured */
+    IKE_CMD_PROBE, /* sa: an empty INFORMATIONAL on its path (RFC 7296 section 2.4); the result has
+                      the round-trip time; 0: not measured */
     IKE_CMD_PATH_TEST,  /* sa, path: the same over another path, MOBIKE section 3.10; does not move
                            the SA */
     IKE_CMD_DELETE_IKE, /* sa */
