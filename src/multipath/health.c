@@ -208,7 +208,10 @@ bool health_probe_done(struct vpn *vpn, const struct ike_event *event, nanos now
             probe_measured(vpn, leg, event->rtt_ns, now);
             health_rtt(leg, event->rtt_ns);
             health_proof(vpn, leg, now);
-        } else if (event->outcome != IKE_TIMEOUT) {
+        } else if (event->outcome == IKE_TIMEOUT) {
+            if (vpn_end_user(vpn) && leg_home(vpn, leg))
+                choice_loss(&vpn->paths[leg->path].quality, true);
+        } else {
             leg->asked_ns = 0; /* the probe was never sent */
             leg->strict = false;
             leg->probe_at_ns = now + health_timing(vpn, leg).probe_ns;

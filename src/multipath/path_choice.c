@@ -7,7 +7,9 @@
  * Loss comes first. A probe whose request or response was lost counts 1, another one 0; the loss of a
  * path is the mean of the last sixteen or so. An answer that is merely late is no loss: each copy of
  * the request has a response of its own, and they are counted (ike_sa_info.unanswered). A path gains on
- * another one if its loss is lower by a tenth.
+ * another one if its loss is lower by a tenth, once sixteen of its own probes have counted: the estimate
+ * begins without loss. A probe that times out counts 1, so a path that returns has yet to show that it
+ * does not lose packets.
  *
  * Then the round-trip time, the least of the last minute: a queue that our own traffic makes comes and
  * goes, and must not move it. A path gains if its time is lower by a quarter and by 10 ms, unless its
@@ -36,6 +38,7 @@ void choice_loss(struct path_quality *quality, bool lost)
 {
     int32_t sample = lost ? LOSS_ONE : 0;
     quality->loss += (sample - quality->loss) / LOSS_SAMPLES;
+    quality->samples += quality->samples < LOSS_SAMPLES;
 }
 
 void choice_rtt(struct path_quality *quality, nanos rtt_ns, nanos now)
@@ -75,14 +78,14 @@ static bool gains(const struct path *path, const struct path *on)
 {
     const struct path_quality *a = &path->quality, *b = &on->quality;
     nanos rtt_a = least_rtt(a), rtt_b = least_rtt(b);
-    if (a->loss + LOSS_GAIN <= b->loss)
+    if (a->samples >= LOSS_SAMPLES && a->loss + LOSS_GAIN <= b->loss)
         return true;
     return a->loss <= b->loss + LOSS_LIKE && rtt_a != 0 && rtt_a + RTT_GAIN_NS < rtt_b &&
            rtt_a + rtt_b / 4 < rtt_b;
 }
 
-/* best - the path of the first rank on which none that takes part gains, beginning with the first in
- * the configuration. NULL: none takes part. */
+/* best - the best usable path: of the first rank, and by measurement. Of ties, `chosen`, or else the
+ * first in the configuration. NULL: none takes part. */
 static const struct path *best(const struct vpn *vpn, const struct path *chosen)
 {
     for (unsigned i = 0; i < vpn->n_paths; i++) {

@@ -73,6 +73,47 @@ static void test_loss(void **state)
     }
 }
 
+/* A path that was measured for a few seconds is not taken for one without loss. */
+static void test_fresh_path(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 10; seed++) {
+        struct world *world = world_new(2, seed);
+        world->conn->paths[1].priority = 1;
+        world_start(world);
+        world_link_set(world, 1, false);
+        world_connect(world, true);
+        world->flow = true;
+        world_run(world, SECONDS(5));
+        world->links[0].loss_percent = 30;
+        world_run(world, SECONDS(60));
+        assert_int_equal(world_carrier_link(world), 0);
+        world->links[1].loss_percent = 40;
+        world_link_set(world, 1, true);
+        world_until(world, world_all_up, SECONDS(20));
+        assert_int_equal(changes(world, SECONDS(14)), 0);
+        world_free(world);
+    }
+}
+
+/* A path that returns was dead a moment ago: its loss counts for a while. */
+static void test_loss_of_the_dead(void **state)
+{
+    (void)state;
+    struct world *world = equals(11, 20, 25);
+    world->links[0].hole = true;
+    world_run(world, SECONDS(5));
+    assert_int_equal(world_carrier_link(world), 1);
+    world->links[1].rtt = MS(200);
+    world_run(world, SECONDS(120));
+    world->links[0].hole = false;
+    world_until(world, world_all_up, SECONDS(20));
+    assert_int_equal(changes(world, SECONDS(12)), 0);
+    assert_int_equal(changes(world, SECONDS(180)), 1);
+    assert_int_equal(world_carrier_link(world), 0);
+    world_free(world);
+}
+
 /* Loss counts more than time: a fast path with 30 % loss is not taken. */
 static void test_loss_before_time(void **state)
 {
@@ -233,6 +274,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shorter_round_trip), cmocka_unit_test(test_loss),
+        cmocka_unit_test(test_fresh_path),         cmocka_unit_test(test_loss_of_the_dead),
         cmocka_unit_test(test_loss_before_time),   cmocka_unit_test(test_little_loss),
         cmocka_unit_test(test_own_queue),          cmocka_unit_test(test_turns),
         cmocka_unit_test(test_stable_for),         cmocka_unit_test(test_rank_first),

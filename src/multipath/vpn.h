@@ -124,7 +124,8 @@ struct path_login {
 
 /* struct path_quality - of the probes of the IKE SA that is at home on the path. */
 struct path_quality {
-    int32_t loss; /* share of the probes of which a message was lost, of 65,536 */
+    int32_t loss;     /* share of the probes of which a message was lost, of 65,536 */
+    unsigned samples; /* that `loss` has seen */
     nanos rtt_ns,
         before_ns; /* the least of the span since `since_ns` and of the one before; 0: none */
     nanos since_ns;
@@ -192,7 +193,8 @@ enum clones {
 
 /* struct vpn_choice - which of several paths of equal rank carries the traffic (path_choice.c). */
 struct vpn_choice {
-    ike_sa_id line;   /* of the leg; 0: none was chosen */
+    /* of the leg; 0: none was chosen yet. It stays when no path takes part any more. */
+    ike_sa_id line;
     nanos worse_ns;   /* another one has been better since then; 0: none is */
     nanos changed_ns; /* another one was chosen then for being better; 0: never */
     unsigned changes; /* in a row, each soon after the one before */
