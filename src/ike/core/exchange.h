@@ -72,7 +72,7 @@ struct asking {
     bool answered;                     /* the response came, and its key exchange is a job */
     /* when the first copy of the current request left, and how long the last answered one took */
     nanos asked_ns, rtt_ns;
-    struct ike_path path;              /* where the current request goes: sa->path, or set by ask */
+    struct ike_path path; /* where the current request goes: sa->path, or set by ask */
 };
 
 struct exchange_ops {
