@@ -11,6 +11,7 @@
 #include "daemon/config/auth_build.h"
 #include "daemon/config/conn_keys.h"
 #include "daemon/config/mark_build.h"
+#include "daemon/config/selectors.h"
 #include "daemon/engine/pools.h"
 #include "ike/terms/gateway.h"
 #include "ike/terms/ppk.h"
@@ -460,6 +461,30 @@ static int check_pools(const struct tree *section, const struct conn_work *work,
     return 0;
 }
 
+/* check_traps - what a trap cannot hold would leave in the clear. */
+static int check_traps(const struct tree *section, const struct ike_conn *conn,
+                       struct build_error *error)
+{
+    for (uint8_t i = 0; i < conn->n_children; i++) {
+        const struct ike_child_policy *child = &conn->children[i];
+        bool shunt = child->mode == IKE_MODE_PASS || child->mode == IKE_MODE_DROP;
+        if (shunt || child->start_action != IKE_START_TRAP)
+            continue;
+        if (selectors_name_among_networks(conn, child))
+            return build_fail(error, key_node(section, "remote_addrs"),
+                              "child %.60s is a trap between hosts: no name beside networks",
+                              child->name);
+        size_t n = selectors_trapped(conn, child);
+        if (n > POLICY_TS)
+            return build_fail(
+                error, key_node(section, "remote_addrs"),
+                "the trap of child %.60s has %zu selectors, dynamic for each address: "
+                "at most %d",
+                child->name, n, POLICY_TS);
+    }
+    return 0;
+}
+
 static int check_conn(const struct tree *section, const struct conn_work *work,
                       struct build_error *error)
 {
@@ -495,6 +520,8 @@ static int check_conn(const struct tree *section, const struct conn_work *work,
         conn->unused_old_timeout_ns > KEY_HOUR_NS)
         return build_fail(error, key_node(section, "unused_old_timeout"), "10s to 1h is expected");
     int err = check_pools(section, work, error);
+    if (err == 0)
+        err = check_traps(section, conn, error);
     return err != 0 ? err : auth_rounds_check(section, &work->local, &work->remote, error);
 }
 

@@ -249,22 +249,50 @@ enum ike_lan selectors_lan(const struct ike_conn *conn)
     return selectors_everything(conn) ? conn->lan : IKE_LAN_BYPASS;
 }
 
+static const uint8_t families[] = {ADDRESS_V4, ADDRESS_V6};
+
+static bool has_network(const struct ike_conn *conn)
+{
+    bool found = false;
+    for (uint8_t i = 0; i < conn->n_remote_addrs; i++)
+        found |=
+            !address_equal(&conn->remote_addrs[i].range.first, &conn->remote_addrs[i].range.last);
+    return found;
+}
+
+static bool has_name(const struct ike_conn *conn)
+{
+    bool found = false;
+    for (uint8_t i = 0; i < conn->n_remote_addrs; i++)
+        found |= conn->remote_addrs[i].range.first.family == ADDRESS_NONE;
+    return found;
+}
+
 bool selectors_any_peer(const struct ike_conn *conn, const struct ike_child_policy *child)
 {
     if (child->mode != IKE_MODE_TRANSPORT || conn->n_vips > 0)
         return false;
-    for (uint8_t i = 0; i < conn->n_remote_addrs; i++) {
-        const struct address_range *range = &conn->remote_addrs[i].range;
-        if (address_equal(&range->first, &range->last)) /* a name has no addresses yet */
-            return false;
-    }
-    return true;
+    return conn->n_remote_addrs == 0 || (has_network(conn) && !has_name(conn));
+}
+
+bool selectors_name_among_networks(const struct ike_conn *conn,
+                                   const struct ike_child_policy *child)
+{
+    return child->mode == IKE_MODE_TRANSPORT && conn->n_vips == 0 && has_network(conn) &&
+           has_name(conn);
+}
+
+size_t selectors_trapped(const struct ike_conn *conn, const struct ike_child_policy *child)
+{
+    size_t peers = conn->n_remote_addrs > 0 ? conn->n_remote_addrs : LEN(families);
+    bool open = selectors_open_family(conn) != ADDRESS_NONE;
+    return child->remote_ts.fixed.n + child->remote_ts.n_dynamic * (conn->n_vips > 0 ? 1 : peers) +
+           (open ? 1 : 0);
 }
 
 int selectors_peers(const struct ike_conn *conn,
                     int (*each)(void *context, const struct address_range *range), void *context)
 {
-    static const uint8_t families[] = {ADDRESS_V4, ADDRESS_V6};
     int error = 0;
     for (uint8_t i = 0; error == 0 && i < conn->n_remote_addrs; i++)
         error = each(context, &conn->remote_addrs[i].range);

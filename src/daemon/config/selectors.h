@@ -28,9 +28,17 @@ bool selectors_whole(const struct ike_ts_list *list, uint8_t family);
 uint8_t selectors_open_family(const struct ike_conn *conn);
 
 /* selectors_any_peer - a child between two hosts (transport mode, without inner addresses) of a
- * connection that has no address or name in remote_addrs, but %any or networks. Its trap asks for a
- * session with the host to which a packet is sent. */
+ * connection that has %any in remote_addrs, or networks, single addresses among them. Its trap asks
+ * for a session with the host to which a packet is sent. */
 bool selectors_any_peer(const struct ike_conn *conn, const struct ike_child_policy *child);
+
+/* selectors_name_among_networks - the same with a name beside the networks. What the name stands for
+ * is not known, so its packets cannot be caught. */
+bool selectors_name_among_networks(const struct ike_conn *conn,
+                                   const struct ike_child_policy *child);
+
+/* selectors_trapped - how many selectors a trap of the child holds at most; POLICY_TS have room. */
+size_t selectors_trapped(const struct ike_conn *conn, const struct ike_child_policy *child);
 
 /* selectors_peers - calls `each` for the networks of remote_addrs, where such a peer is: %any has one
  * of each family. 0, or the first error of `each`. */

@@ -80,8 +80,8 @@ static void conn_start(struct engine *e, struct ike_conn *conn)
             continue;
         if (child->start_action == IKE_START_TRAP)
             log_line(LOG_LEVEL_WARNING,
-                     "event=trap-started conn=%s child=%s text=\"a trap needs a remote address and "
-                     "fixed remote selectors, or transport mode: connecting at once\"",
+                     "event=trap-started conn=%s child=%s text=\"a trap needs remote selectors and "
+                     "hosts that are known, or networks of hosts: connecting at once\"",
                      conn->name, child->name);
         engine_hold(e, conn, child, NULL);
         struct path_connect wish = {

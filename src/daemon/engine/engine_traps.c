@@ -32,16 +32,16 @@ struct trap_peers {
     struct ike_ts_list *list;
 };
 
-static int add_peers(void *context, const struct address_range *range)
+/* add_peer - where the peer, or each possible one, is within `range`. There is room: selectors_trapped(). */
+static int add_peer(void *context, const struct address_range *range)
 {
     const struct trap_peers *peers = context;
-    for (uint8_t d = 0; d < peers->child->remote_ts.n_dynamic; d++)
-        if (peers->list->n < POLICY_TS)
-            peers->list->ts[peers->list->n++] =
-                (struct ike_ts){.protocol = peers->child->remote_ts.dynamic[d].protocol,
-                                .start_port = peers->child->remote_ts.dynamic[d].start_port,
-                                .end_port = peers->child->remote_ts.dynamic[d].end_port,
-                                .range = *range};
+    const struct ike_ts_policy *of = &peers->child->remote_ts;
+    for (uint8_t d = 0; d < of->n_dynamic && peers->list->n < POLICY_TS; d++)
+        peers->list->ts[peers->list->n++] = (struct ike_ts){.protocol = of->dynamic[d].protocol,
+                                                            .start_port = of->dynamic[d].start_port,
+                                                            .end_port = of->dynamic[d].end_port,
+                                                            .range = *range};
     return 0;
 }
 
@@ -54,20 +54,14 @@ static struct ike_ts_list selectors_of(const struct ike_conn *conn,
     struct trap_peers peers = {child, &list};
     ts_fixed(&child->remote_ts, &list);
     if (selectors_any_peer(conn, child)) {
-        (void)!selectors_peers(conn, add_peers, &peers);
+        (void)!selectors_peers(conn, add_peer, &peers);
         return list;
     }
-    for (uint8_t d = 0; conn->n_vips == 0 && d < child->remote_ts.n_dynamic; d++)
-        for (uint8_t i = 0; i < conn->n_remote_addrs && list.n < POLICY_TS; i++) {
-            const struct address_range *range = &conn->remote_addrs[i].range;
-            if (range->first.family == ADDRESS_NONE || !address_equal(&range->first, &range->last))
-                continue;
-            list.ts[list.n++] =
-                (struct ike_ts){.protocol = child->remote_ts.dynamic[d].protocol,
-                                .start_port = child->remote_ts.dynamic[d].start_port,
-                                .end_port = child->remote_ts.dynamic[d].end_port,
-                                .range = *range};
-        }
+    for (uint8_t i = 0; conn->n_vips == 0 && i < conn->n_remote_addrs; i++) {
+        const struct address_range *range = &conn->remote_addrs[i].range;
+        if (range->first.family != ADDRESS_NONE && address_equal(&range->first, &range->last))
+            (void)!add_peer(&peers, range);
+    }
     return list;
 }
 
@@ -75,8 +69,13 @@ static bool can_trap(const struct engine *e, const struct ike_conn *conn,
                      const struct ike_child_policy *child)
 {
     uint16_t device;
-    return (conn->n_remote_addrs > 0 || selectors_any_peer(conn, child)) &&
-           selectors_of(conn, child).n > 0 && engine_policy_device(e, child, &device);
+    bool any = selectors_any_peer(conn, child);
+    /* the supervisor permits the routes to all peers only where the files have the trap */
+    if ((any && child->start_action != IKE_START_TRAP) ||
+        selectors_name_among_networks(conn, child) || selectors_trapped(conn, child) > POLICY_TS)
+        return false;
+    return (conn->n_remote_addrs > 0 || any) && selectors_of(conn, child).n > 0 &&
+           engine_policy_device(e, child, &device);
 }
 
 bool engine_is_trap(const struct engine *e, const struct ike_conn *conn,
@@ -114,19 +113,29 @@ static void hold_open_family(const struct ike_conn *conn, const struct ike_child
     list->ts[list->n++] = ts;
 }
 
-/* trap_rest_add - a Child SA may be narrower than the trap that asked for it. The rest of the trap
- * stays: its packets would leave in the clear. */
-static void trap_rest_add(const struct ike_conn *conn, const struct ike_child_policy *child,
-                          struct ike_ts_list *list)
+static bool within(const struct address_range *inner, const struct address_range *outer)
 {
-    const struct ike_ts_list whole = selectors_of(conn, child);
-    for (size_t i = 0; i < whole.n && list->n < POLICY_TS; i++) {
+    return range_contains(outer, &inner->first) && range_contains(outer, &inner->last);
+}
+
+/* trap_and_held - a Child SA may be narrower than the trap that asked for it. The rest of the trap
+ * stays: its packets would leave in the clear. */
+static struct ike_ts_list trap_and_held(const struct ike_conn *conn,
+                                        const struct ike_child_policy *child,
+                                        const struct ike_ts_list *held)
+{
+    struct ike_ts_list list = selectors_of(conn, child);
+    for (size_t i = 0; i < held->n; i++) {
         bool there = false;
-        for (size_t j = 0; !there && j < list->n; j++)
-            there = memcmp(&list->ts[j].range, &whole.ts[i].range, sizeof(whole.ts[i].range)) == 0;
-        if (!there)
-            list->ts[list->n++] = whole.ts[i];
+        for (size_t j = 0; !there && j < list.n; j++)
+            there = within(&held->ts[i].range, &list.ts[j].range);
+        if (!there && list.n < POLICY_TS)
+            list.ts[list.n++] = held->ts[i];
+        else if (!there)
+            log_line(LOG_LEVEL_ERROR, "event=hold-incomplete conn=%s child=%s error=%s", conn->name,
+                     child->name, error_text(ERR_FULL));
     }
+    return list;
 }
 
 void engine_hold(struct engine *e, const struct ike_conn *conn,
@@ -138,7 +147,7 @@ void engine_hold(struct engine *e, const struct ike_conn *conn,
         return;
     struct ike_ts_list list = held == NULL ? selectors_of(conn, child) : *held->remote_ts;
     if (held != NULL && engine_is_trap(e, conn, child))
-        trap_rest_add(conn, child, &list);
+        list = trap_and_held(conn, child, held->remote_ts);
     hold_open_family(conn, child, &list);
     const struct host_hold wanted = {.conn = conn->name,
                                      .child = child->name,
@@ -294,18 +303,27 @@ void engine_traps_forget(struct engine *e, const struct ike_conn *conn)
     }
 }
 
-static bool takes(const struct ike_ts_list *list, const struct address *address, uint16_t port,
-                  uint8_t protocol)
+/* taken - the narrowest of the selectors that take the packet's end. NULL: none does. */
+static const struct ike_ts *taken(const struct ike_ts_list *list, const struct address *address,
+                                  uint16_t port, uint8_t protocol)
 {
+    const struct ike_ts *found = NULL;
     for (size_t i = 0; i < list->n; i++) {
         const struct ike_ts *ts = &list->ts[i];
         bool whole = ts->start_port == 0 && ts->end_port == UINT16_MAX;
         if (range_contains(&ts->range, address) &&
             (ts->protocol == 0 || ts->protocol == protocol) &&
-            (whole || (port >= ts->start_port && port <= ts->end_port)))
-            return true;
+            (whole || (port >= ts->start_port && port <= ts->end_port)) &&
+            (found == NULL || within(&ts->range, &found->range)))
+            found = ts;
     }
-    return false;
+    return found;
+}
+
+static bool takes(const struct ike_ts_list *list, const struct address *address, uint16_t port,
+                  uint8_t protocol)
+{
+    return taken(list, address, port, protocol) != NULL;
 }
 
 static bool is_trapped(const struct trapped *t, const char *conn, const char *child,
@@ -492,25 +510,55 @@ static void trap_connect(struct engine *e, struct ike_conn *conn,
              any ? address_print(&to, text) : "gateway", error_text(error));
 }
 
+struct trap_found {
+    struct ike_conn *conn;
+    const struct ike_child_policy *child; /* NULL: none */
+    struct address_range range;
+};
+
+/* trap_takes - the trap of the child takes the packet, and there is a host for it to ask. */
+static bool trap_takes(const struct engine *e, const struct ike_conn *conn,
+                       const struct ike_child_policy *child, const struct esp_acquire *wanted,
+                       struct address_range *ret_range)
+{
+    struct address to;
+    uint16_t device;
+    if (!engine_is_trap(e, conn, child) || !engine_policy_device(e, child, &device) ||
+        device != wanted->device)
+        return false;
+    const struct ike_ts_list remote = selectors_of(conn, child);
+    const struct ike_ts *ts = taken(&remote, &wanted->dst, wanted->dst_port, wanted->protocol);
+    struct ike_ts_list local;
+    ts_fixed(&child->local_ts, &local);
+    if (ts != NULL)
+        *ret_range = ts->range;
+    /* with a dynamic local selector the inner address is not known yet */
+    return ts != NULL &&
+           (child->local_ts.n_dynamic > 0 ||
+            takes(&local, &wanted->src, wanted->src_port, wanted->protocol)) &&
+           trap_host(e, conn, child, wanted, &to);
+}
+
+/* trap_precedes - the narrower trap, as with routes; of two alike that with a peer that is known, else
+ * the first. */
+static bool trap_precedes(const struct trap_found *one, const struct trap_found *other)
+{
+    if (!within(&one->range, &other->range))
+        return false;
+    return !within(&other->range, &one->range) || (selectors_any_peer(other->conn, other->child) &&
+                                                   !selectors_any_peer(one->conn, one->child));
+}
+
 void engine_trap_acquire(struct engine *e, const struct esp_acquire *wanted)
 {
-    struct ike_conn *conn;
-    for (size_t i = 0; (conn = ike_conn_at(e->ike, i)) != NULL; i++)
-        for (uint8_t c = 0; c < conn->n_children; c++) {
-            const struct ike_child_policy *child = &conn->children[c];
-            uint16_t device;
-            if (!engine_is_trap(e, conn, child) || !engine_policy_device(e, child, &device) ||
-                device != wanted->device)
-                continue;
-            const struct ike_ts_list remote = selectors_of(conn, child);
-            struct ike_ts_list local;
-            ts_fixed(&child->local_ts, &local);
-            /* with a dynamic local selector the inner address is not known yet */
-            if (takes(&remote, &wanted->dst, wanted->dst_port, wanted->protocol) &&
-                (child->local_ts.n_dynamic > 0 ||
-                 takes(&local, &wanted->src, wanted->src_port, wanted->protocol))) {
-                trap_connect(e, conn, child, wanted);
-                return;
-            }
+    struct trap_found found = {0}, at;
+    for (size_t i = 0; (at.conn = ike_conn_at(e->ike, i)) != NULL; i++)
+        for (uint8_t c = 0; c < at.conn->n_children; c++) {
+            at.child = &at.conn->children[c];
+            if (trap_takes(e, at.conn, at.child, wanted, &at.range) &&
+                (found.child == NULL || trap_precedes(&at, &found)))
+                found = at;
         }
+    if (found.child != NULL)
+        trap_connect(e, found.conn, found.child, wanted);
 }

@@ -165,21 +165,29 @@ static int teardown(void **state)
     return 0;
 }
 
-/* conn_of - loads a connection with these keys. */
-static struct ike_conn *conn_of(const char *name, const char *keys)
+static int build(const char *name, const char *keys, struct ike_conn **ret_conn,
+                 struct build_error *error)
 {
     char text[1024];
     struct settings settings;
     struct conn_credentials credentials;
-    struct ike_conn *conn = NULL;
-    struct build_error error = {.text = ""};
     (void)snprintf(text, sizeof(text),
                    "%s {\n local { auth = psk }\n remote { auth = psk }\n%s }\n", name, keys);
     assert_int_equal(settings_parse("t.conf", span_text(text), NULL, &settings), 0);
-    if (conn_build(settings.root->first, &conn, &credentials, &error) != 0)
-        fail_msg("%s", error.text);
-    conn_credentials_done(&credentials);
+    int err = conn_build(settings.root->first, ret_conn, &credentials, error);
+    if (err == 0)
+        conn_credentials_done(&credentials);
     settings_done(&settings);
+    return err;
+}
+
+/* conn_of - loads a connection with these keys. */
+static struct ike_conn *conn_of(const char *name, const char *keys)
+{
+    struct ike_conn *conn = NULL;
+    struct build_error error = {.text = ""};
+    if (build(name, keys, &conn, &error) != 0)
+        fail_msg("%s", error.text);
     assert_int_equal(ike_conn_add(ike, conn), 0);
     ike_conn_unref(conn);
     return ike_conn_find(ike, name);
@@ -229,11 +237,114 @@ static void end_without_gap(void **state)
     assert_int_equal(n_released, 1);
 }
 
+/* The first host takes no room from the other networks of a trap. */
+static void many_networks(void **state)
+{
+    (void)state;
+    const struct ike_conn *conn =
+        conn_of("a", "remote_addrs = %any\n" CHILD
+                     "remote_ts = 10.0.0.0/16, 10.2.0.0/16, 10.4.0.0/16, 10.6.0.0/16, 10.8.0.0/16, "
+                     "10.10.0.0/16, 10.12.0.0/16, 10.14.0.0/16, 10.16.0.0/16, 10.18.0.0/16, "
+                     "10.20.0.0/16, 10.22.0.0/16, 10.24.0.0/16, 10.26.0.0/16, 10.28.0.0/16, "
+                     "10.30.0.0/16 } }\n");
+    struct ike_ts_list host = {.n = 1, .ts = {{.end_port = UINT16_MAX}}};
+    struct ike_config none = {0};
+    assert_true(range_parse("10.2.0.1", &host.ts[0].range));
+    assert_true(engine_trap_set(&engine, conn, &conn->children[0]));
+    engine_hold(&engine, conn, &conn->children[0], &(struct engine_held){&host, &none});
+    assert_true(holds_address("10.2.0.1"));
+    assert_true(holds_address("10.30.0.1"));
+}
+
+/* What a trap cannot hold is refused when the connection is loaded. */
+static void refused_at_load(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *keys, *why;
+    } rows[] = {
+        {"remote_addrs = 10.1.0.0/24, 10.2.0.0/24, 10.3.0.0/24, 10.4.0.0/24, 10.5.0.0/24\n" CHILD
+         "remote_ts = dynamic[tcp], dynamic[udp], dynamic[icmp], dynamic[sctp] } }\n",
+         "t.conf:4: remote_addrs: the trap of child n has 20 selectors, dynamic for each address: "
+         "at most 16"},
+        {"remote_addrs = 10.1.0.0/24, gw.example\n" CHILD "} }\n",
+         "t.conf:4: remote_addrs: child n is a trap between hosts: no name beside networks"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct ike_conn *conn = NULL;
+        struct build_error error = {.text = ""};
+        assert_int_equal(build("a", rows[i].keys, &conn, &error), ERR_INVALID);
+        assert_string_equal(error.text, rows[i].why);
+    }
+}
+
+/* A list of networks and single addresses is trapped whole. */
+static void addresses_among_networks(void **state)
+{
+    (void)state;
+    const struct ike_conn *conn =
+        conn_of("a", "remote_addrs = 10.1.0.0/24, 10.3.0.1\n" CHILD "} }\n");
+    assert_true(engine_trap_set(&engine, conn, &conn->children[0]));
+    assert_true(holds_address("10.1.0.7"));
+    assert_true(holds_address("10.3.0.1"));
+    assert_false(holds_address("10.3.0.2"));
+}
+
+static void packet(const char *src, const char *dst)
+{
+    struct esp_acquire wanted = {.protocol = 17};
+    assert_true(address_parse(src, &wanted.src) && address_parse(dst, &wanted.dst));
+    engine_trap_acquire(&engine, &wanted);
+}
+
+/* A trap for any peer that cannot take a packet leaves it to others; a narrower one goes first. */
+static void traps_beside_any_peer(void **state)
+{
+    (void)state;
+    static const char any[] = "remote_addrs = %any\n" CHILD "} }\n",
+                      gate[] = "remote_addrs = 203.0.113.1\n children { n { start_action = trap\n "
+                               "local_ts = 0.0.0.0/0\n remote_ts = " NETWORK " } }\n";
+    for (unsigned swap = 0; swap < 2; swap++) {
+        (void)conn_of("a", swap == 0 ? any : gate);
+        (void)conn_of("b", swap == 0 ? gate : any);
+        const char *const to_gate = swap == 0 ? "b" : "a", *const to_host = swap == 0 ? "a" : "b";
+        n_wishes = 0;
+        packet("172.16.0.1", "10.0.0.1"); /* of another host: forwarded */
+        assert_int_equal(n_wishes, 1);
+        assert_string_equal(wished[0], to_gate);
+        engine.now += 10 * NANOS_PER_SEC;
+        packet("192.0.2.1", "10.0.0.1");
+        packet("192.0.2.1", "192.0.2.9");
+        packet("172.16.0.1", "192.0.2.9");
+        assert_int_equal(n_wishes, 3);
+        assert_string_equal(wished[1], to_gate);
+        assert_string_equal(wished[2], to_host);
+        engine.now += 10 * NANOS_PER_SEC;
+    }
+}
+
+/* The supervisor knows of the routes to all peers only from start_action. */
+static void install_by_hand(void **state)
+{
+    (void)state;
+    const struct ike_conn *conn =
+        conn_of("a", "remote_addrs = %any\n children { n { mode = transport } }\n");
+    assert_false(engine_trap_install(&engine, conn, &conn->children[0]));
+    assert_int_equal(n_holds, 0);
+    conn = conn_of("b", "remote_addrs = 203.0.113.1\n children { n { mode = transport } }\n");
+    assert_true(engine_trap_install(&engine, conn, &conn->children[0]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(networks_beside_a_trap, setup, teardown),
         cmocka_unit_test_setup_teardown(end_without_gap, setup, teardown),
+        cmocka_unit_test_setup_teardown(many_networks, setup, teardown),
+        cmocka_unit_test_setup_teardown(refused_at_load, setup, teardown),
+        cmocka_unit_test_setup_teardown(addresses_among_networks, setup, teardown),
+        cmocka_unit_test_setup_teardown(traps_beside_any_peer, setup, teardown),
+        cmocka_unit_test_setup_teardown(install_by_hand, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -345,8 +345,8 @@ static void policy_change(struct vici_client *client, const struct tree *m, bool
     if (err == ERR_NOT_FOUND)
         why = on ? "no loaded connection has this child" : "no policy of this child is installed";
     else if (err == ERR_WRONG_STATE)
-        why = "a trap needs a remote address and fixed remote selectors; mode = drop needs a host "
-              "with nftables";
+        why = "a trap needs a remote address and fixed remote selectors; where any host may be the "
+              "peer, start_action = trap; mode = drop needs a host with nftables";
     else if (err == ERR_INVALID)
         why = "no packet matches its local and a remote selector";
     else if (err == ERR_FULL)
