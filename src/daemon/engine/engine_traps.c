@@ -375,7 +375,8 @@ static int find_place(void *context, const struct address_range *range)
 
 /* trap_host - the host with which the packet asks for a session: its destination, where any host may
  * be the peer. false: that can be none. What this host forwards asks for nothing: others could make it
- * log in anywhere. */
+ * log in anywhere. Its own replies ask (a TCP RST to a forged source), so others choose hosts all the
+ * same: TRAP_HOSTS_PER_SECOND and LIMIT_TRAP_HOSTS bound it. */
 static bool trap_host(const struct engine *e, const struct ike_conn *conn,
                       const struct ike_child_policy *child, const struct esp_acquire *wanted,
                       struct address *ret_to)
