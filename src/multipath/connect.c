@@ -313,7 +313,7 @@ bool login_progress(struct vpn *vpn, const struct ike_event *event, nanos now)
     struct path *path = event->tag == 0 ? NULL : path_of_tag(vpn, event->tag);
     if (path == NULL)
         return false;
-    if (beside_answered(vpn, now))
+    if (beside_answered(vpn, path, now))
         return true;
     path->login.sa = event->sa;
     path->login.begun_ns = now;

@@ -459,23 +459,33 @@ void wanted_plan(struct vpn *vpn, nanos now)
         vpn->legs[i].link_gone = !wanted_place_there(vpn->pm, &vpn->legs[i].at);
 }
 
-void wanted_rotate(struct vpn *vpn, struct path *path)
+/* remote_take - the path leads to this address from now on. false: its link does not reach it. */
+static bool remote_take(const struct vpn *vpn, struct path *path, const struct address *remote)
 {
     const struct path_link *link = link_named(vpn->pm, path->interface);
-    if (link == NULL || vpn->conn->mesh == IKE_MESH_FULL || vpn->n_remotes < 2)
+    struct address local = path->local;
+    uint64_t cost;
+    if (link == NULL || !source_on(vpn, policy_of(vpn, path->policy), link, remote, &local, &cost))
+        return false;
+    path->remote = *remote;
+    path->local = local;
+    path->cost = cost;
+    return true;
+}
+
+void wanted_rotate(struct vpn *vpn, struct path *path)
+{
+    if (vpn->conn->mesh == IKE_MESH_FULL)
         return;
-    unsigned at = 0;
-    while (at < vpn->n_remotes && !address_equal(&vpn->gateway->remotes[at], &path->remote))
-        at++;
-    for (unsigned i = 1; i < vpn->n_remotes; i++) {
-        const struct address *remote = &vpn->gateway->remotes[(at + i) % vpn->n_remotes];
-        struct address local = path->local;
-        uint64_t cost;
-        if (!source_on(vpn, policy_of(vpn, path->policy), link, remote, &local, &cost))
-            continue;
-        path->remote = *remote;
-        path->local = local;
-        path->cost = cost;
-        return;
-    }
+    unsigned at = remote_rank(vpn, &path->remote);
+    for (unsigned i = 1; i < vpn->n_remotes; i++)
+        if (remote_take(vpn, path, &vpn->gateway->remotes[(at + i) % vpn->n_remotes]))
+            return;
+}
+
+void wanted_turn(struct vpn *vpn, const struct address *remote)
+{
+    for (unsigned i = 0; vpn->conn->mesh != IKE_MESH_FULL && i < vpn->n_paths; i++)
+        if (vpn->paths[i].present)
+            (void)remote_take(vpn, &vpn->paths[i], remote);
 }

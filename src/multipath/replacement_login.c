@@ -2,8 +2,8 @@
 /*
  * A login beside a session of which no path answers: the Gateway may have restarted. The successor
  * is a second wish for the same connection. It knocks first: it sends IKE_SA_INIT and cancels the
- * login once that is answered. The answer shows that the Gateway is up. Then each IKE SA of the old
- * session is probed once more. If one answers, the successor ends without having authenticated. If
+ * login once that is answered. The answer shows that the Gateway is up, and at which address. Then
+ * each IKE SA of the old session is probed once more, or moves to that address. If one answers, the successor ends without having authenticated. If
  * none does, the successor logs in, and the old session ends after that.
  *
  * So a black hole costs no login, and a restarted Gateway costs one. No unprotected message is
@@ -101,10 +101,12 @@ static nanos question(struct vpn *vpn, nanos now)
     return grant;
 }
 
-bool beside_answered(struct vpn *successor, nanos now)
+bool beside_answered(struct vpn *successor, const struct path *path, nanos now)
 {
     if (successor->replace.elder == NULL || successor->replace.phase != REPLACES_KNOCK)
         return false;
+    if (path->login.later) /* the elder has not asked there yet */
+        wanted_turn(successor->replace.elder, &path->remote);
     login_cancel(successor); /* before it authenticates */
     successor->replace.phase = REPLACES_LOST;
     successor->replace.doubt_until_ns = now + DOUBT_NS;

@@ -438,6 +438,9 @@ bool wanted_place_there(const struct path_manager *pm, const struct ike_path *at
 bool wanted_at_home(const struct path *path, const struct ike_path *at);
 /* wanted_rotate - the path gets the next remote address, after an attempt failed. */
 void wanted_rotate(struct vpn *vpn, struct path *path);
+/* wanted_turn - the Gateway answers at this address: all paths lead there. With mesh = full there
+ * are paths to each address already. */
+void wanted_turn(struct vpn *vpn, const struct address *remote);
 
 /* --- connect.c --- */
 void login_settle(struct vpn *vpn, nanos now);
@@ -534,8 +537,8 @@ nanos beside_settle(struct vpn *vpn, nanos now);
 void beside_end(struct vpn *vpn);
 /* beside_knock_time - how long an attempt of this vpn lasts; 0: the usual time. */
 nanos beside_knock_time(const struct vpn *vpn);
-/* beside_answered - an attempt was answered. true: it was a knock and is over. */
-bool beside_answered(struct vpn *successor, nanos now);
+/* beside_answered - the attempt on a path was answered. true: it was a knock and is over. */
+bool beside_answered(struct vpn *successor, const struct path *path, nanos now);
 /* beside_waits - the login waits: an IKE SA of the elder may still answer. */
 bool beside_waits(struct vpn *successor, nanos now);
 /* beside_failed - a round of attempts failed. Returns when the next one begins. */
