@@ -197,6 +197,40 @@ static void selectors_follow(void **state)
     }
 }
 
+/* A move, then a clone while the request by which the Gateway checks the new address is lost. The Gateway's
+ * half of the clone comes first, and its half of the move later. */
+static enum scenario_fate lose_the_check(struct world *world, bool to_b, struct message *m)
+{
+    (void)world;
+    bool check =
+        !to_b && !ike_header_response(&m->header) && message_find_notify(m, N_COOKIE2) != m->n;
+    return check ? SCENARIO_LOST : SCENARIO_PASS;
+}
+
+static void cloned_before_the_check(void **state)
+{
+    (void)state;
+    struct world *world = world_new(66);
+    struct ike_child_info a = {0}, b = {0};
+    world->conn_a->n_vips = 0;
+    world->conn_b->n_pools = 0;
+    scenario_login(world);
+    struct ike_command move = {
+        .kind = IKE_CMD_MOVE, .sa = world_sa(&world->a, 0), .path = world_path(1)};
+    scenario_edit(world, lose_the_check);
+    assert_int_equal(world_command(&world->a, move), IKE_OK);
+    (void)scenario_clone(&world->a, move.sa);
+    assert_int_equal(world->b.counts[IKE_EV_CHILD_MOVE], 0);
+    scenario_edit(world, NULL);
+    world_run(world, 30 * NANOS_PER_SEC);
+    assert_int_equal(world->b.counts[IKE_EV_CHILD_MOVE], 1);
+    assert_true(ike_child_next(world->a.ike, 0, &a) && ike_child_next(world->b.ike, 0, &b));
+    assert_true(address_equal(&a.local_ts.ts[0].range.first, &move.path.local.address));
+    assert_memory_equal(&a.local_ts, &b.remote_ts, sizeof(a.local_ts));
+    assert_memory_equal(&a.remote_ts, &b.local_ts, sizeof(a.remote_ts));
+    scenario_end(world);
+}
+
 /* strongSwan rekeys before it answers the move that made it do so. */
 static bool answers_are_lost;
 
@@ -430,19 +464,13 @@ static void rekey_after_the_policy_shrank(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(first_selector_decides),
-        cmocka_unit_test(packet_comes_first),
-        cmocka_unit_test(packet_decides),
-        cmocka_unit_test(narrowed_to_the_packet),
-        cmocka_unit_test(selectors_follow),
-        cmocka_unit_test(rekey_before_the_answer),
-        cmocka_unit_test(no_outer_address_behind_a_nat),
-        cmocka_unit_test(own_address_with_encap),
-        cmocka_unit_test(own_address_of_two),
-        cmocka_unit_test(no_nat_address_by_a_move),
-        cmocka_unit_test(pools_demand_cp),
-        cmocka_unit_test(first_keeps_its_network),
-        cmocka_unit_test(rekey_after_the_policy_shrank),
+        cmocka_unit_test(first_selector_decides),   cmocka_unit_test(packet_comes_first),
+        cmocka_unit_test(packet_decides),           cmocka_unit_test(narrowed_to_the_packet),
+        cmocka_unit_test(selectors_follow),         cmocka_unit_test(cloned_before_the_check),
+        cmocka_unit_test(rekey_before_the_answer),  cmocka_unit_test(no_outer_address_behind_a_nat),
+        cmocka_unit_test(own_address_with_encap),   cmocka_unit_test(own_address_of_two),
+        cmocka_unit_test(no_nat_address_by_a_move), cmocka_unit_test(pools_demand_cp),
+        cmocka_unit_test(first_keeps_its_network),  cmocka_unit_test(rekey_after_the_policy_shrank),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -258,7 +258,7 @@ static void follow(struct ike_ts *ts, uint8_t n, const struct address *from,
             ts[i].range = (struct address_range){*to, *to};
 }
 
-void child_path_changed(struct child *child, const struct ike_path *before)
+void child_path_changed(struct child *child, const struct ike_path *before, bool follows)
 {
     const struct sa *sa = child->sa;
     const struct ike_child_policy *policy = child->policy;
@@ -270,7 +270,7 @@ void child_path_changed(struct child *child, const struct ike_path *before)
         if (!sa->nat_remote) /* another peer behind the same NAT may have its address already */
             follow(child->ts + child->n_local_ts, child->n_remote_ts, &before->remote.address,
                    &sa->path.remote.address);
-    } else if (inner_config(sa)->n_addresses == 0 && !sa->session->cloned) {
+    } else if (inner_config(sa)->n_addresses == 0 && follows) {
         if (policy->local_ts.n_dynamic > 0)
             follow(child->ts, child->n_local_ts, &before->local.address, &sa->path.local.address);
         if (policy->remote_ts.n_dynamic > 0 && !of_nat)

@@ -77,11 +77,12 @@ struct child *child_find_outbound(const struct sa *sa, uint32_t spi_out);
  * Without inner addresses a `dynamic` selector is an outer address. In a session that never had a
  * clone, the selector follows the one IKE SA to its new address, as it does in strongSwan. In a
  * session with clones, the selector keeps the address of the session wherever its IKE SAs are. The
- * End User moves and clones in one window, so both ends see the same order. Where a clone of the
- * Gateway crosses a move, the next rekey brings both ends together. In transport mode all selectors
- * follow: there is no other address.
+ * order of the End User's requests decides (`follows`): it moves and clones in one window. The Gateway
+ * may answer a clone before it has checked the address of an earlier move. Where a clone of the Gateway
+ * crosses a move, the next rekey brings both ends together. In transport mode all selectors follow:
+ * there is no other address.
  */
-void child_path_changed(struct child *child, const struct ike_path *before);
+void child_path_changed(struct child *child, const struct ike_path *before, bool follows);
 
 /* child_rekey - the soft limit is reached: queues the rekey, unless it is under way. */
 void child_rekey(struct child *child);

@@ -134,7 +134,7 @@ void receive_follow_encap(struct sa *sa, const struct endpoint *from)
     sa->peer_encap = true;
     for (struct child *child = sa->children; child != NULL; child = child->sa_next)
         if (child->udp_encap != sa_udp_encap(sa))
-            child_path_changed(child, &sa->path);
+            child_path_changed(child, &sa->path, false);
 }
 
 static void receive_protected(struct sa *sa, const struct ike_path *path,

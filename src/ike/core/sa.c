@@ -350,6 +350,7 @@ void sa_children_move(struct sa *from, struct sa *to)
         to->pending_ns = from->pending_ns;
         to->pending_nat_local = from->pending_nat_local;
         to->pending_nat_remote = from->pending_nat_remote;
+        to->pending_follows = from->pending_follows;
     }
     intents_move(from, to);
     sa_touch(from);
@@ -547,7 +548,7 @@ bool sa_udp_encap(const struct sa *sa)
            ((sa->session->peer_keep_old || sa->peer_encap) && sa->path.remote.port != 500);
 }
 
-void sa_path_set(struct sa *sa, const struct ike_path *path)
+void sa_path_follow(struct sa *sa, const struct ike_path *path, bool follows)
 {
     struct ike_event *event = event_sa(sa, IKE_EV_SA_MOVED);
     const struct ike_path before = sa->path;
@@ -560,8 +561,13 @@ void sa_path_set(struct sa *sa, const struct ike_path *path)
     sa->moved_ns = sa->ike->now;
     sa->ike->stats.moves++;
     for (struct child *child = sa->children; child != NULL; child = child->sa_next)
-        child_path_changed(child, &before);
+        child_path_changed(child, &before, follows);
     sa_touch(sa);
+}
+
+void sa_path_set(struct sa *sa, const struct ike_path *path)
+{
+    sa_path_follow(sa, path, !sa->session->cloned);
 }
 
 struct sa *sa_find(const struct ike *ike, ike_sa_id id)

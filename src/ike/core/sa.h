@@ -93,7 +93,8 @@ struct sa {
     struct ike_path pending_path; /* path to which the peer moved, until it proves its address */
     nanos pending_ns;             /* when it said so */
     bool pending_nat_local, pending_nat_remote;
-    bool peer_encap; /* the peer sent ESP in UDP while we sent it without */
+    bool pending_follows; /* child_path_changed(): the session had no clone when it said so */
+    bool peer_encap;      /* the peer sent ESP in UDP while we sent it without */
     bool nat_mapping_known;
     uint8_t nat_mapping[20]; /* hash of our address as the Gateway sees it */
 
@@ -187,6 +188,8 @@ bool sa_udp_encap(const struct sa *sa);
 /* sa_path_set - sets the path of the IKE SA and its Child SAs: emits IKE_EV_SA_MOVED and
  * IKE_EV_CHILD_MOVE. */
 void sa_path_set(struct sa *sa, const struct ike_path *path);
+/* sa_path_follow - the same for a move that was asked for earlier. `follows`: see child_path_changed(). */
+void sa_path_follow(struct sa *sa, const struct ike_path *path, bool follows);
 
 /* sa_path_fill - sets ports that a command left open to those of NAT traversal. */
 struct ike_path sa_path_fill(const struct sa *sa, const struct ike_path *wanted);

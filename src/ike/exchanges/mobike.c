@@ -175,6 +175,7 @@ void mobike_moved(struct sa *sa, const struct ike_path *path, const struct nat_s
                         address_equal(&sa->path.local.address, &path->local.address);
     sa->pending_path = *path;
     sa->pending_ns = now;
+    sa->pending_follows = !sa->session->cloned;
     sa->pending_nat_local = nat->present ? nat->local : sa->nat_local;
     sa->pending_nat_remote = nat->present ? nat->remote : sa->nat_remote;
     exchange_redirect(sa, path, now);
@@ -200,5 +201,5 @@ void mobike_apply_pending(struct sa *sa)
     moved->peer_addresses[0] = sa->pending_path.remote.address;
     if (moved->n_peer_addresses == 0)
         moved->n_peer_addresses = 1;
-    sa_path_set(moved, &sa->pending_path);
+    sa_path_follow(moved, &sa->pending_path, sa->pending_follows);
 }
