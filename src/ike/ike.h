@@ -186,7 +186,7 @@ enum ike_command_kind {
      * the peer announced, without a NAT */
     IKE_CMD_CREATE_MOVED,
     IKE_CMD_PROBE, /* sa: an empty INFORMATIONAL on its path (RFC 7296 section 2.4); the result has
-                      the round-trip time; 0: not measured */
+                      the round-trip time */
     IKE_CMD_PATH_TEST,  /* sa, path: the same over another path, MOBIKE section 3.10; does not move
                            the SA */
     IKE_CMD_DELETE_IKE, /* sa */
@@ -471,6 +471,9 @@ struct ike_event {
     uint16_t notify; /* the error notify behind `outcome`, or 0 */
     bool we_sent_notify;
     bool udp_encap;
+    /* COMMAND_DONE of a probe: another request that was outstanding served as the probe. So rtt_ns may
+     * be shorter than a round trip */
+    bool borrowed;
     uint8_t exchange; /* EXCHANGE: exchange type */
     struct ike_path path;
     union {

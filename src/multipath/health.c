@@ -205,7 +205,7 @@ bool health_probe_done(struct vpn *vpn, const struct ike_event *event, nanos now
             continue;
         leg->probe_tag = 0;
         if (event->outcome == IKE_OK) {
-            probe_measured(vpn, leg, event->rtt_ns, now);
+            probe_measured(vpn, leg, event->borrowed ? 0 : event->rtt_ns, now);
             health_rtt(leg, event->rtt_ns);
             health_proof(vpn, leg, now);
         } else if (event->outcome == IKE_TIMEOUT) {

@@ -34,11 +34,12 @@ static const struct exchange_ops *const ops_of[INTENT_KINDS] = {
 
 /* --- the end of an intent --- */
 
-static void emit_done(struct sa *sa, const struct intent *intent, const struct verdict *verdict,
-                      nanos rtt_ns)
+/* emit_done - NULL: nobody waits for it. */
+static struct ike_event *emit_done(struct sa *sa, const struct intent *intent,
+                                   const struct verdict *verdict, nanos rtt_ns)
 {
     if (intent->tag == 0)
-        return;
+        return NULL;
     struct ike_event *event = event_sa(sa, IKE_EV_COMMAND_DONE);
     event->tag = intent->tag;
     event->outcome = verdict->outcome;
@@ -52,6 +53,7 @@ static void emit_done(struct sa *sa, const struct intent *intent, const struct v
     }
     if (verdict->detail != NULL)
         event_text(sa->ike, verdict->detail);
+    return event;
 }
 
 void intent_end(struct sa *sa, const struct intent *intent, enum ike_outcome outcome)
@@ -556,15 +558,17 @@ static void emit_exchange(struct sa *sa, const struct asking *asking)
 }
 
 /* borrower_answered - the outstanding request was lent to a probe. Any response answers the
- * probe. It measures nothing: it may answer a copy that left long before the probe. */
-static void borrower_answered(struct sa *sa, nanos now)
+ * probe, though it may answer a copy that left long before the probe. */
+static void borrower_answered(struct sa *sa, nanos rtt_ns, nanos now)
 {
     struct intent **link = borrower(sa, now);
     if (link == NULL || sa->asking->lent.kind != INTENT_PROBE)
         return;
     struct intent *probe = intent_take(sa, link);
     struct verdict verdict = verdict_done(IKE_OK);
-    emit_done(sa, probe, &verdict, 0);
+    struct ike_event *event = emit_done(sa, probe, &verdict, rtt_ns);
+    if (event != NULL)
+        event->borrowed = true;
     free(probe);
 }
 
@@ -585,6 +589,7 @@ void exchange_response(struct sa *sa, const struct wire_message *response,
     /* The response does not say which copy it answers. The time since the first copy is an upper
      * bound, at whatever pace the later copies left; the time since the last would be too short. */
     asking->rtt_ns = now - asking->asked_ns;
+    nanos lent_ns = now - sa->mine.paced_ns;
     asking->holder = HOLDER_CALLING;
     for (struct intent *intent = sa->intents; intent != NULL; intent = intent->next)
         if (intent_is_liveness(intent))
@@ -595,7 +600,7 @@ void exchange_response(struct sa *sa, const struct wire_message *response,
     if (!login_sent_away(sa, response))
         emit_exchange(sa, asking);
     if (lent)
-        borrower_answered(sa, now);
+        borrower_answered(sa, lent_ns, now);
     struct verdict verdict = verdict_done(IKE_INVALID_SYNTAX);
     if (asking->intent.kind != INTENT_LOGIN && wire_notify_has(response, N_INVALID_SYNTAX)) {
         /* RFC 7296 section 2.21.3: fatal for both ends, without a Delete */

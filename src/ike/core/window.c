@@ -66,6 +66,8 @@ nanos retransmit_total(const struct retransmit_policy *policy)
 
 void window_sent(struct window *mine, const struct retransmit_policy *policy, nanos now)
 {
+    if (mine->tries == 0)
+        mine->paced_ns = now;
     if (mine->tries < UINT8_MAX)
         mine->tries++;
     nanos wait = window_interval(mine, policy);

@@ -56,6 +56,7 @@ struct window {
     /* copies of the last answered request to which no response has come: lost there or on the way back */
     uint8_t unanswered;
     enum window_pace pace;
+    nanos paced_ns; /* when the first copy at this pace left */
     nanos resend_at_ns;
     nanos end_ns;      /* unless pace is WINDOW_TRIES */
     nanos interval_ns; /* constant interval, 0: back-off of the endpoint */
