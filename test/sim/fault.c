@@ -99,10 +99,26 @@ static void renumber(struct sim *sim, uint64_t argument)
     sim_host_links_changed(host);
 }
 
+/* half_rekeyed - the host has answered a rekey, and the peer has not ended the old IKE SA. If that
+ * response was lost, the peer does not know the new IKE SA. */
+static bool half_rekeyed(const struct sim_host *host)
+{
+    struct ike_sa_info info;
+    for (ike_sa_id id = 0; host->running && ike_sa_next(host->ike, id, &info); id = info.id)
+        if (info.life == IKE_SA_REPLACED)
+            return true;
+    return false;
+}
+
+/* rebind - the peer repeats the request of a half rekey to the mapping that is gone, and no request
+ * of the new IKE SA tells it of the new mapping. So a login may follow. */
 static void rebind(struct sim *sim, uint64_t argument)
 {
-    if (interface_of(sim, argument)->nat != NULL)
-        sim_nat_forget(interface_of(sim, argument)->nat);
+    struct sim_host *host = host_of(sim, argument);
+    if (interface_of(sim, argument)->nat == NULL)
+        return;
+    sim_nat_forget(interface_of(sim, argument)->nat);
+    host->excused += !host->gateway && half_rekeyed(host);
 }
 
 static void swap(struct sim *sim, uint64_t argument)
