@@ -3,11 +3,13 @@
  * A login beside a session of which no path answers: the Gateway may have restarted. The successor
  * is a second wish for the same connection. It knocks first: it sends IKE_SA_INIT and cancels the
  * login once that is answered. The answer shows that the Gateway is up, and at which address. Then
- * each IKE SA of the old session is probed once more, or moves to that address. If one answers, the successor ends without having authenticated. If
- * none does, the successor logs in, and the old session ends after that.
+ * each IKE SA of the old session is probed once more, or moves to that address. If one answers, the
+ * successor ends without having authenticated. If none does, the successor logs in, and the old
+ * session ends after that.
  *
  * So a black hole costs no login, and a restarted Gateway costs one. No unprotected message is
- * believed: a forged answer to IKE_SA_INIT only causes probes of the old session.
+ * believed: a forged answer to IKE_SA_INIT only causes probes and moves of the old session, and a
+ * move counts when the Gateway has answered it.
  */
 #include "base/assert.h"
 #include "multipath/vpn.h"
