@@ -159,6 +159,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
+    free(engine.choices);
     ike_free(ike);
     crypto_free(engine.crypto);
     engine.devices = engine_devices_free(engine.devices);
