@@ -490,7 +490,7 @@ pools { inner { addrs = 10.99.0.0/24
         self.assertEqual(self.ping(2, to="10.9.0.1"), 0)
         self.assertFalse(any("event=trap" in line for line in user.lines))
         self.ping(1)
-        user.wait("event=trap conn=office child=net result=")
+        user.wait("event=trap conn=office child=net to=gateway result=")
         for path in ("one", "two"):
             user.wait(f"event=path-up conn=office path={path}")
         self.assertEqual(self.ping(), 3)
