@@ -11,10 +11,10 @@
  * `probe_interval`: quick is 0.15 B, grant 0.45 B, probe at most 0.5 B. So traffic leaves a black
  * hole after 0.6 B, and an idle path is known to be dead after 0.95 B.
  *
- * Traffic that another path can take over has a B of `failover_busy` at most: a conversation, and for
- * an End User also packets that nothing answers, since the probes about them are answered. A link that was idle
- * may need longer for its first packet (a modem that wakes), so it keeps its whole B. A mere pause of
- * the peer costs probes, whose responses show that the path works.
+ * B is at most `failover_busy` where another path can take the traffic over. This holds for a
+ * conversation, and at an End User also for packets that get no answer. The Gateway may merely pause:
+ * then it answers the probes, and the path stays. A link that was idle keeps its whole B, since its
+ * first packet may take longer (a modem that wakes).
  *
  * A Gateway tells a peer that vanished from one that sleeps. Both leave packets unanswered. The one
  * that vanished fell silent within a conversation: it had spoken shortly before. Its IKE SAs end.

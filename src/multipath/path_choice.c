@@ -84,8 +84,8 @@ static bool gains(const struct path *path, const struct path *on)
            rtt_a + rtt_b / 4 < rtt_b;
 }
 
-/* best - the best usable path: of the first rank, and by measurement. Of ties, `chosen`, or else the
- * first in the configuration. NULL: none takes part. */
+/* best - the usable path of the first rank that measures best. If several are alike, it is `chosen`,
+ * or else the first one in the configuration. NULL: no path is usable. */
 static const struct path *best(const struct vpn *vpn, const struct path *chosen)
 {
     for (unsigned i = 0; i < vpn->n_paths; i++) {

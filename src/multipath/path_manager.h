@@ -102,9 +102,9 @@ struct path_connect {
  * path_manager_connect - wants a session of the connection: over any of its paths, raced. If the
  * connection has a session, the child is created on each of its paths and CONNECTED comes when the
  * first has it. Wishes for several children before there is one are one login, which asks for the
- * last of them; the others come behind it, and only the last tag is told. ERR_NO_MEMORY, ERR_FULL
- * (LIMIT_TRAP_HOSTS), ERR_INVALID (no remote address), ERR_WRONG_STATE (the session is of a configuration without that
- * child).
+ * last of them; the others come behind it, and only the last tag is told. ERR_NO_MEMORY; ERR_FULL:
+ * LIMIT_TRAP_HOSTS have a session beside it; ERR_INVALID: no remote address; ERR_WRONG_STATE: the
+ * configuration of the session has no such child.
  */
 int path_manager_connect(struct path_manager *pm, const struct path_connect *wish,
                          nanos now) MUST_USE;

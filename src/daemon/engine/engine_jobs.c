@@ -206,10 +206,7 @@ int engine_connect(struct engine *e, const struct path_connect *wish)
 
 void engine_names_again(struct engine *e, const char *conn_name)
 {
-    struct ike_conn *conn = NULL;
-    for (size_t i = 0; (conn = ike_conn_at(e->ike, i)) != NULL; i++)
-        if (strcmp(conn->name, conn_name) == 0)
-            break;
+    struct ike_conn *conn = ike_conn_find(e->ike, conn_name);
     if (conn == NULL || !has_name(conn))
         return;
     for (size_t i = 0; i < ENGINE_RESOLVING; i++)

@@ -113,11 +113,6 @@ static void hold_open_family(const struct ike_conn *conn, const struct ike_child
     list->ts[list->n++] = ts;
 }
 
-static bool within(const struct address_range *inner, const struct address_range *outer)
-{
-    return range_contains(outer, &inner->first) && range_contains(outer, &inner->last);
-}
-
 /* trap_and_held - a Child SA may be narrower than the trap that asked for it. The rest of the trap
  * stays: its packets would leave in the clear. */
 static struct ike_ts_list trap_and_held(const struct ike_conn *conn,
@@ -128,7 +123,7 @@ static struct ike_ts_list trap_and_held(const struct ike_conn *conn,
     for (size_t i = 0; i < held->n; i++) {
         bool there = false;
         for (size_t j = 0; !there && j < list.n; j++)
-            there = within(&held->ts[i].range, &list.ts[j].range);
+            there = range_within(&held->ts[i].range, &list.ts[j].range);
         if (!there && list.n < POLICY_TS)
             list.ts[list.n++] = held->ts[i];
         else if (!there)
@@ -303,7 +298,7 @@ void engine_traps_forget(struct engine *e, const struct ike_conn *conn)
     }
 }
 
-/* taken - the narrowest of the selectors that take the packet's end. NULL: none does. */
+/* taken - the narrowest selector that contains this address, port and protocol. NULL: none does. */
 static const struct ike_ts *taken(const struct ike_ts_list *list, const struct address *address,
                                   uint16_t port, uint8_t protocol)
 {
@@ -314,7 +309,7 @@ static const struct ike_ts *taken(const struct ike_ts_list *list, const struct a
         if (range_contains(&ts->range, address) &&
             (ts->protocol == 0 || ts->protocol == protocol) &&
             (whole || (port >= ts->start_port && port <= ts->end_port)) &&
-            (found == NULL || within(&ts->range, &found->range)))
+            (found == NULL || range_within(&ts->range, &found->range)))
             found = ts;
     }
     return found;
@@ -373,10 +368,10 @@ static int find_place(void *context, const struct address_range *range)
     return 0;
 }
 
-/* trap_host - the host with which the packet asks for a session: its destination, where any host may
- * be the peer. false: that can be none. What this host forwards asks for nothing: others could make it
- * log in anywhere. Its own replies ask (a TCP RST to a forged source), so others choose hosts all the
- * same: TRAP_HOSTS_PER_SECOND and LIMIT_TRAP_HOSTS bound it. */
+/* trap_host - the host with which the packet asks for a session. Where any host may be the peer, it is
+ * the destination. false: the destination cannot be a peer. Packets that this host forwards ask for no
+ * session, since others could then make it log in anywhere. Replies of this host do ask (a TCP RST to a
+ * forged source). TRAP_HOSTS_PER_SECOND and LIMIT_TRAP_HOSTS bound how many logins others cause so. */
 static bool trap_host(const struct engine *e, const struct ike_conn *conn,
                       const struct ike_child_policy *child, const struct esp_acquire *wanted,
                       struct address *ret_to)
@@ -544,10 +539,11 @@ static bool trap_takes(const struct engine *e, const struct ike_conn *conn,
  * the first. */
 static bool trap_precedes(const struct trap_found *one, const struct trap_found *other)
 {
-    if (!within(&one->range, &other->range))
+    if (!range_within(&one->range, &other->range))
         return false;
-    return !within(&other->range, &one->range) || (selectors_any_peer(other->conn, other->child) &&
-                                                   !selectors_any_peer(one->conn, one->child));
+    return !range_within(&other->range, &one->range) ||
+           (selectors_any_peer(other->conn, other->child) &&
+            !selectors_any_peer(one->conn, one->child));
 }
 
 void engine_trap_acquire(struct engine *e, const struct esp_acquire *wanted)

@@ -70,7 +70,7 @@ struct asking {
     void *state;        /* of the exchange, freed by ops->release */
     struct key_exchange *key_exchange; /* owned; ours: pair, then secret; NULL: none */
     bool answered;                     /* the response came, and its key exchange is a job */
-    /* when the first copy of the current request left, and how long the last answered one took */
+    /* asked_ns: the first copy of the current request left; rtt_ns: the last answered request took */
     nanos asked_ns, rtt_ns;
     struct ike_path path; /* where the current request goes: sa->path, or set by ask */
 };

@@ -233,7 +233,8 @@ static void hear_identity(struct sa *sa, struct login_claim *claim)
         login_eap_leave(sa);
 }
 
-/* hear_nak - the peer refuses the method, and names others. true: another one begins by itself. */
+/* hear_nak - the peer refuses the EAP method and names others (RFC 3748 section 5.3.1). true: the method of
+ * the next connection begins with a Request of its own, as no identity is there to begin with. */
 static bool hear_nak(struct sa *sa, struct span *packet, struct login_claim *claim)
 {
     struct login *login = sa->login;
