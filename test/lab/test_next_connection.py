@@ -131,28 +131,16 @@ def test_class_of_none(world):
 
 
 @pytest.mark.parametrize("kind", END_USERS)
-def test_eap_identities(world, kind):
-    """eap_id: the identity that the End User says chooses the connection, and with it the method."""
+@pytest.mark.parametrize("first,why", (('"C=CH, O=Lab, CN=*"', "its EAP identity is not one of eap_id"),
+                                       ("%any", "it refuses the EAP method")), ids=("identity", "method"))
+def test_eap(world, kind, first, why):
+    """The End User's EAP identity chooses the connection, and with it the method; so does its refusal of a method."""
     lab = world.lab()
-    remotes = {"research": {"auth": "eap-md5", "eap_id": '"C=CH, O=Lab, CN=*"'}, "sales": {"auth": "eap-mschapv2", "eap_id": "%any"}}
+    remotes = {"research": {"auth": "eap-md5", "eap_id": first}, "sales": {"auth": "eap-mschapv2", "eap_id": "%any"}}
     top = gateway(top=secrets())
     gw = world.ikatd(lab, "gw", departments(remotes, top["connections"]["gate"]["local"], secrets=top["secrets"]))
     settings = end_user({"local": {"auth": "eap-mschapv2", "eap_id": USER}}, {"remote_ts": "10.20.0.0/24"}, top=secrets())
     eu = world.ikatd(lab, "eu", settings) if kind == "ikatd" else world.strongswan(lab, "eu", settings, EAP_PLUGINS)
     taken(eu, gw, "sales")
     assert gw.sas()[0][1]["remote-eap-id"] == USER
-    gw.wait_log("its EAP identity is not one of eap_id; switching to connection 'sales'")
-
-
-@pytest.mark.parametrize("kind", END_USERS)
-def test_eap_methods(world, kind):
-    """An End User that refuses the EAP method of a connection gets the next one that has what it wants."""
-    lab = world.lab()
-    remotes = {"research": {"auth": "eap-md5", "eap_id": "%any"}, "sales": {"auth": "eap-mschapv2", "eap_id": "%any"}}
-    top = gateway(top=secrets())
-    gw = world.ikatd(lab, "gw", departments(remotes, top["connections"]["gate"]["local"], secrets=top["secrets"]))
-    settings = end_user({"local": {"auth": "eap-mschapv2", "eap_id": USER}}, {"remote_ts": "10.20.0.0/24"}, top=secrets())
-    eu = world.ikatd(lab, "eu", settings) if kind == "ikatd" else world.strongswan(lab, "eu", settings, EAP_PLUGINS)
-    taken(eu, gw, "sales")
-    assert gw.sas()[0][1]["remote-eap-id"] == USER
-    gw.wait_log("it refuses the EAP method; switching to connection 'sales'")
+    gw.wait_log(f"{why}; switching to connection 'sales'")
