@@ -304,3 +304,26 @@ int selectors_peers(const struct ike_conn *conn,
     }
     return error;
 }
+
+const struct ike_ts *selectors_narrowest(const struct ike_ts_list *list,
+                                         const struct address *address, uint16_t port,
+                                         uint8_t protocol)
+{
+    const struct ike_ts *found = NULL;
+    for (size_t i = 0; i < list->n; i++) {
+        const struct ike_ts *ts = &list->ts[i];
+        bool whole = ts->start_port == 0 && ts->end_port == UINT16_MAX;
+        if (range_contains(&ts->range, address) &&
+            (ts->protocol == 0 || ts->protocol == protocol) &&
+            (whole || (port >= ts->start_port && port <= ts->end_port)) &&
+            (found == NULL || range_within(&ts->range, &found->range)))
+            found = ts;
+    }
+    return found;
+}
+
+bool selectors_take(const struct ike_ts_list *list, const struct address *address, uint16_t port,
+                    uint8_t protocol)
+{
+    return selectors_narrowest(list, address, port, protocol) != NULL;
+}

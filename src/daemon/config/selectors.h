@@ -45,6 +45,14 @@ size_t selectors_trapped(const struct ike_conn *conn, const struct ike_child_pol
 int selectors_peers(const struct ike_conn *conn,
                     int (*each)(void *context, const struct address_range *range), void *context);
 
+/* selectors_narrowest - the narrowest selector that contains this address, port and protocol. NULL: none does.
+ * selectors_take - one does. */
+const struct ike_ts *selectors_narrowest(const struct ike_ts_list *list,
+                                         const struct address *address, uint16_t port,
+                                         uint8_t protocol);
+bool selectors_take(const struct ike_ts_list *list, const struct address *address, uint16_t port,
+                    uint8_t protocol);
+
 /* selectors_lan - its `lan`; IKE_LAN_BYPASS where the connection is no tunnel for everything. */
 enum ike_lan selectors_lan(const struct ike_conn *conn);
 

@@ -17,6 +17,7 @@
  *   engine_auth.c     AUTH jobs
  *   engine_credentials.c  secrets, private keys and certificates that are loaded
  *   engine_jobs.c     the resolver
+ *   engine_hold.c     what the host holds for a child until its Child SA is up
  *   engine_hooks.c    which updown scripts are to run
  *   engine_load.c     a whole configuration in the place of another
  *   engine_ops.c      what the VICI server asks for
@@ -25,7 +26,7 @@
  *   engine_say.c      what those who wait for a command and those who read the log are told
  *   engine_shunts.c   pass and drop policies
  *   engine_tickets.c  session tickets
- *   engine_traps.c    packets that ask for a session
+ *   engine_traps.c    which children are traps; engine_traps.h names its other files
  *   engine_watch.c    who waits for the outcome of an initiate or terminate
  */
 
@@ -481,7 +482,7 @@ struct engine_held {
     const struct ike_config *config;
 };
 
-/* engine_hold - a child of ours is wanted: from now on its packets leave through a Child SA or not
+/* engine_hold.c. engine_hold - a child of ours is wanted: from now on its packets leave through a Child SA or not
  * at all, unless on_failure says otherwise. `held` NULL: not agreed on yet, so the configured ones. */
 void engine_hold(struct engine *e, const struct ike_conn *conn,
                  const struct ike_child_policy *child, const struct engine_held *held);
@@ -489,6 +490,9 @@ void engine_hold(struct engine *e, const struct ike_conn *conn,
 /* engine_release - a person wants the session no more: what is held for it goes; NULL: of all
  * connections, all children. Traps stay as the configuration has them, without a gap. */
 void engine_release(struct engine *e, const char *conn, const char *child);
+
+/* engine_is_held - packets of the child are held. */
+bool engine_is_held(const struct engine *e, const char *conn, const char *child);
 
 /* engine_shunts.c. engine_shunt_install - installs the policy, or replaces the one of its name.
  * ERR_INVALID: no packet fits both selectors; ERR_FULL: more than 64 pairs of prefixes;
@@ -508,8 +512,9 @@ bool engine_shunt_at(const struct engine *e, size_t index, const char **ret_conn
                      const struct ike_child_policy **ret_policy);
 void engine_shunts_done(struct engine *e);
 
-/* engine_traps.c. engine_trap_install, _uninstall - a person wants the trap, or not; until the
- * connection is unloaded. false: it cannot be one (as engine_trap_set), or is none.
+/* engine_traps.c, engine_trap_acquire.c and engine_trap_rest.c.
+ * engine_trap_install, _uninstall - a person wants the trap, or not; until the connection is unloaded.
+ * false: it cannot be one (as engine_trap_set), or is none.
  * engine_trap_set - false: the child cannot be a trap (no remote address, or nothing but dynamic
  * remote selectors, unless selectors_any_peer()). engine_traps_renew - after what was held for a
  * connection was released: its traps stay. engine_trap_acquire - a packet that no Child SA takes. */
@@ -522,7 +527,6 @@ bool engine_trap_uninstall(struct engine *e, const struct ike_conn *conn,
 bool engine_is_trap(const struct engine *e, const struct ike_conn *conn,
                     const struct ike_child_policy *child);
 void engine_traps_unload(struct engine *e, const char *conn);
-bool engine_is_held(const struct engine *e, const char *conn, const char *child);
 void engine_traps_renew(struct engine *e);
 void engine_traps_forget(struct engine *e, const struct ike_conn *conn); /* those of old loadings */
 void engine_trap_acquire(struct engine *e, const struct esp_acquire *wanted);

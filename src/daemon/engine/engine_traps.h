@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_ENGINE_TRAPS_H
+#define DAEMON_ENGINE_TRAPS_H
+
+/*
+ * What the files of traps share among each other:
+ *
+ *   engine_traps.c         which children are traps
+ *   engine_hold.c          what the host holds for them, and for children that block on failure
+ *   engine_trap_acquire.c  a packet asks for a session, with which host
+ *   engine_trap_rest.c     the peer agreed to a part of a trap
+ */
+#include "daemon/engine/engine_state.h"
+
+/* engine_trap_selectors - the remote selectors for which packets are caught. `dynamic` is the peer, if its address
+ * is known, or the networks of all possible peers. */
+struct ike_ts_list engine_trap_selectors(const struct ike_conn *conn,
+                                         const struct ike_child_policy *child);
+
+/* engine_trap_named - the trap of that name. NULL: there is none, or `conn` is NULL. */
+const struct ike_child_policy *engine_trap_named(const struct engine *e,
+                                                 const struct ike_conn *conn, const char *child);
+
+/* engine_trap_is_up - the connection has the child. `to`: with that host; family NONE: with any. */
+bool engine_trap_is_up(struct engine *e, const struct ike_conn *conn, const char *name,
+                       const struct address *to);
+
+/* engine_trapped_of - the entry of that trap and host; else the one whose pause ends first, for it to take. */
+struct trapped *engine_trapped_of(struct engine *e, const char *conn, const char *child,
+                                  const struct address *to);
+
+/* engine_trap_paused - the trap of `child` asked a moment ago. If not, this call counts as asking. */
+bool engine_trap_paused(struct engine *e, const struct ike_conn *conn,
+                        const struct ike_child_policy *child, const struct address *to);
+
+/* engine_trap_hurried - too many hosts were asked in this second. If not, this call counts. */
+bool engine_trap_hurried(struct engine *e);
+
+/* engine_trap_rest - asks for a further Child SA. Its selectors begin with the packet's (RFC 7296 section 2.9), so
+ * that the peer knows which part is wanted. One request at a time. */
+void engine_trap_rest(struct engine *e, const struct ike_conn *conn,
+                      const struct ike_child_policy *child, const struct esp_acquire *wanted);
+
+#endif
