@@ -53,6 +53,9 @@ soak: deps programs
 	@ninja -C $(BUILD) bench/flood >/dev/null
 	@/usr/bin/python3 -m lab.soak $(or $(MINUTES),10) $(SEED)
 
+nightly: deps
+	@.ci/nightly
+
 fuzz:
 	@tools/fuzz $(ARGS)
 
@@ -68,4 +71,4 @@ check:
 clean:
 	rm -rf $(BUILD) build-*
 
-.PHONY: all programs deps test demo bench sim explore mutants rfc hostile soak fuzz install format check clean
+.PHONY: all programs deps test demo bench sim explore mutants rfc hostile soak nightly fuzz install format check clean

@@ -30,13 +30,13 @@ def title(peer):
     return f"{NAMES[peer]} {version.split('-')[0]}"
 
 
-def records(directory):
-    """What was recorded: {(peer, role, case): record}; KeyError if one is missing."""
+def records(directory, nightly=True):
+    """The records of all cases, or of the daily ones: {(peer, role, case): record}; KeyError if one is missing."""
     found = {}
     for peer in PEERS:
         with open(os.path.join(directory, peer + ".json"), encoding="utf-8") as file:
             found |= {(peer, record["role"], record["case"]): record for record in map(json.loads, file)}
-    return {key: found[key] for key in listed()}
+    return {key: found[key] for key in listed(nightly)}
 
 
 def notices(directory, peer, record):
@@ -58,6 +58,15 @@ def cell(record):
 def row(*cells):
     """A line of a table."""
     return "| " + " | ".join(cells) + " |\n"
+
+
+def differences(text, directory, nightly):
+    """The cells of docs/interop.md that are not as seen: [((peer, role, case), shown, seen)]."""
+    columns = [(peer, role) for peer in PEERS for role in ROLES]
+    lines = [line.strip("| \n").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    shown = {(*column, line[0].replace(" ", "_")): told for line in lines for column, told in zip(columns, line[1:])}
+    seen = {key: cell(record) for key, record in records(directory, nightly).items()}
+    return [(key, shown.get(key), told) for key, told in seen.items() if shown.get(key) != told]
 
 
 def render(directory):
