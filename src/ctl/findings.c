@@ -85,7 +85,7 @@ static bool shadows(const struct tree *a, const struct tree *b)
 
 static void find_shadowed(struct findings *findings, const struct tree *conns)
 {
-    char where[FINDING_WHERE];
+    char where[FINDING_WHERE], earlier[FINDING_WHERE];
     unsigned n = 0;
     for (const struct tree *b = conns->first; b != NULL && n < COMPARED_MAX; b = b->next, n++)
         for (const struct tree *a = conns->first; a != b; a = a->next)
@@ -94,7 +94,7 @@ static void find_shadowed(struct findings *findings, const struct tree *conns)
                 findings_add(findings, "connection-shadowed", findings_where(b, where),
                              "no peer ever gets this connection: %s, which comes first, takes the "
                              "same logins (addresses, identities and auth are equal)",
-                             a->name);
+                             findings_where(a, earlier));
                 break;
             }
 }
@@ -164,6 +164,9 @@ static void find_missing(struct findings *findings, const struct tree *root,
 {
     static const char *const sides[] = {"local", "remote"};
     char where[FINDING_WHERE];
+    if (config_says(conn, "ppk_required", false) && !has_section(root, "secrets", "ppk"))
+        findings_add(findings, "no-secret", findings_where(config_key(conn, "ppk_required"), where),
+                     "nobody logs in: the configuration has no section ppk... in secrets");
     for (size_t i = 0; i < 2; i++) {
         const struct tree *round = config_round(conn, sides[i], 0);
         const char *auth = config_text(round, "auth", "pubkey");
@@ -185,6 +188,7 @@ void findings_config(struct findings *findings, const struct tree *root,
     for (const struct tree *conn = conns == NULL ? NULL : conns->first; conn != NULL;
          conn = conn->next) {
         find_missing(findings, root, conn);
+        findings_keys(findings, conn);
         findings_host(findings, conn, host);
         if (config_role(conn) != CONFIG_GATEWAY && n++ < COMPARED_MAX)
             find_same_packets(findings, conns, conn);

@@ -35,6 +35,8 @@ void findings_config(struct findings *findings, const struct tree *root,
  * host. */
 void findings_host(struct findings *findings, const struct tree *conn,
                    const struct host_view *host);
+/* findings_keys - keys of the connection that have no effect, and limits that contradict each other. */
+void findings_keys(struct findings *findings, const struct tree *conn);
 /* findings_pools - pools that lie in a network of the host. */
 void findings_pools(struct findings *findings, const struct tree *pools,
                     const struct host_view *host);

@@ -76,12 +76,26 @@ static void kinds_find(const char *text, const struct host_view *host, char kind
     settings_done(&settings);
 }
 
+struct row {
+    const char *text, *want; /* the configuration, and the kinds of what is found in it */
+};
+
+static void rows_check(const struct row *rows, size_t n)
+{
+    struct host_view host;
+    gateway_host(&host);
+    for (size_t i = 0; i < n; i++) {
+        char kinds[256];
+        kinds_find(rows[i].text, &host, kinds);
+        if (strcmp(kinds, rows[i].want) != 0)
+            fail_msg("row %zu: '%s' was expected, not '%s'", i, rows[i].want, kinds);
+    }
+}
+
 static void files_that_are_not_meant(void **state)
 {
     (void)state;
-    static const struct {
-        const char *text, *want;
-    } rows[] = {
+    static const struct row rows[] = {
         {CONNS(GATEWAY("g", "*", "")) POOL("10.9.0.0/24") SECRET, ""},
         {CONNS(GATEWAY("g", "*", "")) POOL("10.20.0.128/25") SECRET, "pool-in-network"},
         {CONNS(GATEWAY("g", "*", "")) POOL("10.0.0.0/8") SECRET, "pool-in-network"},
@@ -115,14 +129,65 @@ static void files_that_are_not_meant(void **state)
                    USER("v", CHILD("remote_ts = 10.2.0.0/16\n"))) SECRET,
          ""},
     };
-    struct host_view host;
-    gateway_host(&host);
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        char kinds[256];
-        kinds_find(rows[i].text, &host, kinds);
-        if (strcmp(kinds, rows[i].want) != 0)
-            fail_msg("row %zu: '%s' was expected, not '%s'", i, rows[i].want, kinds);
-    }
+    rows_check(rows, ARRAY_LEN(rows));
+}
+
+static void keys_without_effect(void **state)
+{
+    (void)state;
+#define TWO_PATHS          "paths {\n p {\n interface = lo\n}\n q {\n interface = lo\n}\n}\n"
+#define USER_WITH(keys)    CONNS(USER("u", TWO_PATHS keys)) SECRET
+#define GATEWAY_WITH(keys) CONNS(GATEWAY("g", "*", keys)) POOL("10.9.0.0/24") SECRET
+#define REMOTE(keys)       "r {\nremote {\n" keys "}\n}\n"
+    static const struct row rows[] = {
+        {USER_WITH("multipath = balance\nmobike = yes\n"), ""},
+        {USER_WITH("multipath = balance\nmobike = no\n"), "no-effect no-effect"},
+        {USER_WITH("multipath = failover\nclone = off\n"), ""},
+        {USER_WITH("multipath = aggregate\nclone = off\n"), "no-effect"},
+        {USER_WITH("keep_old_notify = 41000\nclone = OFF\n"), "no-effect"},
+        {USER_WITH("gateway_clones = no\nclone = off\n"), ""},
+        {CONNS(USER("u", "multipath = balance\n")) SECRET, "no-effect"},
+        {CONNS(USER("u", "multipath = balance\npaths {\n p {\n interface = lo\n}\n}\n")) SECRET,
+         "no-effect"},
+        {CONNS(USER("u", "multipath = balance\npaths {\n p {\n interface = auto\n}\n}\n")) SECRET,
+         ""},
+        {CONNS(USER("u", "paths {\n p {\n interface = lo\nweight = 2\n}\n}\n")) SECRET,
+         "no-effect"},
+        {GATEWAY_WITH("multipath = balance\n"), ""},
+        {USER_WITH("install_dns = no\ndns_domains = corp.example\n"), "no-effect"},
+        {GATEWAY_WITH("ticket_lifetime = 1h\n"), "no-effect"},
+        {GATEWAY_WITH("ticket_lifetime = 1h\nsession_tickets = yes\n"), ""},
+        {USER_WITH(CHILD("rand_time = 1m\nrekey_time = 0\n")), "no-effect"},
+        {USER_WITH(CHILD("rand_time = 1m\nrekey_time = 10m\n")), ""},
+        {USER_WITH(CHILD("rand_bytes = 1m\n")), "no-effect"},
+        {USER_WITH(CHILD("hostaccess = yes\n")), "no-effect"},
+        {CONNS(REMOTE("auth = psk\nrevocation = strict\n")) SECRET, "no-effect"},
+        {CONNS(REMOTE("auth = pubkey\nrevocation = strict\n")) SECRET, ""},
+        {CONNS(REMOTE("auth = psk\nrevocation = relaxed\n")) SECRET, ""},
+        {CONNS(REMOTE("auth = pubkey\neap_id = %any\n")) SECRET, "no-effect"},
+        {GATEWAY_WITH("ppk_required = yes\n"), "no-secret"},
+    };
+    rows_check(rows, ARRAY_LEN(rows));
+}
+
+static void limits_that_contradict(void **state)
+{
+    (void)state;
+#define TWO_CHILDREN                                                                               \
+    "children {\n net {\n remote_ts = 10.1.0.0/16\n}\n voice {\n remote_ts = 10.2.0.0/16\n}\n}\n"
+    static const struct row rows[] = {
+        {USER_WITH("max_ike_sas = 2\n"), ""},
+        {USER_WITH("max_ike_sas = 1\n"), "limits"},
+        {USER_WITH("max_child_sas = 4\n" TWO_CHILDREN), ""},
+        {USER_WITH("max_child_sas = 3\n" TWO_CHILDREN), "limits"},
+        {GATEWAY_WITH("max_leases = 16\n"), ""},
+        {GATEWAY_WITH("max_leases = 15\n"), "limits"},
+        {GATEWAY_WITH("max_leases = 15\nmax_sessions = 15\n"), ""},
+        {GATEWAY_WITH("max_sessions = 0\n"), "limits"},
+        {GATEWAY_WITH("max_sessions = 0\nmax_leases = 0\n"), ""},
+        {CONNS("g {\nmax_leases = 15\n" AUTH("gw", "*") "}\n") SECRET, "no-effect"},
+    };
+    rows_check(rows, ARRAY_LEN(rows));
 }
 
 static void hosts_that_do_not_fit(void **state)
@@ -274,6 +339,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_that_are_not_meant),
+        cmocka_unit_test(keys_without_effect),
+        cmocka_unit_test(limits_that_contradict),
         cmocka_unit_test(hosts_that_do_not_fit),
         cmocka_unit_test(routes_of_the_kernel),
         cmocka_unit_test(firewalls),
