@@ -67,6 +67,10 @@
 /* default of max_leases: one for each VPN of a session, twice */
 #define LIMIT_LEASES_IDENTITY 16
 #define LIMIT_INTENTS         16 /* intents queued on one IKE SA */
+/* What an importer takes of one session: IKE SAs with max_ike_sas at its most of 256, and Child SAs of
+ * all of them, each of which may be there twice while it is rekeyed. */
+#define LIMIT_EXPORT_SAS      255
+#define LIMIT_EXPORT_CHILDREN (2 * LIMIT_CHILD_SAS_SESSION)
 /* Events between two calls of ike_event, and those of the end of one session: 96 Child SAs with two each, 32 IKE SAs
  * with 18 each. */
 #define LIMIT_EVENTS         4096

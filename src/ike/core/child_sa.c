@@ -65,6 +65,37 @@ static void unlink_child(struct ike *ike, struct child *child)
     ike->stats.children--;
 }
 
+void child_leave(struct child *child)
+{
+    unlink_child(child->sa->ike, child);
+    ike_conn_unref(child->conn);
+    free(child);
+}
+
+void child_enter(struct child *child)
+{
+    struct ike *ike = child->sa->ike;
+    struct child *before = ike->children_last;
+    while (before != NULL && before->id > child->id)
+        before = before->previous;
+    child->previous = before;
+    child->next = before == NULL ? ike->children : before->next;
+    if (child->next == NULL)
+        ike->children_last = child;
+    else
+        child->next->previous = child;
+    if (before == NULL)
+        ike->children = child;
+    else
+        before->next = child;
+    int err = map_put(&ike->children_by_id, child->id, child);
+    ASSERT(err == 0);
+    err = map_put(&ike->children_by_spi, child->spi_in, child);
+    ASSERT(err == 0);
+    child->sa->session->n_children++;
+    ike->stats.children++;
+}
+
 static void start_lifetime(struct child *child, struct ike *ike, nanos now)
 {
     const struct ike_lifetime *lifetime = &child->policy->lifetime;
@@ -283,9 +314,15 @@ void child_path_changed(struct child *child, const struct ike_path *before, bool
     event->udp_encap = child->udp_encap;
 }
 
+/* rekey_due - a rekey that waits for a frozen session is due as soon as that goes on. */
+static nanos rekey_due(const struct child *child)
+{
+    return child->sa->session->frozen ? NANOS_NEVER : child->rekey_at_ns;
+}
+
 nanos child_deadline(const struct child *child)
 {
-    return nanos_min(child->rekey_at_ns, child->expires_ns);
+    return nanos_min(rekey_due(child), child->expires_ns);
 }
 
 static void delete_with_peer(struct child *child, enum ike_outcome reason)
@@ -305,7 +342,7 @@ void child_tick(struct child *child, nanos now)
         child_expire(child);
         return;
     }
-    if (now < child->rekey_at_ns)
+    if (now < rekey_due(child))
         return;
     child->rekey_at_ns = NANOS_NEVER;
     child_rekey(child);

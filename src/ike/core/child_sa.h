@@ -65,6 +65,11 @@ void child_wait_over(struct sa *sa);
  * the data plane keeps receiving on it (rekey: packets in flight). */
 void child_down(struct child *child, enum ike_outcome outcome, nanos linger_ns);
 
+/* child_leave - it is in another process now: gone from here without an event. child_enter - the
+ * opposite: a Child SA of an IKE SA, in its list and in no table. The caller has made room. */
+void child_leave(struct child *child);
+void child_enter(struct child *child);
+
 /* child_replaced - the Child SA was rekeyed by us and waits for our Delete. */
 void child_replaced(struct child *old, struct child *by);
 

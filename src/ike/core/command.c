@@ -35,7 +35,7 @@ static int sa_command(struct ike *ike, const struct ike_command *command, enum i
     struct sa *sa = sa_find(ike, command->sa);
     if (sa == NULL)
         return ERR_NOT_FOUND;
-    if (sa->life != IKE_ESTABLISHED)
+    if (sa->life != IKE_ESTABLISHED || sa->session->frozen)
         return ERR_WRONG_STATE;
     return intent_command(sa, command, kind, 0);
 }
@@ -45,6 +45,8 @@ static int child_command(struct ike *ike, const struct ike_command *command, enu
     struct child *child = child_find(ike, command->child_id);
     if (child == NULL)
         return ERR_NOT_FOUND;
+    if (child->sa->session->frozen && kind != INTENT_DELETE_CHILD)
+        return ERR_WRONG_STATE;
     return intent_command(child->sa, command, kind, child->id);
 }
 
@@ -143,7 +145,8 @@ static int redirect(struct ike *ike, const struct ike_command *command)
     if (session == NULL)
         return ERR_NOT_FOUND;
     /* RFC 5685 section 3: never to a client that did not announce it; section 10: by a responder */
-    if (sa == NULL || session->role != IKE_GATEWAY || !session->redirects || session->ending)
+    if (sa == NULL || session->role != IKE_GATEWAY || !session->redirects || session->ending ||
+        session->frozen)
         return ERR_WRONG_STATE;
     struct intent intent = {
         .kind = INTENT_REDIRECT, .tag = command->tag, .gateway = command->gateway};
@@ -155,7 +158,7 @@ static int reauthenticate(struct ike *ike, const struct ike_command *command, na
     struct session *session = session_find(ike, command->session);
     if (session == NULL)
         return ERR_NOT_FOUND;
-    if (!session->established || session->ending)
+    if (!session->established || session->ending || session->frozen)
         return ERR_WRONG_STATE;
     if (session->role == IKE_END_USER) {
         auth_lifetime_due(session);

@@ -93,10 +93,7 @@ static void free_dead(struct ike *ike)
     }
 }
 
-/* settle - ends every call that may have changed something. Each touched IKE SA looks at its
- * intents and computes its deadline. Dead IKE SAs are freed. If there are too many events to be
- * pulled, the rest waits for the next call (ike_deadline). */
-static void settle(struct ike *ike)
+void ike_settle(struct ike *ike)
 {
     while (ike->touched != NULL) {
         if (!events_room(ike))
@@ -134,7 +131,8 @@ struct ike *ike_free(struct ike *ike)
     deadline_heap_done(&ike->deadlines);
     struct map *maps[] = {&ike->sas_by_id,        &ike->sas_by_spi,        &ike->sessions_by_id,
                           &ike->sessions_by_peer, &ike->children_by_id,    &ike->children_by_spi,
-                          &ike->sas_by_remote,    &ike->logins_by_request, &ike->conns_by_name};
+                          &ike->sas_by_remote,    &ike->logins_by_request, &ike->conns_by_name,
+                          &ike->imported};
     for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
         map_done(maps[i]);
     for (size_t i = 0; i < ike->n_conns; i++)
@@ -184,7 +182,7 @@ void ike_local_addresses_set(struct ike *ike, const struct address *addresses, s
             !intent_pending(sa, INTENT_ADDRESSES, 0))
             intent_owe(sa, &intent);
     }
-    settle(ike);
+    ike_settle(ike);
 }
 
 /* --- input --- */
@@ -195,7 +193,7 @@ void ike_recv(struct ike *ike, const struct ike_path *path, struct span datagram
     ike->stats.received++;
     receive_datagram(ike, path, datagram, now);
     early_replay(ike, now);
-    settle(ike);
+    ike_settle(ike);
 }
 
 void ike_expect(const struct ike *ike, const struct span *datagrams, size_t n)
@@ -219,10 +217,10 @@ void ike_tick(struct ike *ike, nanos now)
         struct deadline *first = deadline_heap_first(&ike->deadlines);
         if (first == NULL || first->at > now || !events_room(ike))
             break;
-        deadline_heap_remove(&ike->deadlines, first); /* settle() puts it back */
+        deadline_heap_remove(&ike->deadlines, first); /* ike_settle() puts it back */
         sa_tick(first->owner, now);
     }
-    settle(ike);
+    ike_settle(ike);
 }
 
 void ike_traffic_seen(struct ike *ike, ike_child_id id, nanos now)
@@ -233,7 +231,7 @@ void ike_traffic_seen(struct ike *ike, ike_child_id id, nanos now)
         return;
     sa_heard(child->sa, now);
     child_switch(child);
-    settle(ike);
+    ike_settle(ike);
 }
 
 void ike_peer_rebound(struct ike *ike, ike_child_id id, const struct endpoint *from, nanos now)
@@ -243,7 +241,7 @@ void ike_peer_rebound(struct ike *ike, ike_child_id id, const struct endpoint *f
     if (child == NULL)
         return;
     receive_follow_nat(child->sa, from);
-    settle(ike);
+    ike_settle(ike);
 }
 
 void ike_peer_encapsulates(struct ike *ike, ike_child_id id, const struct endpoint *from, nanos now)
@@ -253,21 +251,21 @@ void ike_peer_encapsulates(struct ike *ike, ike_child_id id, const struct endpoi
     if (child == NULL)
         return;
     receive_follow_encap(child->sa, from);
-    settle(ike);
+    ike_settle(ike);
 }
 
 void ike_stray_esp(struct ike *ike, const struct endpoint *from, uint32_t spi, nanos now)
 {
     ike->now = now;
     hint_stray(ike, from, spi, now);
-    settle(ike);
+    ike_settle(ike);
 }
 
 void ike_unreachable(struct ike *ike, const struct endpoint *remote, nanos now)
 {
     ike->now = now;
     hint_unreachable(ike, remote, now);
-    settle(ike);
+    ike_settle(ike);
 }
 
 void ike_child_expiring(struct ike *ike, ike_child_id id, bool hard, nanos now)
@@ -280,7 +278,7 @@ void ike_child_expiring(struct ike *ike, ike_child_id id, bool hard, nanos now)
         child_expire(child);
     else
         child_rekey(child);
-    settle(ike);
+    ike_settle(ike);
 }
 
 /* --- jobs --- */
@@ -333,7 +331,7 @@ void ike_complete(struct ike *ike, ike_job_id id, const struct ike_result *resul
             login_lease_orphaned(ike, &job);
         early_replay(ike, now);
     }
-    settle(ike);
+    ike_settle(ike);
 }
 
 /* --- commands --- */
@@ -342,6 +340,6 @@ int ike_command(struct ike *ike, const struct ike_command *command, nanos now)
 {
     ike->now = now;
     int err = command_run(ike, command, now);
-    settle(ike);
+    ike_settle(ike);
     return err;
 }

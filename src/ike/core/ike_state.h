@@ -84,7 +84,9 @@ struct ike {
     struct held_ticket *tickets; /* owned; of End Users: held_ticket.h */
     struct resumption *resuming; /* logins of peers by tickets, by `next`: resumption.h */
 
-    struct map jobs; /* jobs.h */
+    struct map jobs;     /* jobs.h */
+    struct map imported; /* numbers of exports that were imported */
+    bool exported;       /* a session left: an SPI that nothing has here may be another process's */
 
     ike_sa_id last_sa;
     ike_child_id last_child;
@@ -111,6 +113,11 @@ struct ike {
     uint8_t *scratch; /* LIMIT_DATAGRAM octets: plaintext of the message being read */
     uint8_t *build;   /* LIMIT_IKE_MESSAGE octets: the message being written */
 };
+
+/* ike_settle - ends every call that may have changed something. Each touched IKE SA looks at its
+ * intents and computes its deadline. Dead IKE SAs are freed. If there are too many events to be
+ * pulled, the rest waits for the next call (ike_deadline). */
+void ike_settle(struct ike *ike);
 
 /* --- events and output (event_queue.c) --- */
 

@@ -247,7 +247,7 @@ void receive_datagram(struct ike *ike, const struct ike_path *path, struct span 
         receive_init_response(sa, path, &outer, now);
     else if (!protected)
         hint_in_the_open(ike, sa, path, &outer, now);
-    else if (sa == NULL && !response && !early_on_clone(ike, path, &outer))
+    else if (sa == NULL && !response && !early_on_clone(ike, path, &outer) && !ike->exported)
         send_clear_notify(ike, path, &outer.header, N_INVALID_IKE_SPI, (struct span){0}, now);
     else if (sa != NULL && sa->life != IKE_HALF_OPEN)
         receive_protected(sa, path, &outer, inner_first, now);

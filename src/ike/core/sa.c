@@ -257,6 +257,66 @@ static void doubt_clones(const struct sa *sa)
             (void)!intent_add(other, &probe); /* no memory: the next liveness check will do */
 }
 
+/* unlink_sa - out of the tables; freed when the current call ends. */
+static void unlink_sa(struct sa *sa)
+{
+    struct ike *ike = sa->ike;
+    deadline_heap_leave(&ike->deadlines, &sa->deadline);
+    (void)map_take(&ike->sas_by_id, sa->id);
+    (void)map_take(&ike->sas_by_spi, sa_spi_ours(sa));
+    if (sa->previous == NULL)
+        ike->sas = sa->next;
+    else
+        sa->previous->next = sa->next;
+    if (sa->next == NULL)
+        ike->sas_last = sa->previous;
+    else
+        sa->next->previous = sa->previous;
+    sa->next = ike->dead;
+    ike->dead = sa;
+}
+
+void sa_leave(struct sa *sa, nanos now)
+{
+    while (sa->children != NULL)
+        child_leave(sa->children);
+    free(sa->inner);
+    sa->inner = NULL;
+    sa_life_set(sa, IKE_DEAD, now);
+    unlink_sa(sa);
+}
+
+void sa_enter(struct sa *sa)
+{
+    struct ike *ike = sa->ike;
+    struct sa *before = ike->sas_last;
+    while (before != NULL && before->id > sa->id)
+        before = before->previous;
+    sa->previous = before;
+    sa->next = before == NULL ? ike->sas : before->next;
+    if (sa->next == NULL)
+        ike->sas_last = sa;
+    else
+        sa->next->previous = sa;
+    if (before == NULL)
+        ike->sas = sa;
+    else
+        before->next = sa;
+    int err = map_put(&ike->sas_by_id, sa->id, sa);
+    ASSERT(err == 0);
+    err = map_put(&ike->sas_by_spi, sa_spi_ours(sa), sa);
+    ASSERT(err == 0);
+    sa->deadline = (struct deadline){.owner = sa, .at = NANOS_NEVER};
+    sa->owed.at_ns = NANOS_NEVER;
+    if (sa->life == IKE_ESTABLISHED) {
+        ike->stats.established++;
+        hint_enter(sa);
+    }
+    for (struct child *child = sa->children; child != NULL; child = child->sa_next)
+        child_enter(child);
+    sa_touch(sa);
+}
+
 void sa_down(struct sa *sa, enum ike_outcome outcome, nanos now)
 {
     struct ike *ike = sa->ike;
@@ -287,19 +347,7 @@ void sa_down(struct sa *sa, enum ike_outcome outcome, nanos now)
     if (sa->session != NULL)
         session_detach(sa->session, sa, outcome);
     sa->login = login_free(ike, sa->login);
-    deadline_heap_leave(&ike->deadlines, &sa->deadline);
-    (void)map_take(&ike->sas_by_id, sa->id);
-    (void)map_take(&ike->sas_by_spi, sa_spi_ours(sa));
-    if (sa->previous == NULL)
-        ike->sas = sa->next;
-    else
-        sa->previous->next = sa->next;
-    if (sa->next == NULL)
-        ike->sas_last = sa->previous;
-    else
-        sa->next->previous = sa->previous;
-    sa->next = ike->dead;
-    ike->dead = sa;
+    unlink_sa(sa);
 }
 
 void sa_say_delete(struct sa *sa)
@@ -398,13 +446,21 @@ static nanos liveness_at(const struct sa *sa)
     return nanos_after(sa->last_heard_ns, delay);
 }
 
+/* rekey_due - when a rekey by lifetime is due. One that waits for a frozen session is due as soon as
+ * that goes on. */
+static nanos rekey_due(const struct sa *sa)
+{
+    bool waits = sa->session != NULL && sa->session->frozen;
+    return waits ? NANOS_NEVER : sa->rekey_at_ns;
+}
+
 nanos sa_deadline(const struct sa *sa)
 {
     if (sa->life == IKE_DEAD)
         return NANOS_NEVER;
     nanos at = nanos_min(sa->expires_ns, exchange_deadline(sa));
     at = nanos_min(at, login_refusal_at(sa));
-    at = nanos_min(at, nanos_min(sa->rekey_at_ns, sa->unused_at_ns));
+    at = nanos_min(at, nanos_min(rekey_due(sa), sa->unused_at_ns));
     if (sa->session != NULL && sa->session->ending) {
         at = nanos_min(at, sa->session->end_at_ns);
         at = nanos_min(at, sa->detoured ? NANOS_NEVER : sa->session->end_detour_ns);
@@ -412,7 +468,8 @@ nanos sa_deadline(const struct sa *sa)
     } else if (sa->session != NULL) {
         at = nanos_min(at, sa->session->auth_deadline_ns);
     }
-    if (sa->session != NULL && !sa->session->ending && sa->life == IKE_ESTABLISHED) {
+    bool stays = sa->session != NULL && !sa->session->ending && !sa->session->frozen;
+    if (stays && sa->life == IKE_ESTABLISHED) {
         at = nanos_min(at, liveness_at(sa));
         at = nanos_min(at, nanos_min(sa->session->reauth_at_ns, sa->session->yield_at_ns));
     }
@@ -445,7 +502,7 @@ static void tick_lifetimes(struct sa *sa, nanos now)
         intent_owe(sa, &intent);
         return;
     }
-    if (now >= sa->rekey_at_ns) {
+    if (now >= rekey_due(sa)) {
         sa->rekey_at_ns = NANOS_NEVER;
         struct intent intent = {.kind = INTENT_REKEY_IKE};
         if (sa->life == IKE_ESTABLISHED && !intent_pending(sa, INTENT_REKEY_IKE, 0) &&
@@ -457,6 +514,8 @@ static void tick_lifetimes(struct sa *sa, nanos now)
 static void tick_session(struct sa *sa, nanos now)
 {
     struct session *session = sa->session;
+    if (session->frozen)
+        return;
     if (now >= session->yield_at_ns) {
         session_yield(session, now);
         return;

@@ -162,6 +162,13 @@ void sa_say_delete(struct sa *sa);
 
 void sa_free(struct sa *sa); /* after sa_down; for ike.c only */
 
+/* sa_leave - the session is in another process now: the end of the IKE SA and its Child SAs here,
+ * without an event or a word to the peer. The caller takes it out of its session. sa_enter - the
+ * opposite: an IKE SA that no table has, with its Child SAs. The caller has made room for it and for
+ * them. */
+void sa_leave(struct sa *sa, nanos now);
+void sa_enter(struct sa *sa);
+
 /* sa_heir - the established IKE SA that a rekey gave the Child SAs of this one. NULL: this one was
  * not rekeyed. */
 struct sa *sa_heir(const struct sa *sa);

@@ -118,6 +118,27 @@ static void bequeath(const struct session *session)
         child_wait_over(sa);
 }
 
+/* unlink_session - out of the tables, and freed. */
+static void unlink_session(struct session *session)
+{
+    struct ike *ike = session->ike;
+    if (session->established)
+        peer_remove(session);
+    if (session->previous == NULL)
+        ike->sessions = session->next;
+    else
+        session->previous->next = session->next;
+    if (session->next == NULL)
+        ike->sessions_last = session->previous;
+    else
+        session->next->previous = session->previous;
+    (void)map_take(&ike->sessions_by_id, session->id);
+    ike->stats.sessions--;
+    ike_conn_unref(session->conn);
+    free(session->ticket);
+    free(session);
+}
+
 static void session_free(struct session *session, enum ike_outcome outcome)
 {
     struct ike *ike = session->ike;
@@ -135,24 +156,49 @@ static void session_free(struct session *session, enum ike_outcome outcome)
         event->tag = session->end_tag;
     }
     if (session->established) {
-        peer_remove(session);
         struct ike_event *event = event_add(ike, IKE_EV_SESSION_DOWN);
         event->session = session->id;
         event->outcome = outcome;
     }
-    if (session->previous == NULL)
-        ike->sessions = session->next;
-    else
-        session->previous->next = session->next;
+    unlink_session(session);
+}
+
+/* --- a session leaves, or comes --- */
+
+void session_leave(struct session *session, nanos now)
+{
+    held_ticket_forget(session);
+    while (session->sas != NULL) {
+        struct sa *sa = session->sas;
+        session->sas = sa->session_next;
+        sa_leave(sa, now);
+        sa->of = session->id;
+        sa->session = NULL;
+    }
+    unlink_session(session);
+}
+
+void session_enter(struct session *session)
+{
+    struct ike *ike = session->ike;
+    struct session *before = ike->sessions_last;
+    while (before != NULL && before->id > session->id)
+        before = before->previous;
+    session->previous = before;
+    session->next = before == NULL ? ike->sessions : before->next;
     if (session->next == NULL)
-        ike->sessions_last = session->previous;
+        ike->sessions_last = session;
     else
-        session->next->previous = session->previous;
-    (void)map_take(&ike->sessions_by_id, session->id);
-    ike->stats.sessions--;
-    ike_conn_unref(session->conn);
-    free(session->ticket);
-    free(session);
+        session->next->previous = session;
+    if (before == NULL)
+        ike->sessions = session;
+    else
+        before->next = session;
+    int err = map_put(&ike->sessions_by_id, session->id, session);
+    ASSERT(err == 0);
+    ike->stats.sessions++;
+    session->established = true;
+    peer_add(session);
 }
 
 /* end_begin - sets how long the rest of the session may take, and the path for Deletes. */

@@ -64,6 +64,8 @@ struct session {
     nanos new_children_ns;  /* the same */
     nanos moves_ns;         /* the same */
 
+    bool frozen; /* it is to leave this process: session_export.h */
+
     /* ending: session_down() was called */
     bool ending;
     enum ike_outcome end_reason;
@@ -95,6 +97,12 @@ void session_attach(struct session *session, struct sa *sa);
  * freed. */
 void session_detach(struct session *session, struct sa *sa, enum ike_outcome outcome);
 struct session *session_find(const struct ike *ike, ike_session_id id);
+
+/* session_leave - it is in another process now: gone from here, without an event or a word to the peer.
+ * session_enter - the opposite: an established session that no table has. The caller has made room in
+ * sessions_by_id and sessions_by_peer. IKE SAs and Child SAs are the caller's. */
+void session_leave(struct session *session, nanos now);
+void session_enter(struct session *session);
 
 /* session_elder_find - the newest session that a login from `from` probably replaces; 0: none. */
 ike_session_id session_elder_find(const struct session *session, const struct address *from);

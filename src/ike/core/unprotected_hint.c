@@ -115,7 +115,7 @@ static bool stray_lasts(struct sa *sa, nanos now)
 
 void hint_stray(struct ike *ike, const struct endpoint *from, uint32_t spi, nanos now)
 {
-    if (!rate_second(&ike->hints_ns, LOOKS_PER_SECOND, now))
+    if (ike->exported || !rate_second(&ike->hints_ns, LOOKS_PER_SECOND, now))
         return;
     struct sa *sa = any_at(ike, from);
     struct intent intent = {.kind = INTENT_STRAY, .spi_in = spi};

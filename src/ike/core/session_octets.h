@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IKE_SESSION_OCTETS_H
+#define IKE_SESSION_OCTETS_H
+
+/*
+ * A session as octets, between session_export.c and session_import.c:
+ *
+ *      "ikSE" | version | number of the export | session { IKE SA { Child SA } } | SHA-256 of all that
+ *
+ * A change of what a function carries is a new version: EXPORT_VERSION grows, the function asks for
+ * carrier->version, and the octets of the last release stay readable (test/exchange/export_test.c).
+ * The values of the enums that travel are part of the version, too.
+ */
+
+#include "base/carrier.h"
+#include "ike/core/ike_state.h"
+#include "ike/core/intent.h"
+
+#define EXPORT_MAGIC   "ikSE"
+#define EXPORT_VERSION 1
+#define EXPORT_OLDEST  1 /* the version before, once there is one */
+#define EXPORT_DIGEST  32
+
+/* session_carry - all of a session behind the number of the export. `session` of a carrier that reads
+ * is zeroed, except `ike`, and in no table; what it gets is freed by session_carried_free. */
+void session_carry(struct carrier *c, struct session *session);
+void session_carried_free(struct session *session); /* takes NULL */
+
+/* session_octets_most - so many octets are enough for the session. */
+size_t session_octets_most(const struct session *session);
+
+/* export_carries - an outstanding request of this kind leaves with its IKE SA: its response changes
+ * nothing. */
+bool export_carries(enum intent_kind kind);
+
+#endif
