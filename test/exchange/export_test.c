@@ -198,7 +198,7 @@ static void nothing_is_forgotten(void **state)
 
 /* --- at each moment of an exchange --- */
 
-/* at_each_moment - `mover` leaves `wait` after `worker` was told to do something. When it asks itself,
+/* at_moment - `mover` leaves `wait` after `worker` was told to do something. When it asks itself,
  * it leaves when that is over. */
 static bool at_moment(enum ike_command_kind kind, bool worker_b, bool mover_b, nanos wait)
 {

@@ -53,7 +53,7 @@ static int incoming_read(struct ike *ike, struct span octets, struct incoming *i
     return carrier_done(&c);
 }
 
-/* twice - two of the session have the same number or SPI. */
+/* twice_child - two Child SAs of the session have the same number or SPI. */
 static bool twice_child(const struct session *session, const struct child *child)
 {
     unsigned n = 0;
@@ -63,6 +63,7 @@ static bool twice_child(const struct session *session, const struct child *child
     return n > 1;
 }
 
+/* twice_sa - the same of two IKE SAs. */
 static bool twice_sa(const struct session *session, const struct sa *sa)
 {
     unsigned n = 0;
