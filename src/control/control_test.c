@@ -45,6 +45,37 @@ static void vici_example(void **state)
     vici_writer_done(&w);
 }
 
+/* items_are - the items of the value are these, each with a bar behind it. */
+static void items_are(const char *value, const char *want)
+{
+    char text[128] = "";
+    struct tree *node = tree_value("k", span_of(value, strlen(value)));
+    struct tree *items = tree_items(node);
+    for (const struct tree *item = items->first; item != NULL; item = item->next) {
+        assert_true(strlen(text) + strlen((char *)item->value) + 2 <= sizeof(text));
+        strcat(strcat(text, (char *)item->value), "|");
+    }
+    assert_string_equal(text, want);
+    tree_free(items);
+    tree_free(node);
+}
+
+static void items_of_values(void **state)
+{
+    (void)state;
+    items_are("", "");
+    items_are(" , ,", "");
+    items_are("a, b ,c", "a|b|c|");
+    items_are("'ldap://x/cn=CA, o=X', b", "ldap://x/cn=CA, o=X|b|");
+    items_are("a,  \"b,'c\" ,d", "a|b,'c|d|");
+    items_are("'a', 'b'", "a|b|");
+    /* a mark that does not begin an item, or has no other before the comma, is one of its characters */
+    items_are("it's, 'tis, b", "it's|'tis|b|");
+    items_are("'a' b, c'", "'a' b|c'|");
+    items_are("'", "'|");
+    items_are("'', a", "''|a|");
+}
+
 static void vici_hostile(void **state)
 {
     (void)state;
@@ -243,10 +274,11 @@ static void values(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(vici_example),        cmocka_unit_test(vici_hostile),
-        cmocka_unit_test(settings_syntax),     cmocka_unit_test(settings_errors),
-        cmocka_unit_test(settings_all_errors), cmocka_unit_test(settings_include),
-        cmocka_unit_test(settings_many),       cmocka_unit_test(values),
+        cmocka_unit_test(vici_example),     cmocka_unit_test(items_of_values),
+        cmocka_unit_test(vici_hostile),     cmocka_unit_test(settings_syntax),
+        cmocka_unit_test(settings_errors),  cmocka_unit_test(settings_all_errors),
+        cmocka_unit_test(settings_include), cmocka_unit_test(settings_many),
+        cmocka_unit_test(values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,6 +111,16 @@ static bool add_item(struct tree *list, const struct tree *from, const char *sta
     return true;
 }
 
+/* quoted - the length of an item in quotation marks, without these; 0: it is in none. */
+static size_t quoted(const char *text)
+{
+    const char *end = text[0] == '\'' || text[0] == '"' ? strchr(text + 1, text[0]) : NULL;
+    if (end == NULL)
+        return 0;
+    size_t after = 1 + strspn(end + 1, " \t\r\n");
+    return end[after] == ',' || end[after] == '\0' ? (size_t)(end - text - 1) : 0;
+}
+
 struct tree *tree_items(const struct tree *node)
 {
     struct tree *list = tree_new(TREE_LIST, "");
@@ -121,9 +131,15 @@ struct tree *tree_items(const struct tree *node)
     } else if (ok && node != NULL && node->kind == TREE_VALUE) {
         const char *text = (const char *)node->value;
         while (ok && text != NULL) {
-            size_t len = strcspn(text, ",");
-            ok = add_item(list, node, text, len);
-            text = text[len] == ',' ? text + len + 1 : NULL;
+            text += strspn(text, " \t\r\n");
+            size_t inside = quoted(text);
+            if (inside > 0)
+                ok = add_item(list, node, text + 1, inside);
+            else
+                ok = add_item(list, node, text, strcspn(text, ","));
+            text += inside > 0 ? inside + 2 : 0;
+            text += strcspn(text, ",");
+            text = text[0] == ',' ? text + 1 : NULL;
         }
     }
     return ok ? list : tree_free(list);

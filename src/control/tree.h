@@ -41,7 +41,8 @@ const char *tree_text(const struct tree *parent, const char *name);
 const char *tree_text_or(const struct tree *parent, const char *name, const char *otherwise);
 
 /* tree_items - the items of a list, or of a comma separated value, as a new list of values; accepts
- * NULL (an empty list). NULL: no memory. */
+ * NULL (an empty list). An item of a value may be in ' or ", and contain commas then, as with swanctl.
+ * NULL: no memory. */
 struct tree *tree_items(const struct tree *node);
 
 #endif
