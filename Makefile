@@ -34,7 +34,7 @@ bench: deps programs
 
 sim: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) test/sim/sim >/dev/null
-	@SEED=$(SEED) SEEDS=$(SEEDS) FIRST=$(FIRST) TRACE=$(TRACE) $(BUILD)/test/sim/sim $(ARGS)
+	@SEED=$(SEED) SEEDS=$(SEEDS) FIRST=$(FIRST) TRACE=$(TRACE) REPLACE=$(REPLACE) $(BUILD)/test/sim/sim $(ARGS)
 
 explore: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) test/explorer/explorer >/dev/null

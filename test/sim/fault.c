@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "sim/host.h"
 #include "sim/network.h"
+#include "sim/replace.h"
 
 #define BAD_LOSS  200             /* loss per mille: the link is as good as dead */
 #define BAD_SINCE SIM_SECONDS(30) /* time that a path needs to recover */
@@ -369,6 +370,8 @@ static const struct sim_fault faults[] = {
     {"end-session", end_session, NULL, 2, true, 0},
     {"leave", leave, join, 4, false, SIM_SECONDS(20)},
     {"reload", reload, NULL, 4, true, 0},
+    /* not by lot: the seeds keep their runs (REPLACE=) */
+    {"replaced", sim_replace, NULL, 0, true, 0},
 };
 
 #define N_FAULTS (sizeof(faults) / sizeof(faults[0]))

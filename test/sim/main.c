@@ -3,7 +3,8 @@
  * sim                          all named scenarios, then SEEDS random runs from seed FIRST on
  * sim NAME...                  these scenarios; `none`: none, but the random runs
  * environment: SEED=n one random run; SEEDS=n (300); FIRST=n (1); TRACE=1 a line per event;
- * TWICE=1 each run twice, with the same hash
+ * TWICE=1 each run twice, with the same hash; REPLACE=ms: in random runs the IKE core of each host is
+ * replaced that often
  */
 #include <signal.h>
 #include <stdio.h>
@@ -52,6 +53,7 @@ static uint64_t play(struct totals *totals, uint64_t seed, const struct sim_scen
     (void)snprintf(running, sizeof(running), "%s SEED=%llu",
                    scenario != NULL ? scenario->name : "random", (unsigned long long)seed);
     struct sim *sim = sim_new(seed, number("TRACE", 0) != 0);
+    sim->replace = SIM_MS((nanos)number("REPLACE", 0));
     sim_scenario_run(sim, scenario);
     uint64_t hash = sim->hash;
     bool failed = sim->n_violations > 0;
@@ -105,10 +107,11 @@ static void report(const struct totals *t, double took)
            (unsigned long long)c->esp_sealed, (unsigned long long)c->esp_delivered,
            (unsigned long long)c->inner_v6, (unsigned long long)c->esp_refused);
     printf("%llu logins, %llu clones and rekeys, %llu inner addresses of clones, %llu moves, %llu "
-           "crashes, %llu failed allocations\n",
+           "crashes, %llu cores replaced, %llu failed allocations\n",
            (unsigned long long)c->logins, (unsigned long long)c->clones,
            (unsigned long long)c->inner_own, (unsigned long long)c->moves,
-           (unsigned long long)c->crashes, (unsigned long long)c->failed_allocations);
+           (unsigned long long)c->crashes, (unsigned long long)c->replaced,
+           (unsigned long long)c->failed_allocations);
     printf("%llu runs, %llu failed, %llu events in %.1f s: %.0f a second; trace hash %016llx\n",
            (unsigned long long)t->runs, (unsigned long long)t->failed,
            (unsigned long long)t->events, took, (double)t->events / took,

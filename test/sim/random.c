@@ -8,6 +8,7 @@
 #include "sim/fault.h"
 #include "sim/host.h"
 #include "sim/lease.h"
+#include "sim/replace.h"
 #include "sim/scenario.h"
 
 static nanos some_seconds(struct sim *sim, unsigned least, unsigned most)
@@ -181,6 +182,14 @@ static void some_families(struct sim *sim, struct sim_host *host, const struct s
     sim_inner_families(host, v4, v6);
 }
 
+/* replacements - without dice, and not as faults: they excuse no login. */
+static void replacements(struct sim *sim, nanos until)
+{
+    for (unsigned i = 0; i < sim->n_hosts && sim->replace > 0; i++)
+        for (nanos at = sim->replace / (1 + i); at < until; at += sim->replace)
+            sim_at(sim, at, sim_replace, sim_argument(&sim->hosts[i], 0));
+}
+
 void sim_random_play(struct sim *sim)
 {
     unsigned gateways = sim_chance(sim, 200) ? 2 : 1;
@@ -209,6 +218,7 @@ void sim_random_play(struct sim *sim)
     nanos chaos = some_seconds(sim, 20, 90);
     for (uint64_t n = sim_below(sim, 12); n > 0; n--)
         sim_fault_random(sim, chaos);
+    replacements(sim, chaos);
     sim_start(sim);
     sim_run(sim, chaos);
 }

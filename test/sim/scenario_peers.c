@@ -234,6 +234,52 @@ static void many_users(struct sim *sim)
     sim_run(sim, SIM_SECONDS(30));
 }
 
+/* core_replaced - the IKE core of one end is replaced again and again, among rekeys, moves, loss and
+ * links that fail. The other end notices nothing: each user has logged in once. */
+static void core_replaced(struct sim *sim, bool of_gateway)
+{
+    struct sim_host *gateway = sim_gateway(sim, 1), *users[3];
+    gateway->conn->lifetime.rekey_ns = SIM_SECONDS(17);
+    gateway->conn->children[0].lifetime.rekey_ns = SIM_SECONDS(13);
+    for (unsigned i = 0; i < 3; i++) {
+        users[i] = sim_user(sim, 2);
+        users[i]->conn->lifetime.rekey_ns = SIM_SECONDS(19);
+        users[i]->conn->children[0].lifetime.rekey_ns = SIM_SECONDS(11);
+    }
+    (void)sim_nat_before(sim, &users[1]->interfaces[0]);
+    sim_start(sim);
+    sim_until(sim, sim_healed, SIM_SECONDS(10), "not up");
+    for (unsigned i = 0; i < 100; i++) {
+        struct sim_host *host = of_gateway ? gateway : users[i % 3];
+        sim_fault_at(sim, "replaced", 1 + i * SIM_SECONDS(2) + SIM_MS(37) * i, 0, host, 0);
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        nanos at = SIM_SECONDS(20) + i * SIM_SECONDS(45);
+        sim_fault_at(sim, "lossy", at, SIM_SECONDS(5), users[0], 0);
+        sim_fault_at(sim, "rebind", at, 0, users[1], 0);
+        sim_fault_at(sim, "down", at, SIM_SECONDS(10), users[2], 1);
+        sim_fault_at(sim, "clone", at + SIM_SECONDS(30), 0, gateway, 0);
+    }
+    sim_run(sim, SIM_SECONDS(210));
+    sim_until(sim, sim_healed, SIM_SECONDS(60), "not back");
+    unsigned replaced = gateway->replaced;
+    for (unsigned i = 0; i < 3; i++) {
+        sim_expect(sim, users[i]->logins == 1);
+        replaced += users[i]->replaced;
+    }
+    sim_expect(sim, replaced >= 80);
+}
+
+static void gateway_replaced(struct sim *sim)
+{
+    core_replaced(sim, true);
+}
+
+static void users_replaced(struct sim *sim)
+{
+    core_replaced(sim, false);
+}
+
 static const struct sim_scenario scenarios[] = {
     {"without_extension", without_extension},
     {"only_rfc7791", only_rfc7791},
@@ -255,6 +301,8 @@ static const struct sim_scenario scenarios[] = {
     {"liar", liar},
     {"limits", limits},
     {"many_users", many_users},
+    {"gateway_replaced", gateway_replaced},
+    {"users_replaced", users_replaced},
 };
 
 const struct sim_scenario *sim_scenarios_peers(size_t index)

@@ -94,6 +94,7 @@ struct sim_lease {
     struct address addresses[SIM_FAMILIES];
 };
 
+#define SIM_SESSIONS          64 /* of one host that leave together */
 #define SIM_EAP_CONVERSATIONS 64 /* of one host at a time */
 
 struct sim_host {
@@ -129,6 +130,7 @@ struct sim_host {
     nanos traffic_interval; /* of its own packets; 0: silent */
     unsigned logins;        /* sessions that came up */
     unsigned excused;       /* ... of which this many are explained */
+    unsigned replaced;      /* its IKE core, by another one with the same sessions */
 };
 
 /* --- events of the world --- */
@@ -158,7 +160,7 @@ struct sim_checks; /* checker.h */
 struct sim_counts {
     uint64_t events, datagrams, esp_sealed, esp_delivered, esp_refused, esp_rejected, lost,
         replayed, mutated;
-    uint64_t failed_allocations, crashes, logins, clones, moves;
+    uint64_t failed_allocations, crashes, replaced, logins, clones, moves;
     uint64_t inner_v6, inner_own; /* packets delivered over IPv6; leases of clones */
 };
 
@@ -167,6 +169,7 @@ struct sim {
     struct random private_values; /* what libcrypto draws, from private_dice */
     nanos now;
     bool trace, healed;
+    nanos replace; /* random runs: how often the IKE core of each host is replaced; 0: never */
     uint64_t hash;
     struct crypto_provider *crypto;
     unsigned n_hosts, n_nats;
