@@ -69,32 +69,6 @@ static nanos cpu_now(void)
 
 /* --- the two sides --- */
 
-static bool view_session(const void *ike, ike_session_id id, struct ike_session_info *ret_info)
-{
-    return ike_session_get(ike, id, ret_info);
-}
-static bool view_sa(const void *ike, ike_sa_id id, struct ike_sa_info *ret_info)
-{
-    return ike_sa_get(ike, id, ret_info);
-}
-static bool view_line(const void *ike, ike_session_id session, ike_sa_id line,
-                      struct ike_sa_info *ret_info)
-{
-    return ike_line_get(ike, session, line, ret_info);
-}
-static bool view_child(const void *ike, ike_child_id id, struct ike_child_info *ret_info)
-{
-    return ike_child_get(ike, id, ret_info);
-}
-static bool view_sa_next(const void *ike, ike_sa_id after, struct ike_sa_info *ret_info)
-{
-    return ike_sa_next(ike, after, ret_info);
-}
-static bool view_child_next(const void *ike, ike_child_id after, struct ike_child_info *ret_info)
-{
-    return ike_child_next(ike, after, ret_info);
-}
-
 static void side_init(struct side *side, bool gateway)
 {
     *side = (struct side){.dice = gateway ? 1 : 2};
@@ -110,14 +84,7 @@ static void side_init(struct side *side, bool gateway)
     ASSERT(err == 0);
     if (!gateway)
         return;
-    struct path_options view = {.random = &side->random,
-                                .view = {.context = side->ike,
-                                         .session = view_session,
-                                         .sa = view_sa,
-                                         .line = view_line,
-                                         .child = view_child,
-                                         .sa_next = view_sa_next,
-                                         .child_next = view_child_next}};
+    struct path_options view = {.random = &side->random, .view = path_view_of(side->ike)};
     struct pool_config inner = {.name = "pool"};
     side->paths = path_manager_new(&view);
     side->pools = pools_new((const uint8_t[16]){1});

@@ -44,39 +44,7 @@ const char *ikat_error_text(int error)
 
 /* --- beginning and end --- */
 
-static bool view_session(const void *context, ike_session_id id, struct ike_session_info *ret_info)
-{
-    return ike_session_get(((const struct ikat *)context)->ike, id, ret_info);
-}
-
-static bool view_sa(const void *context, ike_sa_id id, struct ike_sa_info *ret_info)
-{
-    return ike_sa_get(((const struct ikat *)context)->ike, id, ret_info);
-}
-
-static bool view_line(const void *context, ike_session_id session, ike_sa_id line,
-                      struct ike_sa_info *ret_info)
-{
-    return ike_line_get(((const struct ikat *)context)->ike, session, line, ret_info);
-}
-
-static bool view_child(const void *context, ike_child_id id, struct ike_child_info *ret_info)
-{
-    return ike_child_get(((const struct ikat *)context)->ike, id, ret_info);
-}
-
-static bool view_sa_next(const void *context, ike_sa_id after, struct ike_sa_info *ret_info)
-{
-    return ike_sa_next(((const struct ikat *)context)->ike, after, ret_info);
-}
-
-static bool view_child_next(const void *context, ike_child_id after,
-                            struct ike_child_info *ret_info)
-{
-    return ike_child_next(((const struct ikat *)context)->ike, after, ret_info);
-}
-
-static bool view_traffic(const void *context, ike_child_id id, nanos *ret_in_ns, nanos *ret_out_ns)
+static bool child_traffic(const void *context, ike_child_id id, nanos *ret_in_ns, nanos *ret_out_ns)
 {
     struct esp_counters counters;
     if (!lib_esp_counters(((const struct ikat *)context)->esp, id, &counters))
@@ -100,17 +68,11 @@ struct ikat *ikat_new(const struct ikat_options *options)
                                             .random = ikat->random,
                                             .allow_loopback =
                                                 options != NULL && options->allow_loopback};
-    const struct path_options path_options = {.random = ikat->random,
-                                              .view = {.context = ikat,
-                                                       .session = view_session,
-                                                       .sa = view_sa,
-                                                       .line = view_line,
-                                                       .child = view_child,
-                                                       .sa_next = view_sa_next,
-                                                       .child_next = view_child_next,
-                                                       .traffic = view_traffic}};
     if (ikat->crypto != NULL)
         ikat->ike = ike_new(&ike_options);
+    const struct path_options path_options = {.random = ikat->random,
+                                              .view = path_view_of(ikat->ike),
+                                              .traffic = {.context = ikat, .child = child_traffic}};
     ikat->paths = path_manager_new(&path_options);
     ikat->pools = pools_new(hash_key);
     ikat->secrets = shared_keys_new();

@@ -89,7 +89,7 @@ static bool view_child_next(const void *context, ike_child_id after,
     return next <= 12 && view_child(context, next, ret_info);
 }
 
-static bool view_traffic(const void *context, ike_child_id id, nanos *ret_in_ns, nanos *ret_out_ns)
+static bool child_traffic(const void *context, ike_child_id id, nanos *ret_in_ns, nanos *ret_out_ns)
 {
     const struct side *side = context;
     *ret_in_ns = side->sa[id - 11].in;
@@ -185,8 +185,8 @@ static struct side *side_new(enum ike_multipath mode)
                                             .line = view_line,
                                             .child = view_child,
                                             .sa_next = view_sa_next,
-                                            .child_next = view_child_next,
-                                            .traffic = view_traffic}};
+                                            .child_next = view_child_next},
+                                   .traffic = {.context = side, .child = child_traffic}};
     side->pm = path_manager_new(&options);
     assert_non_null(side->pm);
     for (unsigned i = 0; i < 2; i++) {

@@ -233,11 +233,11 @@ static nanos ike_heard(const struct vpn *vpn, const struct leg *leg, nanos limit
 
 nanos health_last_heard(const struct vpn *vpn, const struct leg *leg)
 {
-    const struct path_view *view = &vpn->pm->options.view;
+    const struct path_traffic *traffic = &vpn->pm->options.traffic;
     nanos heard = ike_heard(vpn, leg, NANOS_NEVER), in, out;
-    for (unsigned i = 0; view->traffic != NULL && i < vpn->session.n_bearers; i++) {
+    for (unsigned i = 0; traffic->child != NULL && i < vpn->session.n_bearers; i++) {
         const struct bearer *bearer = &vpn->bearers[i];
-        if (bearer->line == leg->line && view->traffic(view->context, bearer->id, &in, &out))
+        if (bearer->line == leg->line && traffic->child(traffic->context, bearer->id, &in, &out))
             heard = in > heard ? in : heard;
     }
     return heard;
@@ -246,12 +246,12 @@ nanos health_last_heard(const struct vpn *vpn, const struct leg *leg)
 /* look - reads the counters of the data plane and of the IKE core. */
 static void look(struct vpn *vpn, struct leg *leg, nanos now)
 {
-    const struct path_view *view = &vpn->pm->options.view;
+    const struct path_traffic *traffic = &vpn->pm->options.traffic;
     nanos heard = ike_heard(vpn, leg, now);
-    for (unsigned i = 0; view->traffic != NULL && i < vpn->session.n_bearers; i++) {
+    for (unsigned i = 0; traffic->child != NULL && i < vpn->session.n_bearers; i++) {
         struct bearer *bearer = &vpn->bearers[i];
         nanos in = 0, out = 0;
-        if (bearer->line != leg->line || !view->traffic(view->context, bearer->id, &in, &out))
+        if (bearer->line != leg->line || !traffic->child(traffic->context, bearer->id, &in, &out))
             continue;
         bearer->in_ns = in;
         bearer->out_ns = out;

@@ -15,9 +15,9 @@ static nanos later(nanos a, nanos b)
 
 nanos idle_since(const struct vpn *vpn, const struct bearer *bearer)
 {
-    const struct path_view *view = &vpn->pm->options.view;
+    const struct path_traffic *traffic = &vpn->pm->options.traffic;
     nanos in_ns = 0, out_ns = 0;
-    if (view->traffic == NULL || !view->traffic(view->context, bearer->id, &in_ns, &out_ns))
+    if (traffic->child == NULL || !traffic->child(traffic->context, bearer->id, &in_ns, &out_ns))
         return bearer->since_ns;
     return later(bearer->since_ns, later(in_ns, out_ns));
 }

@@ -29,25 +29,35 @@
 
 struct path_manager;
 
-/* struct path_view - pure looks at the world, called during path_manager_* calls only. */
+/* struct path_view - what the IKE core knows. The path manager looks during path_manager_* calls only. The functions
+ * answer as the functions ike_session_get, ike_sa_get, ike_line_get, ike_child_get, ike_sa_next, ike_child_next. */
 struct path_view {
     const void *context; /* borrowed, handed to each function */
     bool (*session)(const void *context, ike_session_id id, struct ike_session_info *ret_info);
     bool (*sa)(const void *context, ike_sa_id id, struct ike_sa_info *ret_info);
     bool (*line)(const void *context, ike_session_id session, ike_sa_id line,
-                 struct ike_sa_info *ret_info); /* as ike_line_get */
+                 struct ike_sa_info *ret_info);
     bool (*child)(const void *context, ike_child_id id, struct ike_child_info *ret_info);
-    /* the first one behind `after`; 0: of all */
     bool (*sa_next)(const void *context, ike_sa_id after, struct ike_sa_info *ret_info);
     bool (*child_next)(const void *context, ike_child_id after, struct ike_child_info *ret_info);
-    /* traffic - when the Child SA last got an authentic packet and last sent one; 0: never. NULL:
-     * the data plane cannot tell; then paths are probed as if they were idle. */
-    bool (*traffic)(const void *context, ike_child_id id, nanos *ret_in_ns, nanos *ret_out_ns);
 };
 
+/* path_view_of - the view of an IKE core. Borrows it. */
+struct path_view path_view_of(const struct ike *ike);
+
+/* struct path_traffic - what the data plane knows. `child` tells when the Child SA last got an authentic packet and
+ * last sent one; 0: never. false: there is no such Child SA. NULL: the data plane cannot tell. Then paths are probed
+ * as if they were idle. */
+struct path_traffic {
+    const void *context; /* borrowed */
+    bool (*child)(const void *context, ike_child_id id, nanos *ret_in_ns, nanos *ret_out_ns);
+};
+
+/* struct path_options - `random` is borrowed: jitter of retries. The rest is copied. */
 struct path_options {
-    const struct random *random; /* borrowed: jitter of retries */
-    struct path_view view;       /* copied */
+    const struct random *random;
+    struct path_view view;
+    struct path_traffic traffic;
 };
 
 struct path_manager *path_manager_new(const struct path_options *options); /* NULL: no memory */

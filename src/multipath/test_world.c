@@ -475,7 +475,7 @@ static bool view_child_next(const void *context, ike_child_id after,
     return view_child(context, first, ret_info);
 }
 
-static bool view_traffic(const void *context, ike_child_id id, nanos *ret_in_ns, nanos *ret_out_ns)
+static bool child_traffic(const void *context, ike_child_id id, nanos *ret_in_ns, nanos *ret_out_ns)
 {
     const struct world_sa *sa = sa_of_child(context, id);
     if (sa == NULL)
@@ -633,8 +633,8 @@ void world_start(struct world *world)
                  .line = view_line,
                  .child = view_child,
                  .sa_next = view_sa_next,
-                 .child_next = view_child_next,
-                 .traffic = view_traffic},
+                 .child_next = view_child_next},
+        .traffic = {.context = world, .child = child_traffic},
     };
     world->pm = path_manager_new(&options);
     assert_non_null(world->pm);

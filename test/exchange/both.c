@@ -28,39 +28,7 @@ static bool network(struct world *world, bool to_b, struct ike_datagram *d)
     return passes(world->hook_context, user);
 }
 
-static bool view_session(const void *context, ike_session_id id, struct ike_session_info *ret_info)
-{
-    return ike_session_get(((const struct end *)context)->peer->ike, id, ret_info);
-}
-
-static bool view_sa(const void *context, ike_sa_id id, struct ike_sa_info *ret_info)
-{
-    return ike_sa_get(((const struct end *)context)->peer->ike, id, ret_info);
-}
-
-static bool view_line(const void *context, ike_session_id session, ike_sa_id line,
-                      struct ike_sa_info *ret_info)
-{
-    return ike_line_get(((const struct end *)context)->peer->ike, session, line, ret_info);
-}
-
-static bool view_child(const void *context, ike_child_id id, struct ike_child_info *ret_info)
-{
-    return ike_child_get(((const struct end *)context)->peer->ike, id, ret_info);
-}
-
-static bool view_sa_next(const void *context, ike_sa_id after, struct ike_sa_info *ret_info)
-{
-    return ike_sa_next(((const struct end *)context)->peer->ike, after, ret_info);
-}
-
-static bool view_child_next(const void *context, ike_child_id after,
-                            struct ike_child_info *ret_info)
-{
-    return ike_child_next(((const struct end *)context)->peer->ike, after, ret_info);
-}
-
-static bool view_traffic(const void *context, ike_child_id id, nanos *ret_in_ns, nanos *ret_out_ns)
+static bool child_traffic(const void *context, ike_child_id id, nanos *ret_in_ns, nanos *ret_out_ns)
 {
     const struct end *end = context;
     *ret_in_ns = end->child[id % BOTH_CHILDREN].in;
@@ -261,14 +229,8 @@ struct both *both_new(unsigned n_links, uint64_t seed)
     struct end *ends[2] = {&both->a, &both->b};
     for (int i = 0; i < 2; i++) {
         struct path_options options = {.random = &ends[i]->peer->random,
-                                       .view = {.context = ends[i],
-                                                .session = view_session,
-                                                .sa = view_sa,
-                                                .line = view_line,
-                                                .child = view_child,
-                                                .sa_next = view_sa_next,
-                                                .child_next = view_child_next,
-                                                .traffic = view_traffic}};
+                                       .view = path_view_of(ends[i]->peer->ike),
+                                       .traffic = {.context = ends[i], .child = child_traffic}};
         ends[i]->pm = path_manager_new(&options);
         assert_non_null(ends[i]->pm);
     }

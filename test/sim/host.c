@@ -55,39 +55,7 @@ struct sim_host *sim_host_user(struct sim *sim, const struct ike_id *id)
     return NULL;
 }
 
-static bool view_session(const void *context, ike_session_id id, struct ike_session_info *ret_info)
-{
-    return ike_session_get(((const struct sim_host *)context)->ike, id, ret_info);
-}
-
-static bool view_sa(const void *context, ike_sa_id id, struct ike_sa_info *ret_info)
-{
-    return ike_sa_get(((const struct sim_host *)context)->ike, id, ret_info);
-}
-
-static bool view_line(const void *context, ike_session_id session, ike_sa_id line,
-                      struct ike_sa_info *ret_info)
-{
-    return ike_line_get(((const struct sim_host *)context)->ike, session, line, ret_info);
-}
-
-static bool view_child(const void *context, ike_child_id id, struct ike_child_info *ret_info)
-{
-    return ike_child_get(((const struct sim_host *)context)->ike, id, ret_info);
-}
-
-static bool view_sa_next(const void *context, ike_sa_id after, struct ike_sa_info *ret_info)
-{
-    return ike_sa_next(((const struct sim_host *)context)->ike, after, ret_info);
-}
-
-static bool view_child_next(const void *context, ike_child_id after,
-                            struct ike_child_info *ret_info)
-{
-    return ike_child_next(((const struct sim_host *)context)->ike, after, ret_info);
-}
-
-static bool view_traffic(const void *context, ike_child_id id, nanos *ret_in_ns, nanos *ret_out_ns)
+static bool child_traffic(const void *context, ike_child_id id, nanos *ret_in_ns, nanos *ret_out_ns)
 {
     return sim_plane_seen(((const struct sim_host *)context)->plane, id, ret_in_ns, ret_out_ns);
 }
@@ -108,20 +76,14 @@ static void wish(struct sim_host *host)
 
 void sim_host_start(struct sim_host *host)
 {
-    struct path_options options = {.random = &host->random,
-                                   .view = {.context = host,
-                                            .session = view_session,
-                                            .sa = view_sa,
-                                            .line = view_line,
-                                            .child = view_child,
-                                            .sa_next = view_sa_next,
-                                            .child_next = view_child_next,
-                                            .traffic = view_traffic}};
     ASSERT(!host->running);
     host->running = true;
     host->options.crypto = host->sim->crypto;
     host->options.random = &host->random;
     host->ike = ike_new(&host->options);
+    const struct path_options options = {.random = &host->random,
+                                         .view = path_view_of(host->ike),
+                                         .traffic = {.context = host, .child = child_traffic}};
     host->paths = path_manager_new(&options);
     ASSERT(host->ike != NULL && host->paths != NULL);
     host->plane = sim_plane_new(host);

@@ -30,40 +30,8 @@ static int failed(const char *what)
     return ERR_SYSTEM;
 }
 
-/* --- the view that the path manager has of the cores --- */
-
-static bool view_session(const void *context, ike_session_id id, struct ike_session_info *ret)
-{
-    return ike_session_get(((const struct engine *)context)->ike, id, ret);
-}
-
-static bool view_sa(const void *context, ike_sa_id id, struct ike_sa_info *ret)
-{
-    return ike_sa_get(((const struct engine *)context)->ike, id, ret);
-}
-
-static bool view_line(const void *context, ike_session_id session, ike_sa_id line,
-                      struct ike_sa_info *ret)
-{
-    return ike_line_get(((const struct engine *)context)->ike, session, line, ret);
-}
-
-static bool view_child(const void *context, ike_child_id id, struct ike_child_info *ret)
-{
-    return ike_child_get(((const struct engine *)context)->ike, id, ret);
-}
-
-static bool view_sa_next(const void *context, ike_sa_id after, struct ike_sa_info *ret)
-{
-    return ike_sa_next(((const struct engine *)context)->ike, after, ret);
-}
-
-static bool view_child_next(const void *context, ike_child_id after, struct ike_child_info *ret)
-{
-    return ike_child_next(((const struct engine *)context)->ike, after, ret);
-}
-
-static bool view_traffic(const void *context, ike_child_id id, nanos *ret_in, nanos *ret_out)
+/* child_traffic - what the path manager wants to know of the data plane. */
+static bool child_traffic(const void *context, ike_child_id id, nanos *ret_in, nanos *ret_out)
 {
     struct esp_counters counters;
     if (esp_plane_child_counters(((const struct engine *)context)->plane, id, &counters) != 0)
@@ -94,14 +62,8 @@ static int cores_new(struct engine *e)
     e->ike = ike_new(&ike);
     const struct path_options paths = {
         .random = entropy_random(),
-        .view = {.context = e,
-                 .session = view_session,
-                 .sa = view_sa,
-                 .line = view_line,
-                 .child = view_child,
-                 .sa_next = view_sa_next,
-                 .child_next = view_child_next,
-                 .traffic = view_traffic},
+        .view = path_view_of(e->ike),
+        .traffic = {.context = e, .child = child_traffic},
     };
     e->paths = path_manager_new(&paths);
     uint8_t hash_key[SIPHASH_KEY_LEN];
