@@ -264,19 +264,10 @@ static int include(struct parser *p, const char *pattern, struct tree *section, 
 
 /* --- sections --- */
 
-/* name_key - of a name in a section: a section may have tens of thousands. */
-static uint64_t name_key(const struct tree *parent, const char *name)
-{
-    uint64_t key = 14695981039346656037u ^ (uintptr_t)parent; /* FNV-1a */
-    for (; *name != '\0'; name++)
-        key = (key ^ (uint8_t)*name) * 1099511628211u;
-    return key;
-}
-
 /* find - the node of that name in a section that new_node() has filled; NULL: none. */
 static struct tree *find(const struct parser *p, const struct tree *parent, const char *name)
 {
-    return map_get(&p->settings->names, name_key(parent, name));
+    return name_index_find(&p->settings->names, parent, name);
 }
 
 static struct tree *new_node(struct parser *p, struct tree *parent, enum tree_kind kind,
@@ -284,7 +275,7 @@ static struct tree *new_node(struct parser *p, struct tree *parent, enum tree_ki
 {
     struct tree *node =
         kind == TREE_VALUE ? tree_value(name, (struct span){0}) : tree_new(kind, name);
-    if (node == NULL || map_set(&p->settings->names, name_key(parent, name), node) != 0)
+    if (node == NULL || name_index_add(&p->settings->names, parent, node) != 0)
         return tree_free(node);
     node->file = p->file;
     node->line = p->line;
@@ -552,8 +543,7 @@ static void cannot(struct settings *settings, const char *path, const char *why)
 
 static int finish(struct settings *settings, int err)
 {
-    map_done(&settings->names);
-    settings->names = (struct map){0};
+    name_index_done(&settings->names);
     if (err == 0)
         err = resolve(settings, settings->root, 0);
     if (err == 0)

@@ -8,7 +8,7 @@
  * daemon/config.
  */
 
-#include "base/map.h"
+#include "control/name_index.h"
 #include "control/tree.h"
 
 #define SETTINGS_ERROR_MAX  512
@@ -18,7 +18,7 @@ struct settings {
     struct tree *root; /* owned */
     char **files;      /* owned: names that nodes point to */
     size_t n_files;
-    struct map names; /* while a text is read: a section and a name -> the node in it */
+    struct name_index names;        /* while a text is read */
     char error[SETTINGS_ERROR_MAX]; /* the first error: "file:line: key: why" */
     size_t n_errors;
     char *errors[SETTINGS_ERRORS_MAX]; /* owned: all errors that were found, the first included */
