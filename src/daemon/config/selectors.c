@@ -260,11 +260,11 @@ static bool has_network(const struct ike_conn *conn)
     return found;
 }
 
-static bool has_name(const struct ike_conn *conn)
+bool selectors_remote_name(const struct ike_conn *conn)
 {
     bool found = false;
     for (uint8_t i = 0; i < conn->n_remote_addrs; i++)
-        found |= conn->remote_addrs[i].range.first.family == ADDRESS_NONE;
+        found |= conn->remote_addrs[i].name[0] != '\0';
     return found;
 }
 
@@ -272,14 +272,14 @@ bool selectors_any_peer(const struct ike_conn *conn, const struct ike_child_poli
 {
     if (child->mode != IKE_MODE_TRANSPORT || conn->n_vips > 0)
         return false;
-    return conn->n_remote_addrs == 0 || (has_network(conn) && !has_name(conn));
+    return conn->n_remote_addrs == 0 || (has_network(conn) && !selectors_remote_name(conn));
 }
 
 bool selectors_name_among_networks(const struct ike_conn *conn,
                                    const struct ike_child_policy *child)
 {
     return child->mode == IKE_MODE_TRANSPORT && conn->n_vips == 0 && has_network(conn) &&
-           has_name(conn);
+           selectors_remote_name(conn);
 }
 
 size_t selectors_trapped(const struct ike_conn *conn, const struct ike_child_policy *child)

@@ -27,6 +27,9 @@ bool selectors_whole(const struct ike_ts_list *list, uint8_t family);
  * is none. */
 uint8_t selectors_open_family(const struct ike_conn *conn);
 
+/* selectors_remote_name - remote_addrs has a name that is to be resolved. */
+bool selectors_remote_name(const struct ike_conn *conn);
+
 /* selectors_any_peer - a child between two hosts (transport mode, without inner addresses) of a
  * connection that has %any in remote_addrs, or networks, single addresses among them. Its trap asks
  * for a session with the host to which a packet is sent. */

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "daemon/common/log.h"
+#include "daemon/config/selectors.h"
 #include "daemon/engine/engine_state.h"
 
 /* --- key exchanges --- */
@@ -33,14 +34,6 @@ static void on_key_exchange(void *context, int fd, unsigned events)
 
 /* a name that is unknown may be known a moment later, while the system boots */
 #define RETRY_NS (10 * NANOS_PER_SEC)
-
-static bool has_name(const struct ike_conn *conn)
-{
-    for (size_t i = 0; i < conn->n_remote_addrs; i++)
-        if (conn->remote_addrs[i].name[0] != '\0')
-            return true;
-    return false;
-}
 
 /* next_name - notes the addresses up to the next name of remote_addrs. false: there is no more name. */
 static bool next_name(struct resolving *r)
@@ -195,7 +188,7 @@ static struct resolving *resolving_new(struct engine *e, const struct path_conne
 
 int engine_connect(struct engine *e, const struct path_connect *wish)
 {
-    if (!has_name(wish->conn))
+    if (!selectors_remote_name(wish->conn))
         return path_manager_connect(e->paths, wish, e->now);
     struct resolving *r = resolving_new(e, wish);
     if (r == NULL)
@@ -207,7 +200,7 @@ int engine_connect(struct engine *e, const struct path_connect *wish)
 void engine_names_again(struct engine *e, const char *conn_name)
 {
     struct ike_conn *conn = ike_conn_find(e->ike, conn_name);
-    if (conn == NULL || !has_name(conn))
+    if (conn == NULL || !selectors_remote_name(conn))
         return;
     for (size_t i = 0; i < ENGINE_RESOLVING; i++)
         if (e->resolving[i].job != 0 && e->resolving[i].wish.conn == conn)
