@@ -111,6 +111,22 @@ struct esp_key *esp_key_free(struct esp_key *key)
     return NULL;
 }
 
+struct esp_algorithms esp_key_algorithms(const struct esp_key *key)
+{
+    return (struct esp_algorithms){key->encr->id, key->encr->key_bits,
+                                   key->integ != NULL ? key->integ->id : 0};
+}
+
+struct span esp_key_encr(const struct esp_key *key)
+{
+    return span_of(key->encr_key, (size_t)key->encr->key_len + key->encr->salt_len);
+}
+
+struct span esp_key_integ(const struct esp_key *key)
+{
+    return span_of(key->integ_key, key->integ != NULL ? key->integ->key_len : 0);
+}
+
 size_t esp_iv_len(const struct esp_key *key)
 {
     return key->encr->iv_len;

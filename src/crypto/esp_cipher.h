@@ -30,6 +30,11 @@ struct esp_key *esp_key_new(struct esp_crypto *crypto, const struct esp_algorith
                             struct span encr_key, struct span integ_key);
 struct esp_key *esp_key_free(struct esp_key *key); /* wipes; takes NULL; returns NULL */
 
+/* What the key was made of, for a Child SA that leaves this process; borrowed. */
+struct esp_algorithms esp_key_algorithms(const struct esp_key *key);
+struct span esp_key_encr(const struct esp_key *key);  /* with the salt */
+struct span esp_key_integ(const struct esp_key *key); /* empty with AEAD */
+
 size_t esp_iv_len(const struct esp_key *key);
 size_t esp_icv_len(const struct esp_key *key);
 size_t esp_block_len(const struct esp_key *key); /* text is a multiple of it, and of 4 */
