@@ -24,7 +24,7 @@ struct state {
 static void carry_key(struct carrier *c, struct span *key, uint8_t room[KEY_MOST])
 {
     size_t len = carry_within(c, (uint32_t)key->len, 0, KEY_MOST);
-    if (!carrier_is_reader(c) && len > 0)
+    if (!carrier_is_reader(c) && key->ptr != NULL)
         memcpy(room, key->ptr, len);
     carry_octets(c, room, len);
     *key = span_of(room, len);

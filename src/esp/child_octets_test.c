@@ -103,6 +103,8 @@ static void goes_on(void **state)
         struct esp_child *child = moved(source);
         /* the source has no number left, and takes no packet */
         assert_false(reserve(source, &sequence));
+        atomic_store(&source->exhausted, false); /* as a worker read it before the export */
+        assert_false(reserve(source, &sequence));
         assert_int_equal(verdict(source, late, late_len), ESP_REPLAYED);
         /* what the source has seen is a replay, and what it has not is none */
         assert_int_equal(verdict(child, seen, seen_len), ESP_REPLAYED);
