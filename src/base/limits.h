@@ -54,8 +54,10 @@
  * doubles it. */
 #define LIMIT_AUTH_WAIT_NS      (NANOS_PER_SEC / 4)
 #define LIMIT_AUTH_WAIT_MOST_NS (8 * NANOS_PER_SEC)
-/* Hosts that the traps of one connection with %any have or want a session with, at once */
+/* Hosts with which the traps of one connection with %any have a session, at once; hosts with which they want one and
+ * that have not let this host in. Packets from forged sources can fill the second list, not the first. */
 #define LIMIT_TRAP_HOSTS      256
+#define LIMIT_TRAP_LOGINS     64
 #define LIMIT_IKE_SAS_SESSION 8 /* default of max_ike_sas */
 /* Child SAs of one session, all its IKE SAs together (RFC 7791 section 8) */
 #define LIMIT_CHILD_SAS_SESSION 64

@@ -132,13 +132,35 @@ void path_manager_conn_loaded(struct path_manager *pm, struct ike_conn *conn, na
     manager_settle(pm, now);
 }
 
-static bool hosts_full(const struct path_manager *pm, const char *name)
+/* host_login_drop - a host that has not answered gives its place to another one. */
+static void host_login_drop(struct vpn *vpn)
 {
-    unsigned n = 0;
-    for (const struct vpn *vpn = pm->vpns; vpn != NULL; vpn = vpn->next)
-        n += vpn_end_user(vpn) && vpn->wish.only.family != ADDRESS_NONE &&
-             strcmp(vpn->conn->name, name) == 0;
-    return n >= LIMIT_TRAP_HOSTS;
+    login_cancel(vpn);
+    login_connected(vpn, IKE_TIMEOUT);
+    vpn->wish.phase = WISH_OVER;
+    vpn_touch(vpn);
+}
+
+/* hosts_room - there is room for a session with a further host. Where too many hosts are asked already, the one that
+ * was asked first goes, if nobody wants it kept. */
+static bool hosts_room(const struct path_manager *pm, const char *name)
+{
+    unsigned n_up = 0, n_asked = 0;
+    struct vpn *oldest = NULL; /* the list is by age */
+    for (struct vpn *vpn = pm->vpns; vpn != NULL; vpn = vpn->next) {
+        if (!vpn_end_user(vpn) || vpn->wish.only.family == ADDRESS_NONE ||
+            strcmp(vpn->conn->name, name) != 0)
+            continue;
+        n_up += vpn->session.id != 0;
+        n_asked += vpn->session.id == 0 && vpn->wish.phase != WISH_OVER;
+        if (oldest == NULL && vpn->session.id == 0 && vpn->wish.phase == WISH_ONCE)
+            oldest = vpn;
+    }
+    if (n_up >= LIMIT_TRAP_HOSTS || (n_asked >= LIMIT_TRAP_LOGINS && oldest == NULL))
+        return false;
+    if (n_asked >= LIMIT_TRAP_LOGINS)
+        host_login_drop(oldest);
+    return true;
 }
 
 /* wish_vpn - the vpn of a wish; a new one if there is none. NULL: *ret_error says why. */
@@ -151,7 +173,7 @@ static struct vpn *wish_vpn(struct path_manager *pm, const struct path_connect *
     *ret_fresh = vpn == NULL;
     if (vpn != NULL)
         return vpn;
-    *ret_error = wish->beside && hosts_full(pm, wish->conn->name) ? ERR_FULL : ERR_NO_MEMORY;
+    *ret_error = wish->beside && !hosts_room(pm, wish->conn->name) ? ERR_FULL : ERR_NO_MEMORY;
     if (*ret_error == ERR_NO_MEMORY)
         vpn = vpn_new(pm, wish->conn, IKE_END_USER);
     if (vpn != NULL)

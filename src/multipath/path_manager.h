@@ -102,7 +102,8 @@ struct path_connect {
     uint8_t n_remotes;        /* resolved remote_addrs, preferred first; 0: those of the */
     struct address remotes[POLICY_ADDRESSES]; /* connection that are single addresses */
     bool beside; /* a session to remotes[0] and nowhere else, beside others of the connection: for a
-                    packet to that host. At most LIMIT_TRAP_HOSTS */
+                    packet to that host. At most LIMIT_TRAP_HOSTS; of those that have not answered
+                    LIMIT_TRAP_LOGINS, of which the first that is not kept makes way */
     bool keep; /* stay connected: log in again after the session was lost, and have this child again
                   (start_action = start, dpd_action = restart); keyingtries bounds the rounds of
                   each login */
@@ -113,8 +114,9 @@ struct path_connect {
  * connection has a session, the child is created on each of its paths and CONNECTED comes when the
  * first has it. Wishes for several children before there is one are one login, which asks for the
  * last of them; the others come behind it, and only the last tag is told. ERR_NO_MEMORY; ERR_FULL:
- * LIMIT_TRAP_HOSTS have a session beside it; ERR_INVALID: no remote address; ERR_WRONG_STATE: the
- * configuration of the session has no such child.
+ * LIMIT_TRAP_HOSTS have a session, or LIMIT_TRAP_LOGINS are kept without one, beside it;
+ * ERR_INVALID: no remote address; ERR_WRONG_STATE: the configuration of the session has no such
+ * child.
  */
 int path_manager_connect(struct path_manager *pm, const struct path_connect *wish,
                          nanos now) MUST_USE;

@@ -321,14 +321,37 @@ static void test_limit_of_hosts(void **state)
     struct world *world = world_new(1, 16);
     world_start(world);
     world_link_set(world, 0, false);
-    for (unsigned host = 0; host < LIMIT_TRAP_HOSTS; host++)
+    for (unsigned host = 0; host < LIMIT_TRAP_LOGINS; host++)
         assert_int_equal(connect_to(world, host, true), 0);
-    assert_int_equal(connect_to(world, LIMIT_TRAP_HOSTS, true), ERR_FULL);
+    assert_int_equal(connect_to(world, LIMIT_TRAP_LOGINS, true), ERR_FULL);
     assert_int_equal(connect_to(world, 3, true), 0); /* known */
     world_connect(world, true);
     path_manager_disconnect(world->pm, world->conn->name, world->now);
     world_run(world, MS(20));
-    assert_int_equal(connect_to(world, LIMIT_TRAP_HOSTS, true), 0);
+    assert_int_equal(connect_to(world, LIMIT_TRAP_LOGINS, true), 0);
+    world_free(world);
+}
+
+/* Packets from forged sources ask for many hosts that do not answer: the first of them makes way for the next, but
+ * not for a host that is asked already. */
+static void test_hosts_that_do_not_answer(void **state)
+{
+    (void)state;
+    struct world *world = world_new(1, 16);
+    world->links[0].hole = true;
+    world_start(world);
+    for (unsigned host = 0; host < LIMIT_TRAP_LOGINS; host++)
+        assert_int_equal(connect_to(world, host, false), 0);
+    assert_int_equal(connect_to(world, 0, false), 0);
+    assert_int_equal(world->failed, 0);
+    assert_int_equal(connect_to(world, LIMIT_TRAP_LOGINS, false), 0);
+    assert_int_equal(world->connects, LIMIT_TRAP_LOGINS + 1);
+    assert_int_equal(world->failed, 1);
+    assert_int_equal(connect_to(world, 1, false), 0); /* it is still asked */
+    assert_int_equal(world->connects, LIMIT_TRAP_LOGINS + 1);
+    assert_int_equal(connect_to(world, 0, false), 0); /* it made way */
+    assert_int_equal(world->connects, LIMIT_TRAP_LOGINS + 2);
+    assert_int_equal(world->failed, 2);
     world_free(world);
 }
 
@@ -436,6 +459,7 @@ int main(void)
         cmocka_unit_test(test_names_in_circles),
         cmocka_unit_test(test_hosts_beside_each_other),
         cmocka_unit_test(test_limit_of_hosts),
+        cmocka_unit_test(test_hosts_that_do_not_answer),
         cmocka_unit_test(test_next_address),
         cmocka_unit_test(test_first_address_is_slow),
         cmocka_unit_test(test_resolved_again),

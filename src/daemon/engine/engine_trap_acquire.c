@@ -47,19 +47,25 @@ struct trapped *engine_trapped_of(struct engine *e, const char *conn, const char
     return at;
 }
 
-bool engine_trap_paused(struct engine *e, const struct ike_conn *conn,
-                        const struct ike_child_policy *child, const struct address *to)
+static bool is_paused(const struct engine *e, const char *conn, const char *child,
+                      const struct address *to)
 {
-    struct trapped *at = engine_trapped_of(e, conn->name, child->name, to);
-    if (at->until > e->now)
-        return true;
-    at->until = nanos_after(e->now, TRAP_PAUSE_NS);
+    for (size_t i = 0; i < ENGINE_TRAPPED; i++)
+        if (is_trapped(&e->trapped[i], conn, child, to))
+            return e->trapped[i].until > e->now;
     return false;
 }
 
-bool engine_trap_hurried(struct engine *e)
+bool engine_trap_asks(struct engine *e, const struct ike_conn *conn,
+                      const struct ike_child_policy *child, const struct address *to)
 {
-    return !rate_second(&e->trapped_hosts_ns, TRAP_HOSTS_PER_SECOND, e->now);
+    /* What is refused for the rate leaves no pause behind: the host's next packet may ask. */
+    if (is_paused(e, conn->name, child->name, to) ||
+        (to->family != ADDRESS_NONE &&
+         !rate_second(&e->trapped_hosts_ns, TRAP_HOSTS_PER_SECOND, e->now)))
+        return false;
+    engine_trapped_of(e, conn->name, child->name, to)->until = nanos_after(e->now, TRAP_PAUSE_NS);
+    return true;
 }
 
 struct peer_place {
@@ -77,7 +83,7 @@ static int find_place(void *context, const struct address_range *range)
 /* trap_host - the host with which the packet asks for a session. Where any host may be the peer, it is
  * the destination. false: the destination cannot be a peer. Packets that this host forwards ask for no
  * session, since others could then make it log in anywhere. Replies of this host do ask (a TCP RST to a
- * forged source). TRAP_HOSTS_PER_SECOND and LIMIT_TRAP_HOSTS bound how many logins others cause so. */
+ * forged source). TRAP_HOSTS_PER_SECOND and LIMIT_TRAP_LOGINS bound how many logins others cause so. */
 static bool trap_host(const struct engine *e, const struct ike_conn *conn,
                       const struct ike_child_policy *child, const struct esp_acquire *wanted,
                       struct address *ret_to)
@@ -104,8 +110,7 @@ static void trap_connect(struct engine *e, struct ike_conn *conn,
         return;
     }
     if ((any ? connecting_to(e, conn->name, &to) : engine_conn_connecting(e, conn->name)) ||
-        engine_trap_is_up(e, conn, child->name, &to) || engine_trap_paused(e, conn, child, &to) ||
-        (any && engine_trap_hurried(e)))
+        engine_trap_is_up(e, conn, child->name, &to) || !engine_trap_asks(e, conn, child, &to))
         return;
     struct path_connect wish = {
         .conn = conn,

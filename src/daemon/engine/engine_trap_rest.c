@@ -48,7 +48,7 @@ void engine_trap_rest(struct engine *e, const struct ike_conn *conn,
     const struct ike_packet packet = {wanted->src, wanted->dst, wanted->src_port, wanted->dst_port,
                                       wanted->protocol};
     if (e->rest.tag != 0 || !rest_beside(e, conn, child, &packet, &beside) ||
-        engine_trap_paused(e, conn, child, &packet.dst) || engine_trap_hurried(e))
+        !engine_trap_asks(e, conn, child, &packet.dst))
         return;
     const struct ike_command command = {.kind = IKE_CMD_CREATE_CHILD,
                                         .sa = beside.sa,

@@ -29,12 +29,10 @@ bool engine_trap_is_up(struct engine *e, const struct ike_conn *conn, const char
 struct trapped *engine_trapped_of(struct engine *e, const char *conn, const char *child,
                                   const struct address *to);
 
-/* engine_trap_paused - the trap of `child` asked a moment ago. If not, this call counts as asking. */
-bool engine_trap_paused(struct engine *e, const struct ike_conn *conn,
-                        const struct ike_child_policy *child, const struct address *to);
-
-/* engine_trap_hurried - too many hosts were asked in this second. If not, this call counts. */
-bool engine_trap_hurried(struct engine *e);
+/* engine_trap_asks - the trap of `child` may ask that host now, and this call counts as asking. false: it asked the
+ * host a moment ago, or too many hosts were asked in this second. `to` of family NONE: the one peer that there is. */
+bool engine_trap_asks(struct engine *e, const struct ike_conn *conn,
+                      const struct ike_child_policy *child, const struct address *to) MUST_USE;
 
 /* engine_trap_rest - asks for a further Child SA. Its selectors begin with the packet's (RFC 7296 section 2.9), so
  * that the peer knows which part is wanted. One request at a time. */
