@@ -18,6 +18,11 @@ struct path_manager *path_manager_new(const struct path_options *options)
     return pm;
 }
 
+void path_manager_view_set(struct path_manager *pm, const struct path_view *view)
+{
+    pm->options.view = *view;
+}
+
 struct path_manager *path_manager_free(struct path_manager *pm)
 {
     if (pm == NULL)

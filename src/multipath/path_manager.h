@@ -63,6 +63,10 @@ struct path_options {
 struct path_manager *path_manager_new(const struct path_options *options); /* NULL: no memory */
 struct path_manager *path_manager_free(struct path_manager *pm); /* takes NULL; returns NULL */
 
+/* path_manager_view_set - another IKE core has all sessions now, under the numbers that they had
+ * (ike/session_export.h). */
+void path_manager_view_set(struct path_manager *pm, const struct path_view *view);
+
 /* --- input: the host's links --- */
 
 #define PATH_LINKS          32

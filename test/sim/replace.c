@@ -78,6 +78,8 @@ static void core_begin(struct sim_host *host)
         if (host->interfaces[i].link.up && host->interfaces[i].address.family != ADDRESS_NONE)
             addresses[n++] = host->interfaces[i].address;
     ike_local_addresses_set(host->ike, addresses, n, host->sim->now);
+    const struct path_view view = path_view_of(host->ike);
+    path_manager_view_set(host->paths, &view);
     host->replaced++;
     host->sim->counts.replaced++;
     sim_log(host->sim, host, "REPLACED");
