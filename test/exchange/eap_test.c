@@ -91,6 +91,16 @@ static void method_without_a_key(void **state)
     scenario_end(world);
 }
 
+/* The Identifier of Success is that of the next packet, as some servers of RADIUS have it with SIM. */
+static void success_that_counts_on(void **state)
+{
+    (void)state;
+    struct world *world = eap_world(19);
+    world->b.eap.counts_on = true;
+    scenario_login(world);
+    scenario_end(world);
+}
+
 /* A22: keys that differ, one side without, or too short ones. */
 static void a22_keys_that_differ(void **state)
 {
@@ -526,6 +536,7 @@ int main(void)
         cmocka_unit_test(the_exchange),
         cmocka_unit_test(repeated_by_ike),
         cmocka_unit_test(method_without_a_key),
+        cmocka_unit_test(success_that_counts_on),
         cmocka_unit_test(a22_keys_that_differ),
         cmocka_unit_test(eap_only),
         cmocka_unit_test(a21_eap_only_without_a_key),

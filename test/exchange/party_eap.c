@@ -14,7 +14,7 @@ static struct span packet_of(struct party_eap *eap, uint8_t code)
     uint8_t len = ends ? 4 : 9;
     memset(eap->packet, 0xee, sizeof(eap->packet));
     eap->packet[0] = code;
-    eap->packet[1] = eap->identifier;
+    eap->packet[1] = (uint8_t)(eap->identifier + (code == EAP_SUCCESS && eap->counts_on));
     eap->packet[2] = 0;
     eap->packet[3] = len;
     if (!ends)

@@ -15,6 +15,7 @@ struct party_eap {
     unsigned fail_at;     /* the nth packet that comes fails the method; 0: none */
     unsigned succeed_at;  /* the nth packet that comes succeeds, whatever it is; 0: none */
     unsigned garbage_at;  /* the answer to the nth packet is no EAP packet; 0: none */
+    bool counts_on;       /* authenticator: Success has the next Identifier */
     bool no_key;          /* the method has none */
     bool short_key;       /* 32 octets */
     const char *key;      /* what the key is made of; NULL: the same on both sides */

@@ -94,8 +94,10 @@ int login_eap_again(struct sa *sa)
     return eap_job_emit(sa, (struct span){0});
 }
 
-/* eap_in_order - RFC 3748 section 4: a peer gets Requests, and Success or Failure with the Identifier of
- * the last one; an authenticator gets Responses with the Identifier of its Request. */
+/* eap_in_order - RFC 3748 section 4: a peer gets Requests, and then Success or Failure; an authenticator
+ * gets Responses with the Identifier of its Request. The Identifier of Success and Failure MUST be that of
+ * the last Response, but there are servers of RADIUS whose SIM and AKA count on. It is not compared: SK
+ * protects the packet, and the Message ID says which Response it answers. */
 static bool eap_in_order(const struct sa *sa, const struct wire_eap *wire)
 {
     const struct login_eap *eap = &sa->login->eap;
@@ -103,8 +105,7 @@ static bool eap_in_order(const struct sa *sa, const struct wire_eap *wire)
         return wire->code == EAP_RESPONSE && eap->asked && wire->identifier == eap->identifier;
     if (wire->code == EAP_REQUEST)
         return true;
-    return wire->code == EAP_FAILURE ||
-           (wire->code == EAP_SUCCESS && eap->asked && wire->identifier == eap->identifier);
+    return wire->code == EAP_FAILURE || (wire->code == EAP_SUCCESS && eap->asked);
 }
 
 bool login_eap_identity(const struct sa *sa, struct span packet, struct span *ret_identity)
