@@ -265,6 +265,19 @@ def test_memory_pressure(world):
     assert not gate.established()
 
 
+def test_host_that_only_initiates(world):
+    """--initiator-only: whoever tries to log in hears nothing, and the host itself logs in."""
+    lab = world.lab()
+    gate = world.ikatd(lab, "gw", gateway(), options=("--initiator-only", "-d"))
+    user = world.ikatd(lab, "eu", end_user(), options=("--initiator-only",))
+    assert user.initiate("net", timeout=2)["success"] == "no"
+    assert "event=ike-send" not in gate.log() and not gate.sas()
+    gate.stop()
+    gate.options = ()
+    gate.start()
+    assert user.initiate("net")["success"] == "yes"
+
+
 def test_limits_are_shown(world):
     """`ikat status` names what is nearly used up, and --json everything that has a limit."""
     lab = world.lab()

@@ -255,10 +255,10 @@ static nanos engine_deadline(const struct engine *e)
 }
 
 /* serve_check - a peer that comes before the first connection is loaded gets no response, and tries
- * again. */
+ * again. A host that only initiates never serves. */
 static void serve_check(struct engine *e)
 {
-    if (e->serving || !e->load_ended || ike_conn_at(e->ike, 0) == NULL)
+    if (e->start->initiator_only || e->serving || !e->load_ended || ike_conn_at(e->ike, 0) == NULL)
         return;
     e->serving = true;
     engine_accounting_nas(e, AAA_ACCOUNT_ON);

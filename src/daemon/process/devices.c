@@ -195,6 +195,7 @@ static uint64_t memory_share(void)
 int devices_open(const struct supervisor_options *options, struct engine_start *start)
 {
     start_init(start, options->n_workers);
+    start->initiator_only = options->initiator_only;
     start->memory_most = options->memory_most != 0 ? options->memory_most : memory_share();
     if (manager_socket(options->socket, &start->vici_fd) != 0)
         return failed("the service manager's socket is another one than -s");

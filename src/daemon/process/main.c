@@ -38,6 +38,7 @@ static const char usage[] =
     "  -K  append the keys of all IKE SAs to FILE, for a dissector\n"
     "  -d  log every exchange\n"
     "  --audit-log  append a record of each login, refusal, end and change to this file\n"
+    "  --initiator-only  answer no IKE_SA_INIT request: this host logs in, nobody logs in to it\n"
     "  --memory  most MiB of the engine (three quarters of what there is); near it, it refuses "
     "logins\n"
     "  --check  read the configuration, say what is wrong, and end\n";
@@ -46,6 +47,7 @@ enum {
     OPTION_CHECK = 256,
     OPTION_MEMORY,
     OPTION_AUDIT,
+    OPTION_INITIATOR,
     OPTION_HELP,
     OPTION_VERSION,
     OPTION_HANDED
@@ -62,6 +64,7 @@ static const struct option long_options[] = {
     {"keylog", required_argument, NULL, 'K'},
     {"memory", required_argument, NULL, OPTION_MEMORY},
     {"audit-log", required_argument, NULL, OPTION_AUDIT},
+    {"initiator-only", no_argument, NULL, OPTION_INITIATOR},
     {"debug", no_argument, NULL, 'd'},
     {"check", no_argument, NULL, OPTION_CHECK},
     {"help", no_argument, NULL, OPTION_HELP},
@@ -177,6 +180,8 @@ int main(int argc, char **argv)
             sound = sound && number_parse(optarg, 1, MEMORY_MIB, &memory);
         else if (c == OPTION_AUDIT)
             options.audit = optarg;
+        else if (c == OPTION_INITIATOR)
+            options.initiator_only = true;
         else if (c == 'K')
             options.keylog = optarg;
         else if (c == 'd')

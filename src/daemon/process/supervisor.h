@@ -54,6 +54,7 @@ struct supervisor_options {
     unsigned n_workers;
     uint64_t memory_most; /* octets that the engine may use; 0: three quarters of the memory */
     uint16_t mtu;         /* of the TUN device; 0: TUN_MTU, or less if a link is narrower */
+    bool initiator_only;  /* IKE_SA_INIT requests get no answer */
     bool debug;
 };
 
@@ -68,6 +69,7 @@ struct engine_start {
     uint16_t tun_mtu;   /* that it was made with */
     bool tun_uso;
     uint64_t memory_most; /* octets; 0: not known */
+    bool initiator_only;  /* IKE_SA_INIT requests get no answer */
     bool filtered;        /* packets in the clear are dropped where IPsec protects */
     int ike4_fd, ike6_fd; /* port 500 */
     int udp4_fds[LIMIT_WORKERS], udp6_fds[LIMIT_WORKERS]; /* port 4500 */
