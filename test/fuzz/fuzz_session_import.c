@@ -23,7 +23,7 @@ static size_t changed(const uint8_t *data, size_t size, uint8_t *out)
     size_t len = sizeof(export_v1);
     memcpy(out, export_v1, len);
     for (size_t i = 0; i + 2 < size; i += 3) {
-        size_t at = (data[i] << 8 | data[i + 1]) % (sizeof(export_v1) - DIGEST);
+        size_t at = (size_t)(data[i] << 8 | data[i + 1]) % (sizeof(export_v1) - DIGEST);
         if (data[i] >= 0xf0)
             len = at + DIGEST;
         else
