@@ -107,7 +107,8 @@ bool beside_answered(struct vpn *successor, const struct path *path, nanos now)
 {
     if (successor->replace.elder == NULL || successor->replace.phase != REPLACES_KNOCK)
         return false;
-    if (path->login.later) /* the elder has not asked there yet */
+    /* The elder has not asked there yet. Without MOBIKE it could not go there. */
+    if (path->login.later && successor->replace.elder->session.mobike)
         wanted_turn(successor->replace.elder, &path->remote);
     login_cancel(successor); /* before it authenticates */
     successor->replace.phase = REPLACES_LOST;

@@ -414,6 +414,28 @@ static void test_first_address_is_slow(void **state)
     world_free(world);
 }
 
+/* The address of the session falls silent for a moment, and a further address of the Gateway answers the knock. Without
+ * MOBIKE the session cannot move there: its path stays where it is, and works again. */
+static void test_knock_answered_elsewhere(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 10; i++) {
+        struct world *world = world_new(1, 30 + i);
+        const struct address first = {.family = ADDRESS_V4, .octets = {192, 0, 2, 1}};
+        world->peer_mobike = world->peer_clones = false;
+        remotes_are(world, &first, &elsewhere);
+        world_start(world);
+        world_connect(world, true);
+        world_until(world, connected, SECONDS(5));
+        world_until(world, world_all_up, SECONDS(5));
+        world->dead_remote = first;
+        world_run(world, SECONDS(2) + MS(250) * i);
+        world->dead_remote = (struct address){0};
+        world_until(world, world_all_up, SECONDS(30));
+        world_free(world);
+    }
+}
+
 /* A name has another address after a round that failed. An answer without one changes nothing, nor
  * does one that comes when there is a session. */
 static void test_resolved_again(void **state)
@@ -462,6 +484,7 @@ int main(void)
         cmocka_unit_test(test_hosts_that_do_not_answer),
         cmocka_unit_test(test_next_address),
         cmocka_unit_test(test_first_address_is_slow),
+        cmocka_unit_test(test_knock_answered_elsewhere),
         cmocka_unit_test(test_resolved_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
