@@ -141,25 +141,40 @@ static void host_login_drop(struct vpn *vpn)
     vpn_touch(vpn);
 }
 
-/* hosts_room - there is room for a session with a further host. Where too many hosts are asked already, the one that
- * was asked first goes, if nobody wants it kept. */
+/* host_answered - the host has answered the IKE_SA_INIT request of its login. */
+static bool host_answered(const struct vpn *vpn)
+{
+    for (unsigned i = 0; i < vpn->n_paths; i++)
+        if (vpn->paths[i].login.tag != 0 && vpn->paths[i].login.sa != 0)
+            return true;
+    return false;
+}
+
+/* hosts_room - makes room for a session with a further host. Of the hosts that are asked, one that nobody wants kept
+ * makes way: the first that says nothing, else the first whose login goes on. false: there is no room. */
 static bool hosts_room(const struct path_manager *pm, const char *name)
 {
     unsigned n_up = 0, n_asked = 0;
-    struct vpn *oldest = NULL; /* the list is by age */
+    struct vpn *silent = NULL, *slow = NULL; /* the list is by age */
     for (struct vpn *vpn = pm->vpns; vpn != NULL; vpn = vpn->next) {
-        if (!vpn_end_user(vpn) || vpn->wish.only.family == ADDRESS_NONE ||
+        /* a login that takes the place of a session with the same host is no further host */
+        if (!vpn_end_user(vpn) || vpn->wish.only.family == ADDRESS_NONE || vpn_hidden(vpn) ||
             strcmp(vpn->conn->name, name) != 0)
             continue;
         n_up += vpn->session.id != 0;
         n_asked += vpn->session.id == 0 && vpn->wish.phase != WISH_OVER;
-        if (oldest == NULL && vpn->session.id == 0 && vpn->wish.phase == WISH_ONCE)
-            oldest = vpn;
+        if (vpn->session.id != 0 || vpn->wish.phase != WISH_ONCE)
+            continue;
+        struct vpn **first = host_answered(vpn) ? &slow : &silent;
+        if (*first == NULL)
+            *first = vpn;
     }
-    if (n_up >= LIMIT_TRAP_HOSTS || (n_asked >= LIMIT_TRAP_LOGINS && oldest == NULL))
+    if (n_asked < LIMIT_TRAP_LOGINS && n_up + n_asked < LIMIT_TRAP_HOSTS)
+        return true;
+    struct vpn *leaves = silent != NULL ? silent : slow;
+    if (n_up >= LIMIT_TRAP_HOSTS || leaves == NULL)
         return false;
-    if (n_asked >= LIMIT_TRAP_LOGINS)
-        host_login_drop(oldest);
+    host_login_drop(leaves);
     return true;
 }
 

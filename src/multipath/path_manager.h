@@ -107,7 +107,7 @@ struct path_connect {
     struct address remotes[POLICY_ADDRESSES]; /* connection that are single addresses */
     bool beside; /* a session to remotes[0] and nowhere else, beside others of the connection: for a
                     packet to that host. At most LIMIT_TRAP_HOSTS; of those that have not answered
-                    LIMIT_TRAP_LOGINS, of which the first that is not kept makes way */
+                    LIMIT_TRAP_LOGINS: beyond them the first one makes way */
     bool keep; /* stay connected: log in again after the session was lost, and have this child again
                   (start_action = start, dpd_action = restart); keyingtries bounds the rounds of
                   each login */

@@ -370,6 +370,26 @@ static void remotes_are(struct world *world, const struct address *first,
     remotes[1].range = (struct address_range){*second, *second};
 }
 
+/* A host whose login goes on keeps its place: of the hosts that say nothing the first one makes way. */
+static void test_host_that_answers_slowly(void **state)
+{
+    (void)state;
+    struct world *world = world_new(1, 16);
+    world->links[0].rtt = MS(2000);
+    world_start(world);
+    assert_int_equal(connect_to(world, 0, false), 0);
+    world_run(world, MS(2100));
+    for (unsigned host = 1; host <= LIMIT_TRAP_LOGINS; host++)
+        assert_int_equal(connect_to(world, host, false), 0);
+    assert_int_equal(world->failed, 1);
+    unsigned connects = world->connects;
+    assert_int_equal(connect_to(world, 0, false), 0);
+    assert_int_equal(world->connects, connects);
+    assert_int_equal(connect_to(world, 1, false), 0);
+    assert_int_equal(world->connects, connects + 1);
+    world_free(world);
+}
+
 /* The first address of the list does not answer, or no route leads there: the login goes on with the
  * next one, and the session has its paths to that one alone. */
 static void test_next_address(void **state)
@@ -482,6 +502,7 @@ int main(void)
         cmocka_unit_test(test_hosts_beside_each_other),
         cmocka_unit_test(test_limit_of_hosts),
         cmocka_unit_test(test_hosts_that_do_not_answer),
+        cmocka_unit_test(test_host_that_answers_slowly),
         cmocka_unit_test(test_next_address),
         cmocka_unit_test(test_first_address_is_slow),
         cmocka_unit_test(test_knock_answered_elsewhere),

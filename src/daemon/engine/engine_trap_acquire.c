@@ -24,43 +24,40 @@ static bool connecting_to(const struct engine *e, const char *conn, const struct
     return false;
 }
 
-static bool is_trapped(const struct trapped *t, const char *conn, const char *child,
-                       const struct address *to)
+/* trapped_find - the entry of that trap and host; NULL: none. */
+static struct trapped *trapped_find(struct engine *e, const char *conn, const char *child,
+                                    const struct address *to)
 {
-    return strcmp(t->conn, conn) == 0 && strcmp(t->child, child) == 0 && address_equal(&t->to, to);
+    for (size_t i = 0; i < ENGINE_TRAPPED; i++) {
+        struct trapped *t = &e->trapped[i];
+        if (strcmp(t->conn, conn) == 0 && strcmp(t->child, child) == 0 && address_equal(&t->to, to))
+            return t;
+    }
+    return NULL;
 }
 
 struct trapped *engine_trapped_of(struct engine *e, const char *conn, const char *child,
                                   const struct address *to)
 {
-    struct trapped *at = &e->trapped[0];
-    for (size_t i = 0; i < ENGINE_TRAPPED; i++) {
-        struct trapped *t = &e->trapped[i];
-        if (is_trapped(t, conn, child, to))
-            return t;
-        if (t->until < at->until)
-            at = t;
-    }
+    struct trapped *at = trapped_find(e, conn, child, to);
+    if (at != NULL)
+        return at;
+    at = &e->trapped[0];
+    for (size_t i = 1; i < ENGINE_TRAPPED; i++)
+        if (e->trapped[i].until < at->until)
+            at = &e->trapped[i];
     *at = (struct trapped){.to = *to};
     (void)snprintf(at->conn, sizeof(at->conn), "%s", conn);
     (void)snprintf(at->child, sizeof(at->child), "%s", child);
     return at;
 }
 
-static bool is_paused(const struct engine *e, const char *conn, const char *child,
-                      const struct address *to)
-{
-    for (size_t i = 0; i < ENGINE_TRAPPED; i++)
-        if (is_trapped(&e->trapped[i], conn, child, to))
-            return e->trapped[i].until > e->now;
-    return false;
-}
-
 bool engine_trap_asks(struct engine *e, const struct ike_conn *conn,
                       const struct ike_child_policy *child, const struct address *to)
 {
     /* What is refused for the rate leaves no pause behind: the host's next packet may ask. */
-    if (is_paused(e, conn->name, child->name, to) ||
+    const struct trapped *last = trapped_find(e, conn->name, child->name, to);
+    if ((last != NULL && last->until > e->now) ||
         (to->family != ADDRESS_NONE &&
          !rate_second(&e->trapped_hosts_ns, TRAP_HOSTS_PER_SECOND, e->now)))
         return false;

@@ -34,8 +34,9 @@ struct trapped *engine_trapped_of(struct engine *e, const char *conn, const char
 bool engine_trap_asks(struct engine *e, const struct ike_conn *conn,
                       const struct ike_child_policy *child, const struct address *to) MUST_USE;
 
-/* engine_trap_rest - asks for a further Child SA. Its selectors begin with the packet's (RFC 7296 section 2.9), so
- * that the peer knows which part is wanted. One request at a time. */
+/* engine_trap_rest - the peer agreed to a part of the trap, and the packet is of the rest: a further Child SA is asked
+ * for. The first selectors of the request are those of the packet (RFC 7296 section 2.9), so that the peer knows which
+ * part is wanted. One request at a time. */
 void engine_trap_rest(struct engine *e, const struct ike_conn *conn,
                       const struct ike_child_policy *child, const struct esp_acquire *wanted);
 
