@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keys that have no effect beside another one, and limits of one connection that cannot all be reached. */
+/* Two kinds of findings: keys that another key of the same section leaves without effect, and limits of a connection
+ * that contradict each other. */
 #include <string.h>
 #include <strings.h>
 
@@ -28,7 +29,6 @@ static const struct needs conn_needs[] = {
     {"mesh", "first", "mobike", "yes", NO},
     {"reduced", "off", "mobike", "yes", NO},
     {"gateway_clones", NO, "mobike", "yes", NO},
-    {"paths", "", "mobike", "yes", NO},
     {"multipath", "failover", "clone", "both", "off"},
     {"inner", "shared", "clone", "both", "off"},
     {"mesh", "first", "clone", "both", "off"},
@@ -69,7 +69,7 @@ static const struct needs local_needs[] = {
     {"aaa_id", "", "auth", "pubkey", "psk pubkey"},
 };
 
-/* among - whether the text is one of the words. An empty list has the empty text only. */
+/* among - whether `text` is one of the words, whatever its case. "" is a list of one word: the empty one. */
 static bool among(const char *words, const char *text)
 {
     size_t length = strlen(text);
@@ -140,7 +140,9 @@ static void find_idle_paths(struct findings *findings, const struct tree *conn)
     const struct tree *paths = config_key(conn, "paths");
     const struct tree *multipath = config_key(conn, "multipath");
     unsigned n = paths_count(conn, &any_number);
-    if (spreads(conn) && !any_number && n < 2 && config_role(conn) == CONFIG_END_USER)
+    bool one_each = strcasecmp(config_text(conn, "mesh", "first"), "first") == 0;
+    if (spreads(conn) && !any_number && (n == 0 || (n == 1 && one_each)) &&
+        config_role(conn) == CONFIG_END_USER)
         findings_add(findings, "no-effect", findings_where(multipath, where),
                      n == 0 ? "has no effect without paths: there is one VPN"
                             : "has no effect with one path");

@@ -141,7 +141,11 @@ static void keys_without_effect(void **state)
 #define REMOTE(keys)       "r {\nremote {\n" keys "}\n}\n"
     static const struct row rows[] = {
         {USER_WITH("multipath = balance\nmobike = yes\n"), ""},
-        {USER_WITH("multipath = balance\nmobike = no\n"), "no-effect no-effect"},
+        {USER_WITH("multipath = balance\nmobike = no\n"), "no-effect"},
+        {USER_WITH("mobike = no\n"), ""}, /* paths choose the interface of a login all the same */
+        {CONNS(USER("u", "multipath = balance\nmesh = full\n"
+                         "paths {\n p {\n interface = lo\n}\n}\n")) SECRET,
+         ""},
         {USER_WITH("multipath = failover\nclone = off\n"), ""},
         {USER_WITH("multipath = aggregate\nclone = off\n"), "no-effect"},
         {USER_WITH("keep_old_notify = 41000\nclone = OFF\n"), "no-effect"},
