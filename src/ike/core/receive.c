@@ -211,7 +211,7 @@ void receive_datagram(struct ike *ike, const struct ike_path *path, struct span 
     bool response = ike_header_response(&outer.header);
     if (outer.header.version >> 4 != 2) {
         /* RFC 7296 section 2.5: a higher major version is answered, IKEv1 is not spoken to */
-        if (outer.header.version >> 4 > 2 && !response)
+        if (outer.header.version >> 4 > 2 && !response && (ike->serving || outer.header.spi_r != 0))
             send_clear_notify(ike, path, &outer.header, N_INVALID_MAJOR_VERSION, (struct span){0},
                               now);
         return;
@@ -224,7 +224,7 @@ void receive_datagram(struct ike *ike, const struct ike_path *path, struct span 
         invalid(ike, NULL);
         /* section 2.5: refused in the open only where nothing else is possible */
         if (fault == WIRE_UNKNOWN_CRITICAL && begins_ike_sa(&outer.header) && !response &&
-            outer.header.spi_r == 0)
+            outer.header.spi_r == 0 && ike->serving)
             send_clear_notify(ike, path, &outer.header, N_UNSUPPORTED_CRITICAL_PAYLOAD,
                               span_of(&critical, 1), now);
         return;
