@@ -56,6 +56,10 @@ def test_case(runs, peer, role, case):
     assert not record["error"], record["error"]
 
 
+def test_daily_cases_exist():
+    assert {name for _, _, name in listed(nightly=False)} == set(DAILY)
+
+
 def test_table(runs):
     """docs/interop.md says what was seen."""
     for one in runs.values():
