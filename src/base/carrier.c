@@ -80,12 +80,12 @@ uint32_t carry_within(struct carrier *c, uint32_t value, uint32_t least, uint32_
 {
     if (c->w == NULL)
         value = most <= UINT8_MAX ? read_u8(&c->r) : read_u32(&c->r);
-    carrier_check(c, value >= least && value <= most && !reader_failed(&c->r));
-    if (c->error != 0)
-        return 0;
-    if (c->w != NULL && most <= UINT8_MAX)
+    carrier_check(c, value >= least && value <= most && (c->w != NULL || !reader_failed(&c->r)));
+    if (c->w == NULL)
+        return c->error == 0 ? value : 0;
+    if (c->error == 0 && most <= UINT8_MAX)
         write_u8(c->w, (uint8_t)value);
-    else if (c->w != NULL)
+    else if (c->error == 0)
         write_u32(c->w, value);
     return value;
 }
@@ -152,7 +152,7 @@ void carry_address(struct carrier *c, struct address *address)
     address->family = carry_u8(c, address->family);
     carrier_check(c, address->family == ADDRESS_NONE || address->family == ADDRESS_V4 ||
                          address->family == ADDRESS_V6);
-    if (c->error != 0)
+    if (c->w == NULL && c->error != 0)
         address->family = ADDRESS_NONE;
     carry_octets(c, address->octets, address_len(address));
 }

@@ -17,8 +17,9 @@
  *
  * So the two directions cannot differ in order or width. A carrier that reads trusts nothing: a value
  * out of its bounds fails, failure is sticky, and all later steps return 0 or leave what they fill as
- * it is. Act only after carrier_done(). A carrier that writes octets with keys writes to memory that
- * its owner wipes.
+ * it is. Act only after carrier_done(). A carrier that writes fails in the same way, and never changes
+ * the object: each step returns the value that it was given. Where the octets have keys, their owner
+ * wipes them.
  *
  * Moments travel as their distance from `now`: the clock of the other process is another one.
  */

@@ -166,6 +166,20 @@ static void no_room(void **state)
     }
 }
 
+/* An object whose export fails is one that lives on. */
+static void failed_writer_changes_nothing(void **state)
+{
+    (void)state;
+    uint8_t octets[256];
+    struct thing thing = a_thing(), same = a_thing();
+    struct writer w = writer_of(octets, sizeof(octets));
+    struct carrier c = carrier_writes(&w, 1, SOURCE_NOW);
+    carrier_fail(&c, ERR_NOT_FOUND);
+    carry_thing(&c, &thing);
+    assert_int_equal(carrier_done(&c), ERR_NOT_FOUND);
+    assert_memory_equal(&thing, &same, sizeof(thing));
+}
+
 static void first_error_stays(void **state)
 {
     (void)state;
@@ -180,7 +194,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_directions),   cmocka_unit_test(cut),
         cmocka_unit_test(out_of_bounds),     cmocka_unit_test(no_room),
-        cmocka_unit_test(first_error_stays),
+        cmocka_unit_test(first_error_stays), cmocka_unit_test(failed_writer_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
