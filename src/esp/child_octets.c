@@ -179,6 +179,19 @@ int esp_child_export(struct esp_child *child, struct writer *w, nanos now)
 
 /* --- import --- */
 
+/* limits_renew - a limit is told when a packet crosses it, and the source may have left before anybody read the news. A
+ * hard limit that was reached stays reached. A soft one is crossed again by the next packet. */
+static void limits_renew(struct esp_child *child, const struct state *state)
+{
+    uint64_t octets = state->counts[ESP_COUNT_OCTETS_OUT];
+    if (octets >= child->hard_octets || state->sent >= child->hard_packets)
+        atomic_store(&child->exhausted, true);
+    if (octets >= child->soft_octets)
+        child->soft_octets = octets + 1;
+    if (state->sent >= child->soft_packets)
+        child->soft_packets = state->sent + 1;
+}
+
 static int child_make(struct esp_crypto *crypto, const struct state *state,
                       struct esp_child **ret_child)
 {
@@ -190,13 +203,14 @@ static int child_make(struct esp_crypto *crypto, const struct state *state,
         esp_child_free(child);
         return ERR_INVALID;
     }
-    /* esp_child_new() asks for a rekey earlier than at the hard limit; this one said when */
+    /* The limit at which the source asked for a rekey; esp_child_new() would choose another one. */
     child->soft_packets = state->config.soft_packets;
     child->replay->top = state->top;
     memcpy(child->replay->words, state->words, state->n_words * sizeof(state->words[0]));
     atomic_store(&child->sent, state->sent);
     for (unsigned i = 0; i < ESP_COUNT_ALL; i++)
         atomic_store(&child->counts[i], state->counts[i]);
+    limits_renew(child, state);
     *ret_child = child;
     return 0;
 }

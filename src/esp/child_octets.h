@@ -8,7 +8,9 @@
  *
  * Export takes all sequence numbers that are left. A worker that still has the Child SA gets none any
  * more, so the importer can begin with the next one: no number comes twice, and none is left out. The
- * replay window closes here in the same way.
+ * replay window closes here in the same way. There is no way back: the IKE core's section
+ * (ike/session_export.h) is exported first, since that one may have to wait. Afterwards the core no longer knows the
+ * Child SA, and what a worker says of it, such as a hard limit, sends no Delete to the peer.
  */
 
 #include "base/carrier.h"

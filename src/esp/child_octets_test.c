@@ -6,22 +6,13 @@
 #include <stdlib.h>
 
 #include "base/unit_test.h"
+#include "esp/child_test_util.h"
 #include "esp/packet_test_util.h"
 
 #define NOW  (1000 * NANOS_PER_SEC)
 #define ROOM 8192
 
 static struct esp_crypto *crypto;
-static const uint8_t key_octets[128] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
-static const uint8_t cbc_iv[16] = {0xaa, 0xbb};
-
-static struct esp_ts_list any_of(const char *range)
-{
-    struct esp_ts_list list = {.n = 1, .ts = {{.end_port = UINT16_MAX}}};
-    assert_true(range_parse(range, &list.ts[0].range));
-    return list;
-}
-
 static struct esp_child *child_new(bool cbc, bool esn)
 {
     struct esp_child *child;
@@ -141,6 +132,29 @@ static void exhausted(void **state)
     esp_child_free(child);
 }
 
+/* The same of octets. A soft limit that was reached is told once more, with the next packet. */
+static void limits_of_octets(void **state)
+{
+    (void)state;
+    struct esp_child *source = child_new(false, true), *child;
+    uint64_t sequence;
+    bool soft;
+    source->soft_octets = 1000;
+    source->hard_octets = 2000;
+    atomic_store(&source->counts[ESP_COUNT_OCTETS_OUT], 1500);
+    atomic_store(&source->sent, source->soft_packets + 3);
+    child = moved(source);
+    assert_int_equal(child->soft_octets, 1501);
+    assert_true(esp_child_reserve(child, 1, &sequence, &soft) && soft);
+    assert_true(esp_child_reserve(child, 1, &sequence, &soft) && !soft);
+    esp_child_free(source);
+    atomic_store(&child->counts[ESP_COUNT_OCTETS_OUT], 2000);
+    source = moved(child);
+    assert_false(reserve(source, &sequence));
+    esp_child_free(child);
+    esp_child_free(source);
+}
+
 /* worker - takes numbers as long as there are any; returns the last one. */
 static void *worker(void *argument)
 {
@@ -219,9 +233,9 @@ static void no_room(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(goes_on),        cmocka_unit_test(exhausted),
-        cmocka_unit_test(under_a_worker), cmocka_unit_test(cut_or_changed),
-        cmocka_unit_test(no_room),
+        cmocka_unit_test(goes_on),          cmocka_unit_test(exhausted),
+        cmocka_unit_test(limits_of_octets), cmocka_unit_test(under_a_worker),
+        cmocka_unit_test(cut_or_changed),   cmocka_unit_test(no_room),
     };
     crypto = esp_crypto_new();
     int failed = crypto == NULL ? 1 : cmocka_run_group_tests(tests, NULL, NULL);

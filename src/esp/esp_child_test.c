@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/unit_test.h"
+#include "esp/child_test_util.h"
 #include "esp/ecn.h"
 #include "esp/packet_test_util.h"
 #include "esp/selector.h"
@@ -21,16 +22,6 @@ static const struct algorithm algorithms[] = {
 };
 
 static struct esp_crypto *crypto;
-static const uint8_t key_octets[128] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
-static const uint8_t cbc_iv[16] = {0xaa, 0xbb};
-
-static struct esp_ts_list any_of(const char *range)
-{
-    struct esp_ts_list list = {.n = 1, .ts = {{.end_port = UINT16_MAX}}};
-    assert_true(range_parse(range, &list.ts[0].range));
-    return list;
-}
-
 static struct esp_child_config config_of(const struct algorithm *a, bool esn)
 {
     return (struct esp_child_config){
