@@ -16,9 +16,13 @@
  * repeat a nonce, and two windows would differ. That includes unprotected answers: once a session left,
  * a message or ESP with an SPI that nothing has here is not answered. Octets are imported once.
  *
- * Requests of the peer are answered until the session leaves, frozen or not. Each response is kept for
- * a repeated request (RFC 7296 section 2.1) and leaves with the session. A request that comes later
- * gets no response from the source, so the peer repeats it, and the importer answers.
+ * The source answers requests of the peer until the session leaves. The last response leaves with the session, for a
+ * repeated request (RFC 7296 section 2.1). The source does not answer a request that comes later: the peer repeats it,
+ * and the importer answers.
+ *
+ * A login that is under way may be meant to take the place of a session. Whoever exports sessions waits for the end of
+ * such logins, or ends them, and lets no other begin. Otherwise both processes would have a session with the same inner
+ * address.
  */
 
 #include "ike/ike.h"
@@ -43,8 +47,9 @@ void ike_session_thaw(struct ike *ike, ike_session_id id, nanos now);
 /*
  * ike_session_export - takes the frozen session out of this process, without a word to the peer and
  * without an event. ERR_AGAIN: an exchange or a job is under way, or events and datagrams wait to be
- * pulled. ERR_NOT_FOUND; ERR_WRONG_STATE: it is not frozen, or it is ending; ERR_FULL: it has more than
- * an importer takes; ERR_NO_MEMORY; ERR_CRYPTO. After an error the session is as it was.
+ * pulled. ERR_NOT_FOUND: there is no such session; or its connection, or a child of it, is not loaded any
+ * more, and no importer would take it; ERR_WRONG_STATE: it is not frozen, or it is ending; ERR_FULL: it has
+ * more than an importer takes; ERR_NO_MEMORY; ERR_CRYPTO. After an error the session is as it was.
  */
 int ike_session_export(struct ike *ike, ike_session_id id, struct ike_exported *ret_exported,
                        nanos now) MUST_USE;

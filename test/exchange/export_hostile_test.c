@@ -167,6 +167,32 @@ static void another_configuration(void **state)
     world_free(world);
 }
 
+/* A session whose connection, or the child of one of its Child SAs, is not loaded any more would find no importer: it
+ * stays, and works. */
+static void not_loaded_at_the_source(void **state)
+{
+    (void)state;
+    struct world *world = scenario_up(346);
+    struct ike *ike = world->b.ike;
+    ike_session_id id = scenario_session(&world->b).id;
+    struct ike_exported exported;
+    struct ike_conn *conn = party_conn(true);
+    strcpy(conn->children[0].name, "other");
+    world_drain(world);
+    assert_int_equal(ike_session_freeze(ike, id, world->now), 0);
+    assert_int_equal(ike_conn_add(ike, conn), 0);
+    assert_int_equal(ike_session_export(ike, id, &exported, world->now), ERR_NOT_FOUND);
+    assert_int_equal(ike_conn_remove(ike, "office"), 0);
+    assert_int_equal(ike_session_export(ike, id, &exported, world->now), ERR_NOT_FOUND);
+    assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_PROBE, world_sa(&world->a, 0)), IKE_OK);
+    assert_int_equal(ike_conn_add(ike, world->conn_b), 0);
+    world_drain(world);
+    assert_int_equal(ike_session_export(ike, id, &exported, world->now), 0);
+    ike_exported_done(&exported);
+    ike_conn_unref(conn);
+    world_free(world);
+}
+
 /* The same octets live once in a process, even when their session has ended there: its nonces would
  * begin anew. */
 static void imported_twice(void **state)
@@ -280,10 +306,15 @@ static void new_numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cut_or_changed),  cmocka_unit_test(made_up),
-        cmocka_unit_test(another_version), cmocka_unit_test(another_configuration),
-        cmocka_unit_test(imported_twice),  cmocka_unit_test(number_in_use),
-        cmocka_unit_test(new_numbers),     cmocka_unit_test(older_octets),
+        cmocka_unit_test(cut_or_changed),
+        cmocka_unit_test(made_up),
+        cmocka_unit_test(another_version),
+        cmocka_unit_test(another_configuration),
+        cmocka_unit_test(not_loaded_at_the_source),
+        cmocka_unit_test(imported_twice),
+        cmocka_unit_test(number_in_use),
+        cmocka_unit_test(new_numbers),
+        cmocka_unit_test(older_octets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

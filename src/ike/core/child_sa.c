@@ -355,6 +355,10 @@ void child_rekey(struct child *child)
         return;
     if (intent_pending(child->sa, INTENT_REKEY_CHILD, child->id))
         return;
+    if (child->sa->session->frozen) { /* it is due at once, here or where the session goes on */
+        child->rekey_at_ns = nanos_min(child->rekey_at_ns, child->sa->ike->now);
+        return;
+    }
     /* A full queue is no loss: the hard lifetime or the next volume limit asks again. */
     (void)!intent_add(child->sa, &intent);
 }

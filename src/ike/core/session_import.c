@@ -73,13 +73,37 @@ static bool twice_sa(const struct session *session, const struct sa *sa)
     return n > 1 || (sa->inner != NULL && sa->inner->owner == session->id);
 }
 
-/* heir_fits - what replaced an IKE SA is gone, or is another one of the session. */
-static bool heir_fits(const struct session *session, const struct sa *sa)
+static bool has_sa(const struct session *session, ike_sa_id id)
 {
-    const struct sa *heir = session->sas;
-    while (heir != NULL && heir->id != sa->replaced_by)
-        heir = heir->session_next;
-    return heir != NULL || sa_find(session->ike, sa->replaced_by) == NULL;
+    const struct sa *sa = session->sas;
+    while (sa != NULL && sa->id != id)
+        sa = sa->session_next;
+    return sa != NULL;
+}
+
+static bool has_child(const struct session *session, ike_child_id id)
+{
+    for (const struct sa *sa = session->sas; sa != NULL; sa = sa->session_next)
+        for (const struct child *child = sa->children; child != NULL; child = child->sa_next)
+            if (child->id == id)
+                return true;
+    return false;
+}
+
+/* strangers_forget - a number that names no IKE SA or Child SA of the session names one that is gone. Here the same
+ * number could be that of another session's, now or later. */
+static void strangers_forget(struct session *session)
+{
+    for (struct sa *sa = session->sas; sa != NULL; sa = sa->session_next) {
+        if (!has_sa(session, sa->replaced_by))
+            sa->replaced_by = 0;
+        for (struct child *child = sa->children; child != NULL; child = child->sa_next) {
+            if (!has_child(session, child->replaces))
+                child->replaces = 0;
+            if (!has_child(session, child->replaced_by))
+                child->replaced_by = 0;
+        }
+    }
 }
 
 static uint32_t later(uint32_t a, uint32_t b)
@@ -114,9 +138,10 @@ static int incoming_check(struct incoming *in)
         return ERR_WRONG_STATE;
     in->last_session = session->id;
     for (const struct sa *sa = session->sas; sa != NULL; sa = sa->session_next) {
-        if (twice_sa(session, sa) || !heir_fits(session, sa))
+        if (twice_sa(session, sa))
             return ERR_INVALID;
-        if (sa_find(ike, sa->id) != NULL || map_get(&ike->sas_by_spi, sa_spi_ours(sa)) != NULL)
+        if (sa_find(ike, sa->id) != NULL || map_get(&ike->sas_by_spi, sa_spi_ours(sa)) != NULL ||
+            (sa->inner != NULL && session_find(ike, sa->inner->owner) != NULL))
             return ERR_WRONG_STATE;
         in->last_sa = later(in->last_sa, later(sa->id, sa->parent));
         in->last_sa = later(in->last_sa, later(sa->line, sa->replaced_by));
@@ -172,6 +197,7 @@ static void incoming_enter(struct ike *ike, const struct incoming *in)
 {
     int err = map_put(&ike->imported, in->number, ike);
     ASSERT(err == 0);
+    strangers_forget(in->session);
     session_enter(in->session);
     for (struct sa *sa = in->session->sas; sa != NULL; sa = sa->session_next)
         sa_enter(sa);
@@ -185,7 +211,7 @@ int ike_session_import(struct ike *ike, struct span octets, ike_session_id *ret_
 {
     struct incoming in = {0};
     ike->now = now;
-    if (ike->stats.sessions >= LIMIT_SESSIONS || ike->imported.n >= LIMIT_SESSIONS)
+    if (ike->stats.sessions >= LIMIT_SESSIONS)
         return ERR_FULL;
     int err = digest_fits(ike, octets);
     if (err == 0)

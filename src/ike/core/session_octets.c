@@ -82,7 +82,7 @@ static void carry_config(struct carrier *c, struct ike_config *config)
     carrier_check(c, domain_list_sound(&config->domains));
 }
 
-/* carry_room - zeroed memory for an object that is read. NULL: the carrier has failed. */
+/* carry_room - allocates a zeroed object for a carrier that reads. NULL: the carrier has failed, at the latest here. */
 static void *carry_room(struct carrier *c, size_t size)
 {
     void *room = c->error == 0 ? calloc(1, size) : NULL;
@@ -101,23 +101,26 @@ static void carry_ts(struct carrier *c, struct ike_ts *ts)
     carry_range(c, &ts->range);
 }
 
-/* carry_policy - by its name in the connection of the session. */
+/* carry_policy - by its name in the connection that is loaded: a session whose child is not loaded any more has no
+ * importer, and stays. */
 static void carry_policy(struct carrier *c, const struct session *session, struct child *child)
 {
     char name[LIMIT_NAME] = "";
     if (!carrier_is_reader(c))
         (void)snprintf(name, sizeof(name), "%s", child->policy->name);
     carry_text(c, name, sizeof(name));
-    if (!carrier_is_reader(c) || c->error != 0)
-        return;
-    const struct ike_conn *conn = session->conn;
-    for (uint8_t i = 0; i < conn->n_children && child->policy == NULL; i++)
+    const struct ike_conn *conn =
+        c->error == 0 ? ike_conn_find(session->ike, session->conn->name) : NULL;
+    const struct ike_child_policy *policy = NULL;
+    for (uint8_t i = 0; conn != NULL && i < conn->n_children && policy == NULL; i++)
         if (strcmp(conn->children[i].name, name) == 0)
-            child->policy = &conn->children[i];
-    if (child->policy == NULL)
+            policy = &conn->children[i];
+    if (policy == NULL)
         carrier_fail(c, ERR_NOT_FOUND);
-    else
-        child->conn = ike_conn_ref(session->conn);
+    if (!carrier_is_reader(c) || policy == NULL)
+        return;
+    child->policy = policy;
+    child->conn = ike_conn_ref(session->conn);
 }
 
 static void child_fields(struct carrier *c, struct sa *sa, struct child *child)
@@ -374,19 +377,17 @@ static void carry_sas(struct carrier *c, struct session *session)
 
 /* --- session --- */
 
-/* carry_conn - by its name: the other process has the configuration already. */
+/* carry_conn - by its name: both processes have it loaded. */
 static void carry_conn(struct carrier *c, struct session *session)
 {
     char name[LIMIT_NAME] = "";
     if (!carrier_is_reader(c))
         (void)snprintf(name, sizeof(name), "%s", session->conn->name);
     carry_text(c, name, sizeof(name));
-    if (!carrier_is_reader(c) || c->error != 0)
-        return;
-    struct ike_conn *conn = ike_conn_find(session->ike, name);
+    struct ike_conn *conn = c->error == 0 ? ike_conn_find(session->ike, name) : NULL;
     if (conn == NULL)
         carrier_fail(c, ERR_NOT_FOUND);
-    else
+    else if (carrier_is_reader(c))
         session->conn = ike_conn_ref(conn);
 }
 

@@ -5,7 +5,9 @@
 /*
  * A session as octets, between session_export.c and session_import.c:
  *
- *      "ikSE" | version | number of the export | session { IKE SA { Child SA } } | SHA-256 of all that
+ *      "ikSE", version, number of the export, session { IKE SAs { Child SAs } }, SHA-256
+ *
+ * The digest covers all octets in front of it. The number is drawn at random for each export.
  *
  * A change of what a function carries is a new version: EXPORT_VERSION grows, the function asks for
  * carrier->version, and the octets of the last release stay readable (test/exchange/export_test.c).
@@ -21,8 +23,9 @@
 #define EXPORT_OLDEST  1 /* the version before, once there is one */
 #define EXPORT_DIGEST  32
 
-/* session_carry - all of a session behind the number of the export. `session` of a carrier that reads
- * is zeroed, except `ike`, and in no table; what it gets is freed by session_carried_free. */
+/* session_carry - carries the session, its IKE SAs and its Child SAs. A carrier that reads fills a `session` whose
+ * members are zero, except `ike`; the session, its IKE SAs and its Child SAs stay out of all tables.
+ * session_carried_free frees them. */
 void session_carry(struct carrier *c, struct session *session);
 void session_carried_free(struct session *session); /* takes NULL */
 
