@@ -357,6 +357,21 @@ static void unknown_spi_of_many(void **state)
 
 /* --- before the configuration --- */
 
+/* two_that_are_refused - the request with a major version of tomorrow, and with a critical payload that nobody knows.
+ * Returns how many answers there are. */
+static unsigned two_that_are_refused(struct world *world, struct ike_datagram request)
+{
+    unsigned before = n_answers;
+    uint8_t *next_payload = &request.octets[16], *version = &request.octets[17];
+    *version = 0x30;
+    to_b(world, &request);
+    *version = IKE_VERSION;
+    *next_payload = 200;
+    request.octets[IKE_HEADER_LEN + 1] |= 0x80;
+    to_b(world, &request);
+    return n_answers - before;
+}
+
 /* A peer whose Gateway restarts hears nothing, and is in when the configuration is there. */
 static void not_served_yet(void **state)
 {
@@ -370,11 +385,13 @@ static void not_served_yet(void **state)
     uint64_t tag = world_post(&world->a, connect);
     world_run(world, 5 * NANOS_PER_SEC);
     assert_int_equal(n_answers, 0);
+    assert_int_equal(two_that_are_refused(world, taken), 0);
     assert_null(world_done(&world->a, tag));
     assert_int_equal(ike_conn_add(world->b.ike, world->conn_b), 0);
     world_run(world, NANOS_PER_SEC);
     assert_int_equal(n_answers, 0);
     ike_serve(world->b.ike);
+    assert_int_equal(two_that_are_refused(world, taken), 2);
     world_run(world, 20 * NANOS_PER_SEC);
     assert_non_null(world_done(&world->a, tag));
     assert_int_equal(world_done(&world->a, tag)->outcome, IKE_OK);
