@@ -49,8 +49,8 @@ struct esp_job {
     uint8_t *packet;     /* ESP header, already written when sealing */
     const uint8_t *text; /* sealing: the plain text; packet + header + IV if it is in place */
     size_t text_len;
-    uint64_t sequence; /* sealing: all 64 bits are the explicit IV of AEAD; the upper half goes into
-                          the ICV with ESN */
+    /* sealing: all 64 bits are the explicit IV of AEAD; the upper half goes into the ICV with ESN */
+    uint64_t sequence;
     bool esn;
 };
 

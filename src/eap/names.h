@@ -18,8 +18,8 @@
 
 /* struct eap_reauth - the keys of a full authentication (RFC 4187 section 5.1). */
 struct eap_reauth {
-    uint32_t
-        counter; /* the lowest one that may come next; 16 bits on the wire. 0: there are no keys */
+    /* the lowest one that may come next; 16 bits on the wire. 0: there are no keys */
+    uint32_t counter;
     uint8_t key[32]; /* MK, 20 octets; of AKA': K_re */
     uint8_t k_encr[16];
     uint8_t k_aut[32]; /* 16 octets; of AKA': 32 */

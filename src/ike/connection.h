@@ -110,16 +110,16 @@ enum ike_auth_method { IKE_AUTH_PSK, IKE_AUTH_PUBKEY, IKE_AUTH_EAP };
 struct ike_auth_policy {
     enum ike_auth_method method;
     uint32_t credentials; /* opaque, the daemon's; 0: none */
-    struct ike_id
-        id; /* local: own identity (type 0: the outer address); remote: what the peer must be */
+    /* local: own identity (type 0: the outer address); remote: what the peer must be */
+    struct ike_id id;
     char *id_pattern; /* remote: text with wildcards as configured; empty: %any; POLICY_TEXT */
     /* the EAP identity. local: ours; empty: `id`. remote: a pattern; empty: IDi stands for it;
      * "%any": any that is asked for. POLICY_TEXT */
     char *eap_id;
-    bool
-        eap_says; /* remote: EAP proves the identity that the peer says at first, not a name in its place */
-    uint8_t
-        eap_type; /* remote: the only EAP method that is taken; 0: one of several, or a server's choice */
+    /* remote: EAP proves the identity that the peer says at first, not a name in its place */
+    bool eap_says;
+    /* remote: the only EAP method that is taken; 0: one of several, or a server's choice */
+    uint8_t eap_type;
     /* local: what the server of the EAP method must be; type 0: the identity of the Gateway */
     struct ike_id *aaa_id;
 };

@@ -147,8 +147,8 @@ enum ike_outcome {
     IKE_ADDRESS_FAILURE,   /* INTERNAL_ADDRESS_FAILURE, FAILED_CP_REQUIRED */
     IKE_NO_ADDITIONAL_SAS, /* final until an SA of the session goes */
     IKE_TEMPORARY_FAILURE, /* the peer asked to retry later, and bounded retries are used up */
-    IKE_CLONE_UNSUPPORTED, /* the peer did a plain rekey, or announced no dialect: never ask again
-                              in this session */
+    /* the peer did a plain rekey, or announced no dialect: never ask again in this session */
+    IKE_CLONE_UNSUPPORTED,
     IKE_UNACCEPTABLE_ADDRESSES, /* RFC 4555 section 3.5 */
     IKE_UNEXPECTED_NAT,         /* RFC 4555 section 3.9 */
     IKE_ROUTABILITY_FAILED,     /* wrong COOKIE2: the IKE SA is closed (RFC 4555 section 3.7) */
@@ -169,76 +169,96 @@ const char *ike_outcome_name(
 
 /* --- commands: what policy or a person wants --- */
 
+/* enum ike_command_kind - which members of struct ike_command each kind reads, beside `kind` and `tag`:
+ *
+ * CONNECT         conn, path, child, packet: a login on that path, for a new session
+ *                 alone, clone, redirected_from, replaces, give_up_ns
+ * CANCEL          tag of a CONNECT that is not complete: ends it without a word to the peer
+ * CREATE_CHILD    sa, child, packet, if_missing
+ * REKEY_IKE       sa
+ * REKEY_CHILD     child_id
+ * CLONE           sa, unused_old. COMMAND_DONE names the new IKE SA
+ * MOVE            sa, path, path_test, retry_ns, give_up_ns: UPDATE_SA_ADDRESSES
+ * CREATE_MOVED    sa, path, child, packet: one exchange creates and moves (draft B.5, D-08). The peer must have
+ *                 announced the Vendor ID. A Gateway may do so with reduced = gateway, to an address that the
+ *                 peer announced, without a NAT
+ * PROBE           sa, retry_ns, give_up_ns: an empty INFORMATIONAL on its path (RFC 7296 section 2.4).
+ *                 COMMAND_DONE has the round-trip time
+ * PATH_TEST       sa, path, retry_ns, give_up_ns: the same over another path (RFC 4555 section 3.10). The IKE SA
+ *                 stays where it is
+ * DELETE_IKE      sa, force, reason
+ * DELETE_CHILD    child_id, force
+ * DELETE_SESSION  session, force, reason: all its IKE SAs. It is done when the last one is gone
+ * REDIRECT        session, gateway: a Gateway sends the End User there (RFC 5685 section 5). ERR_WRONG_STATE: the
+ *                 peer did not announce that it can be redirected
+ * END_TICKETS     session: what was granted to it has changed. Its tickets no longer count, and a login under way
+ *                 by one of them is refused
+ * REAUTH          session, lifetime_ns: a new login is wanted now. End User: IKE_EV_REAUTH. Gateway: asks the End
+ *                 User for it (RFC 4478)
+ */
 enum ike_command_kind {
-    IKE_CMD_CONNECT, /* conn, path, child (name; empty: first; with `alone`: none) -> new session */
-    IKE_CMD_CANCEL, /* tag: of a CONNECT that is not through yet; ends it without a word to the peer
-                     */
-    IKE_CMD_CREATE_CHILD, /* sa, child */
-    IKE_CMD_REKEY_IKE,    /* sa */
-    IKE_CMD_REKEY_CHILD,  /* child_id */
-    /* sa: clone it; the result names the new IKE SA. unused_old: code 1 of KEEP_OLD_IKE_SA, a
-     * rekey that also tells the peer how long the old IKE SA may stay. A peer without that code
-     * gets a plain rekey */
+    IKE_CMD_CONNECT,
+    IKE_CMD_CANCEL,
+    IKE_CMD_CREATE_CHILD,
+    IKE_CMD_REKEY_IKE,
+    IKE_CMD_REKEY_CHILD,
     IKE_CMD_CLONE,
-    IKE_CMD_MOVE, /* sa, path: check the path (path_test), then UPDATE_SA_ADDRESSES */
-    /* sa, path, child: one exchange creates and moves (draft B.5, D-08). The peer must have
-     * announced the Vendor ID. A Gateway may do so with reduced = gateway, to an address that
-     * the peer announced, without a NAT */
+    IKE_CMD_MOVE,
     IKE_CMD_CREATE_MOVED,
-    IKE_CMD_PROBE, /* sa: an empty INFORMATIONAL on its path (RFC 7296 section 2.4); the result has
-                      the round-trip time */
-    IKE_CMD_PATH_TEST,  /* sa, path: the same over another path, MOBIKE section 3.10; does not move
-                           the SA */
-    IKE_CMD_DELETE_IKE, /* sa */
-    IKE_CMD_DELETE_CHILD,   /* child_id */
-    IKE_CMD_DELETE_SESSION, /* session: all its IKE SAs; done when the last one is gone */
-    IKE_CMD_REDIRECT, /* session, gateway: the End User is to go there (RFC 5685 section 5). By a
-                         Gateway; ERR_WRONG_STATE: the peer did not announce that it can */
-    IKE_CMD_END_TICKETS, /* session: what was granted to it has changed. No ticket of it counts any more,
-                            and a login under way by one is refused */
-    IKE_CMD_REAUTH, /* session: a new login is wanted now. End User: IKE_EV_REAUTH; Gateway: asks
-                       the End User for it (RFC 4478) */
+    IKE_CMD_PROBE,
+    IKE_CMD_PATH_TEST,
+    IKE_CMD_DELETE_IKE,
+    IKE_CMD_DELETE_CHILD,
+    IKE_CMD_DELETE_SESSION,
+    IKE_CMD_REDIRECT,
+    IKE_CMD_END_TICKETS,
+    IKE_CMD_REAUTH,
 };
 
+/* struct ike_command - pointers are borrowed during the call.
+ * tag: the caller's. It comes back in IKE_EV_COMMAND_DONE.
+ * child: its name. CONNECT: empty or NULL is the first child of the connection.
+ * packet: for which the Child SA is wanted.
+ * path_test: a path test comes before the change (B.4, M9).
+ * unused_old: code 1 of KEEP_OLD_IKE_SA, a rekey that also tells the peer how long the old IKE SA may stay. A peer
+ *     without that code gets a plain rekey.
+ * if_missing: ends with IKE_CANCELLED if the peer creates the Child SA before the request is sent.
+ * alone: the IKE SA only, without a Child SA (RFC 6023). Fails with a peer that does not announce it.
+ * clone: more than one path is wanted, so a clone may come with the login (draft B.5). Then its IKE_EV_SA_UP comes
+ *     before COMMAND_DONE.
+ * redirected_from: the Gateway that sent us here. Family NONE: none.
+ * replaces: reauthenticates beside this session, which stays. 0: none. The same inner addresses are asked for. The
+ *     caller deletes the old IKE SAs once the new ones carry its traffic.
+ * force: ends at once, without a response of the peer.
+ * reason: of an end with `force`. 0: IKE_CANCELLED. The path manager gives up a silent peer with IKE_TIMEOUT, which
+ *     session tickets outlive.
+ * retry_ns: the constant interval of retransmission. 0: the endpoint's back-off.
+ * lifetime_ns: of a Gateway: the authentication is valid for that long from now on, whatever was said before. The End
+ *     User is told so, and no ticket counts any more. 0: a login is wanted now.
+ * give_up_ns: total time. 0: the endpoint's. With a total time, a PROBE or PATH_TEST without a response does not end
+ *     the IKE SA: the caller decides. */
 struct ike_command {
     enum ike_command_kind kind;
-    uint64_t tag; /* comes back in IKE_EV_COMMAND_DONE; the caller's */
+    uint64_t tag;
     ike_sa_id sa;
     ike_child_id child_id;
     ike_session_id session;
-    const char *conn;         /* borrowed during the call */
-    const char *child;        /* borrowed during the call; NULL: by rule above */
-    struct ike_packet packet; /* CONNECT, CREATE_*: for which the Child SA is wanted */
+    const char *conn;
+    const char *child;
+    struct ike_packet packet;
     struct ike_path path;
-    bool path_test;  /* MOVE: first a path test without a change (B.4, M9) */
-    bool unused_old; /* CLONE */
-    /* CREATE_CHILD: ends with IKE_CANCELLED if the peer creates the Child SA before the request
-     * is sent */
+    bool path_test;
+    bool unused_old;
     bool if_missing;
-    bool
-        alone; /* CONNECT: the IKE SA only, without a Child SA (RFC 6023); fails with a peer that does
-                   not announce it */
-    /* CONNECT: more than one path is wanted, so a clone may come with the login (draft B.5).
-     * Then its IKE_EV_SA_UP comes before COMMAND_DONE */
+    bool alone;
     bool clone;
-    struct ike_gateway gateway;     /* REDIRECT */
-    struct address redirected_from; /* CONNECT: the Gateway that sent us here; family NONE: none */
-    /* CONNECT: reauthenticates beside this session, which stays (0: none). The same inner
-     * addresses are asked for. The caller deletes the old IKE SAs once the new ones carry its
-     * traffic */
+    struct ike_gateway gateway;
+    struct address redirected_from;
     ike_session_id replaces;
-    bool force; /* DELETE_*: ends at once, without a response of the peer */
-    /* DELETE_IKE, DELETE_SESSION with `force`: why it ends; 0: IKE_CANCELLED. The path manager gives up
-     * a silent peer with IKE_TIMEOUT, which session tickets outlive */
+    bool force;
     enum ike_outcome reason;
-    nanos retry_ns; /* PROBE, PATH_TEST, MOVE: interval of retransmission, constant; 0: the
-                                endpoint's back-off */
-    nanos
-        lifetime_ns; /* REAUTH of a Gateway: the authentication holds so long from now on, whatever
-                          it held before, the End User is told so, and no ticket counts any more;
-                          0: a login is wanted now */
-    /* PROBE, PATH_TEST, MOVE, CONNECT: total time; 0: the endpoint's. With a total time, a PROBE
-     * or PATH_TEST without a response does not end the IKE SA: the caller decides */
+    nanos retry_ns;
+    nanos lifetime_ns;
     nanos give_up_ns;
 };
 
@@ -251,22 +271,23 @@ int ike_command(struct ike *ike, const struct ike_command *command, nanos now) M
 
 enum ike_event_kind {
     /* jobs: answered by ike_complete with `job` */
-    IKE_EV_AUTH_SIGN,     /* auth: compute our AUTH */
-    IKE_EV_AUTH_VERIFY,   /* auth: check the peer's AUTH */
-    IKE_EV_PPK,           /* ppk: mix a PPK into the keys of the IKE SA */
-    IKE_EV_EAP,           /* eap: the next step of an EAP conversation */
-    IKE_EV_KE,            /* ke: a step of a key exchange; any thread may */
-    IKE_EV_LEASE,         /* lease: inner addresses for a session */
-    IKE_EV_TICKET_SEAL,   /* ticket: a ticket of the session (RFC 5723) */
-    IKE_EV_TICKET_OPEN,   /* ticket: what a ticket says, and SKEYSEED */
-    IKE_EV_TICKET_USE,    /* ticket: it counts, and from now on it does not */
-    IKE_EV_CHILD_INSTALL, /* install: both directions; `outbound_now` false: receive only until
-                             IKE_EV_CHILD_SWITCH */
+    IKE_EV_AUTH_SIGN,   /* auth: compute our AUTH */
+    IKE_EV_AUTH_VERIFY, /* auth: check the peer's AUTH */
+    IKE_EV_PPK,         /* ppk: mix a PPK into the keys of the IKE SA */
+    IKE_EV_EAP,         /* eap: the next step of an EAP conversation */
+    IKE_EV_KE,          /* ke: a step of a key exchange; any thread may */
+    IKE_EV_LEASE,       /* lease: inner addresses for a session */
+    IKE_EV_TICKET_SEAL, /* ticket: a ticket of the session (RFC 5723) */
+    IKE_EV_TICKET_OPEN, /* ticket: what a ticket says, and SKEYSEED */
+    IKE_EV_TICKET_USE,  /* ticket: it counts, and from now on it does not */
+    /* install: both directions; `outbound_now` false: receive only until IKE_EV_CHILD_SWITCH */
+    IKE_EV_CHILD_INSTALL,
     /* orders */
     IKE_EV_EAP_END,    /* eap_end: the conversation is over early; its number is not used again */
     IKE_EV_TICKET_END, /* tag: a family of tickets: none of it counts any more (ticket_end.h) */
-    IKE_EV_CHAINS_END, /* session: it is over, and so is its ticket: nothing rests on its
-                             certificate chains any more. Only if it had some */
+    /* session: it is over, and so is its ticket: nothing rests on its certificate chains any more. Only if it had
+     * some */
+    IKE_EV_CHAINS_END,
     IKE_EV_LEASE_RELEASE, /* session: the last IKE SA is gone */
     IKE_EV_CHILD_SWITCH,  /* child: send on it from now on */
     IKE_EV_CHILD_MOVE,    /* child, path, encap */
@@ -278,24 +299,26 @@ enum ike_event_kind {
     /* session: the End User has to reauthenticate, make before break: CONNECT with `replaces`.
      * It comes once; without a new login the session ends at its deadline */
     IKE_EV_REAUTH,
-    IKE_EV_SA_UP, /* sa: established: authenticated, or cloned or rekeyed from sa_old. tag: of the
-                        command that asked for it; 0: none did */
-    IKE_EV_SA_MOVED,  /* sa, path (new), path_old: by us or by the peer, or a NAT rebinding */
-    IKE_EV_SA_DOWN,   /* sa, outcome */
-    IKE_EV_CHILD_NEW, /* child, sa, child_old (rekeyed from; 0: none): it exists. CHILD_INSTALL came
-                         before */
-    IKE_EV_CHILD_UP,  /* the same members: its CHILD_INSTALL is complete, without an error */
+    /* sa: established: authenticated, or cloned or rekeyed from sa_old. tag: of the command that asked for it; 0:
+     * none did */
+    IKE_EV_SA_UP,
+    IKE_EV_SA_MOVED, /* sa, path (new), path_old: by us or by the peer, or a NAT rebinding */
+    IKE_EV_SA_DOWN,  /* sa, outcome */
+    /* child, sa, child_old (rekeyed from; 0: none): it exists. CHILD_INSTALL came before */
+    IKE_EV_CHILD_NEW,
+    IKE_EV_CHILD_UP,       /* the same members: its CHILD_INSTALL is complete, without an error */
     IKE_EV_CHILD_DOWN,     /* child, outcome */
     IKE_EV_PEER_ADDRESSES, /* sa: additional addresses of the peer changed (ike_sa_info) */
-    IKE_EV_CONFIG,   /* session: CFG_REPLY applied (ike_session_info): inner addresses, DNS, subnets
-                      */
-    IKE_EV_EXCHANGE, /* an exchange of ours was answered: exchange, what, rtt_ns (for demos and
-                        control-log) */
-    IKE_EV_REDIRECT, /* path.remote.address, or `notice` if that is of no family: where the Gateway
-                        wants the End User to be. With a session that is up, or with the tag of a
-                        CONNECT that ends with IKE_REDIRECTED */
-    IKE_EV_NOTICE, /* notice: something worth one rate-limited log line; outcome: of a login that was
-                      refused here, IKE_PEER_AUTH_FAILED */
+    /* session: CFG_REPLY applied (ike_session_info): inner addresses, DNS, subnets */
+    IKE_EV_CONFIG,
+    /* an exchange of ours was answered: exchange, what, rtt_ns (for demos and control-log) */
+    IKE_EV_EXCHANGE,
+    /* path.remote.address, or `notice` if that is of no family: where the Gateway wants the End User to be. With a
+     * session that is up, or with the tag of a CONNECT that ends with IKE_REDIRECTED */
+    IKE_EV_REDIRECT,
+    /* notice: something worth one rate-limited log line; outcome: of a login that was refused here,
+     * IKE_PEER_AUTH_FAILED */
+    IKE_EV_NOTICE,
 };
 
 /* struct ike_cert - the body of a CERT payload (RFC 7296 section 3.6). */
@@ -360,8 +383,8 @@ struct ike_eap_job {
      * meet the demands of that policy (ike_result.unfit). Does it meet those of this one? `packet` is
      * empty */
     uint32_t begun_with;
-    uint32_t other_credentials; /* of the current round of the other side: peer: of the Gateway;
-                                   authenticator: of our own */
+    /* of the current round of the other side: peer: of the Gateway; authenticator: of our own */
+    uint32_t other_credentials;
     const char *conn;
     const struct ike_auth_policy *policy; /* of the round; borrowed */
     struct ike_id local_id, remote_id;    /* IDs of the payloads: not proven by themselves */
@@ -520,10 +543,11 @@ struct ike_chains {
 /* struct ike_proof - the results of an authentication, beside its success. */
 struct ike_proof {
     nanos valid_ns; /* how long it is valid from now (certificate, Session-Timeout); 0: no bound */
-    uint64_t grant; /* opaque, the daemon's: groups, attributes of RADIUS; 0: none. It comes back in
-                       the session's lease jobs and in ike_session_info */
-    uint64_t
-        chain; /* of the certificates that the proof rests on; 0: none. See ike_session_chains */
+    /* opaque, the daemon's: groups, attributes of RADIUS; 0: none. It comes back in the session's lease jobs and in
+     * ike_session_info */
+    uint64_t grant;
+    /* of the certificates that the proof rests on; 0: none. See ike_session_chains */
+    uint64_t chain;
     uint8_t eap_type; /* EAP: the method, for ike_session_info; 0: not known */
     /* EAP: the proven identity, printable; empty: that of the ID payload */
     char identity[LIMIT_ID / 2];
@@ -533,8 +557,9 @@ enum ike_eap_state { IKE_EAP_GOES_ON, IKE_EAP_SUCCESS, IKE_EAP_FAILURE };
 
 /* struct ike_result - spans are borrowed during the call. */
 struct ike_result {
-    int error;          /* 0: done. AUTH: ERR_NOT_FOUND: no secret; ERR_AUTH: the peer's AUTH is
-                           wrong. PPK: ERR_NOT_FOUND: no PPK of that PPK_ID. EAP, LEASE, INSTALL: any error */
+    /* 0: done. AUTH: ERR_NOT_FOUND: no secret; ERR_AUTH: the peer's AUTH is wrong. PPK: ERR_NOT_FOUND: no PPK of
+     * that PPK_ID. EAP, LEASE, INSTALL: any error */
+    int error;
     const char *reason; /* for a person, why not; NULL: none */
     /* AUTH_VERIFY with an error, EAP with FAILURE: the proof is not known to be wrong. It does not meet
      * the demands of this policy, and may meet those of another one. EAP: until EAP_END comes, the
@@ -609,8 +634,8 @@ struct ike_sa_info {
     ike_sa_id line;   /* stays the same through all rekeys of an IKE SA; see ike_line_get */
     enum ike_sa_life life;
     enum ike_sa_role role;
-    enum ike_origin origin; /* a rekeyed clone stays `cloned`, a rekeyed authenticated SA stays
-                               `authenticated` */
+    /* a rekeyed clone stays `cloned`, a rekeyed authenticated SA stays `authenticated` */
+    enum ike_origin origin;
     uint64_t spi_i, spi_r;
     struct ike_path path;
     bool nat_local, nat_remote; /* a NAT in front of us / of the peer on this path */
@@ -623,8 +648,8 @@ struct ike_sa_info {
     struct address peer_addresses[LIMIT_ADDITIONAL + 1];
     /* it replaces `parent`: already, or if it wins against the other of two crossed rekeys */
     bool rekey;
-    const struct ike_config
-        *config;                 /* borrowed: its inner addresses, mostly those of the session */
+    /* borrowed: its inner addresses, mostly those of the session */
+    const struct ike_config *config;
     ike_session_id config_owner; /* the session, or a number of its own */
     bool deleting_soon;          /* code 1: unused, will be deleted by itself */
 };

@@ -47,8 +47,8 @@ bool endpoint_from_sockaddr(const struct sockaddr_storage *sockaddr, struct endp
 
 /* struct packet_info - the data beside a datagram that was received, or that is to be sent. */
 struct packet_info {
-    struct address
-        local; /* received: its destination; to be sent: its source. NONE: the kernel chooses */
+    /* received: its destination; to be sent: its source. NONE: the kernel chooses */
+    struct address local;
     uint32_t interface;
     uint8_t tos;
     uint16_t segment; /* octets of each datagram in it (UDP_GRO, UDP_SEGMENT); 0: it is one */

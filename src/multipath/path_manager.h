@@ -85,8 +85,8 @@ struct path_link {
     struct address addresses[PATH_LINK_ADDRESSES];
     struct path_route {
         struct address_range destination;
-        uint32_t metric; /* lower is better; chooses between links of equal rank whose routes are
-                            equally narrow */
+        /* lower is better; chooses between links of equal rank whose routes are equally narrow */
+        uint32_t metric;
     } routes[PATH_LINK_ROUTES];
 };
 
@@ -103,14 +103,15 @@ struct path_connect {
     bool alone;               /* the IKE SA only, without a child: `child` is not looked at */
     struct ike_packet packet; /* for which it is wanted, if it is for one */
     uint64_t tag;             /* comes back in news of kind CONNECTED and CONNECT_FAILED */
-    uint8_t n_remotes;        /* resolved remote_addrs, preferred first; 0: those of the */
-    struct address remotes[POLICY_ADDRESSES]; /* connection that are single addresses */
-    bool beside; /* a session to remotes[0] and nowhere else, beside others of the connection: for a
-                    packet to that host. At most LIMIT_TRAP_HOSTS; of those that have not answered
-                    LIMIT_TRAP_LOGINS: beyond them the first one makes way */
-    bool keep; /* stay connected: log in again after the session was lost, and have this child again
-                  (start_action = start, dpd_action = restart); keyingtries bounds the rounds of
-                  each login */
+    /* resolved remote_addrs, preferred first; 0: those of the connection that are single addresses */
+    uint8_t n_remotes;
+    struct address remotes[POLICY_ADDRESSES];
+    /* a session to remotes[0] and nowhere else, beside others of the connection: for a packet to that host. At most
+     * LIMIT_TRAP_HOSTS; of those that have not answered LIMIT_TRAP_LOGINS: beyond them the first one makes way */
+    bool beside;
+    /* stay connected: log in again after the session was lost, and have this child again (start_action = start,
+     * dpd_action = restart); keyingtries bounds the rounds of each login */
+    bool keep;
 };
 
 /*
@@ -242,8 +243,8 @@ struct path_status {
     ike_sa_id sa;       /* 0: none */
     ike_child_id child; /* the first active one; 0: none */
     enum path_state state;
-    struct ike_path
-        wanted;         /* of the path; ports 0 until an SA was there. Gateway: where the SA is */
+    /* of the path; ports 0 until an SA was there. Gateway: where the SA is */
+    struct ike_path wanted;
     struct ike_path at; /* where its IKE SA lives now */
     bool parked;        /* the SA waits on a survivor's path */
     bool usable;        /* its Child SAs may carry traffic */

@@ -80,8 +80,8 @@ struct leg {
     nanos rtt_ns;
     uint64_t probe_tag; /* 0: none outstanding */
     nanos probed_ns;    /* the last probe was sent then; 0: none was */
-    nanos
-        judge_ns; /* the responses to all copies of the answered probe have come then; 0: judged */
+    /* the responses to all copies of the answered probe have come then; 0: judged */
+    nanos judge_ns;
     ike_sa_id parent;     /* cloned from it; 0: logged in */
     bool chosen;          /* the Gateway moved it and is about to create its VPN (D-08 b) */
     bool theirs;          /* the peer cloned it */
@@ -164,10 +164,9 @@ struct vpn_wish {
     uint32_t kept;     /* bit i: the next login asks for conn->children[i] again */
     uint32_t later;    /* bit i: conn->children[i] joins `children` when the login is complete */
     char child[LIMIT_NAME]; /* the one that the login asks for */
-    struct address
-        only;   /* the session is to this host, beside others of the connection; family NONE:
-                            it is the session of the connection */
-    bool alone; /* the login asks for no child */
+    /* the session is to this host, beside others of the connection; family NONE: it is the session of the connection */
+    struct address only;
+    bool alone;               /* the login asks for no child */
     struct ike_packet packet; /* the packet that needs `child` */
     uint64_t tag;             /* of CONNECTED or CONNECT_FAILED ... */
     bool waits;               /* ... if a caller waits for that */

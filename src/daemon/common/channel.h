@@ -46,12 +46,12 @@ enum priv_kind {
     /* address/prefix_len (remote) and `policy`: packets pass without IPsec, or are dropped */
     PRIV_SHUNT_ADD,
     PRIV_SHUNT_REMOVE,
-    PRIV_SHUNTS_ALL,   /* no more shunts follow: those of an earlier engine go */
-    PRIV_PATH_SOCKETS, /* interface, address, port: UDP sockets bound to both; answered with
-                          descriptors, one per worker */
-    PRIV_MTU,          /* mtu: of our TUN, and of further ones */
-    PRIV_DEVICE_OPEN, /* device, inner: a further TUN; answered with descriptors, one per worker, and
-                          its interface */
+    PRIV_SHUNTS_ALL, /* no more shunts follow: those of an earlier engine go */
+    /* interface, address, port: UDP sockets bound to both; answered with descriptors, one per worker */
+    PRIV_PATH_SOCKETS,
+    PRIV_MTU, /* mtu: of our TUN, and of further ones */
+    /* device, inner: a further TUN; answered with descriptors, one per worker, and its interface */
+    PRIV_DEVICE_OPEN,
     PRIV_DEVICE_CLOSE, /* device: it goes, and what leads to it */
     PRIV_READY,        /* the engine serves */
     PRIV_LAN_BYPASS,   /* the networks that this host is in now are left out of default routes */

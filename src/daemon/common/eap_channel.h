@@ -28,8 +28,8 @@ struct eap_load {
     uint32_t kind; /* enum eap_secret_kind */
     uint32_t len, n_owners;
     uint8_t octets[EAP_PASSWORD];
-    struct ike_id
-        owners[EAP_OWNERS]; /* the octets of an EAP identity, of any type; none: anybody */
+    /* the octets of an EAP identity, of any type; none: anybody */
+    struct ike_id owners[EAP_OWNERS];
 };
 
 struct eap_step_request {

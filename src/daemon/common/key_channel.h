@@ -43,21 +43,21 @@ enum key_request_kind {
     KEY_PRIVATE_UNLOAD, /* private.key_id */
     KEY_PRIVATE_SIGN,   /* auth and sign: by a private key */
     KEY_TLS_ALLOW,      /* private.key_id: from now on it may sign for TLS of EAP and RADIUS */
-    KEY_TLS_SIGN,     /* tls; behind it what TLS signs. The eap and aaa processes may ask this, and
-                           nothing else */
-    KEY_PRIVATE_TRY,  /* as PRIVATE_LOAD: it could be loaded */
-    KEY_STAGE_COMMIT, /* load_number: what that loader staged takes the place of all that has a
-                           name; ERR_NOT_FOUND */
-    KEY_STAGE_DROP,   /* load_number: it is forgotten */
-    KEY_TOKEN_LOAD,   /* token: a key that stays on its token; as PRIVATE_LOAD */
-    KEY_TOKEN_CERT,   /* token: of a loader alone; the answer has the certificate behind it */
-    KEY_MODULE,       /* module: of a loader alone: a PKCS#11 library that may be loaded */
-    KEY_PPK,          /* ppk; behind it SK_d', SK_pi' and SK_pr' */
-    KEY_TICKET_SEAL,  /* ticket; behind it SK_d and `extra`: a ticket of the session */
-    KEY_TICKET_OPEN,  /* ticket; behind it the ticket, Ni and Nr: SKEYSEED, what it says, `extra` */
-    KEY_TICKET_USE,   /* ticket.family, .issued_ms: it does not count any more. ERR_DENIED: it
-                           did not before */
-    KEY_TICKET_END,   /* ticket.family: none of its tickets counts any more */
+    /* tls; behind it what TLS signs. The eap and aaa processes may ask this, and nothing else */
+    KEY_TLS_SIGN,
+    KEY_PRIVATE_TRY, /* as PRIVATE_LOAD: it could be loaded */
+    /* load_number: what that loader staged takes the place of all that has a name; ERR_NOT_FOUND */
+    KEY_STAGE_COMMIT,
+    KEY_STAGE_DROP,  /* load_number: it is forgotten */
+    KEY_TOKEN_LOAD,  /* token: a key that stays on its token; as PRIVATE_LOAD */
+    KEY_TOKEN_CERT,  /* token: of a loader alone; the answer has the certificate behind it */
+    KEY_MODULE,      /* module: of a loader alone: a PKCS#11 library that may be loaded */
+    KEY_PPK,         /* ppk; behind it SK_d', SK_pi' and SK_pr' */
+    KEY_TICKET_SEAL, /* ticket; behind it SK_d and `extra`: a ticket of the session */
+    KEY_TICKET_OPEN, /* ticket; behind it the ticket, Ni and Nr: SKEYSEED, what it says, `extra` */
+    /* ticket.family, .issued_ms: it does not count any more. ERR_DENIED: it did not before */
+    KEY_TICKET_USE,
+    KEY_TICKET_END, /* ticket.family: none of its tickets counts any more */
 };
 
 /* A loader has a channel of its own, for KEY_LOAD, KEY_PRIVATE_LOAD, KEY_TOKEN_LOAD, KEY_TOKEN_CERT and

@@ -47,9 +47,9 @@ struct token_request {
 
 struct token_answer {
     uint32_t n_octets; /* behind the struct */
-    int32_t error;     /* ERR_NOT_FOUND: no such token, key or certificate; ERR_AUTH: the PIN;
-                          ERR_INVALID: the request; ERR_SYSTEM: the token, its library, or too many
-                          requests */
+    /* ERR_NOT_FOUND: no such token, key or certificate; ERR_AUTH: the PIN; ERR_INVALID: the request; ERR_SYSTEM: the
+     * token, its library, or too many requests */
+    int32_t error;
     uint64_t job;
     char reason[TOKEN_REASON]; /* for a person; may be empty */
 };

@@ -25,18 +25,19 @@ enum verifier_kind {
     VERIFIER_FLUSH,    /* flush: what was fetched */
     VERIFIER_CHOOSE,   /* choose: the certificate that we present */
     VERIFIER_CHECK,    /* check: AUTH and certificates of a peer */
-    VERIFIER_TLS,      /* tls: certificates whose key TLS has proven. The eap and aaa processes may
-                        ask this, and nothing else */
-    VERIFIER_CERT_TRY, /* as CERT: it could be loaded */
-    VERIFIER_CRL_TRY,  /* as CRL */
+    /* tls: certificates whose key TLS has proven. The eap and aaa processes may ask this, and nothing else */
+    VERIFIER_TLS,
+    VERIFIER_CERT_TRY,   /* as CERT: it could be loaded */
+    VERIFIER_CRL_TRY,    /* as CRL */
     VERIFIER_CRLS_BEGIN, /* a load of all CRLs begins; END: those that it did not bring go */
     VERIFIER_CRLS_END,
     VERIFIER_AUTHORITY, /* authority: URIs of the CA */
-    VERIFIER_SHOW,      /* show: what is here of CAs and responders, one after the other: behind the
-                           answer, in DER. ERR_NOT_FOUND: no more; ERR_FULL: too long to be shown */
-    VERIFIER_CLAIM,     /* claim: a login became a session. An answer comes only if it must end */
-    VERIFIER_PASS,      /* claim: what `from` has claimed passes to the session. As CLAIM */
-    VERIFIER_FORGET,    /* claim.session is over; no answer comes */
+    /* show: what is here of CAs and responders, one after the other: behind the answer, in DER. ERR_NOT_FOUND: no
+     * more; ERR_FULL: too long to be shown */
+    VERIFIER_SHOW,
+    VERIFIER_CLAIM,  /* claim: a login became a session. An answer comes only if it must end */
+    VERIFIER_PASS,   /* claim: what `from` has claimed passes to the session. As CLAIM */
+    VERIFIER_FORGET, /* claim.session is over; no answer comes */
 };
 
 enum cert_role {
@@ -68,10 +69,10 @@ struct engine_uris {
 };
 
 struct verifier_authority {
-    uint8_t digest[CERT_DIGEST];       /* of a certificate that is here */
-    struct engine_uris crl, ocsp;      /* where it says which certificates it has revoked */
-    char cert_uri_base[AUTHORITY_URI]; /* behind it: the SHA-1 of a certificate that it issued, in
-                                          hexadecimal digits; empty: nowhere */
+    uint8_t digest[CERT_DIGEST];  /* of a certificate that is here */
+    struct engine_uris crl, ocsp; /* where it says which certificates it has revoked */
+    /* behind it: the SHA-1 of a certificate that it issued, in hexadecimal digits; empty: nowhere */
+    char cert_uri_base[AUTHORITY_URI];
 };
 
 struct verifier_key {
@@ -150,8 +151,8 @@ struct verifier_answer {
     uint32_t n_certs;
     uint32_t cert_lengths[VERIFIER_CHAIN];
     uint8_t encodings[VERIFIER_CHAIN];
-    int64_t
-        not_after;  /* CHECK, TLS: seconds since 1970, the first end of the chain; 0: without end */
+    /* CHECK, TLS: seconds since 1970, the first end of the chain; 0: without end */
+    int64_t not_after;
     uint64_t chain; /* CHECK, TLS: for VERIFIER_CLAIM; 0: nobody can revoke it */
     uint32_t session;
     uint32_t unfit; /* CHECK, with an error: 1: the proof may meet the demands of another policy */

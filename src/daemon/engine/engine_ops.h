@@ -99,8 +99,8 @@ struct engine_reply {
 /* struct engine_authority - a section of `authorities`. */
 struct engine_authority {
     char name[LIMIT_NAME];
-    struct span
-        octets; /* the certificate of the CA in DER, borrowed; empty if it is loaded already */
+    /* the certificate of the CA in DER, borrowed; empty if it is loaded already */
+    struct span octets;
     uint8_t digest[CERT_DIGEST];
     char subject[256]; /* of the certificate, printed */
     struct engine_uris crl, ocsp;

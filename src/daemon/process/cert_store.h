@@ -23,10 +23,10 @@ struct cert {
     UT_hash_handle hh; /* by digest */
     uint8_t digest[CERT_DIGEST];
     uint8_t key_id[KEY_ID_SIZE]; /* SHA-1 of the subjectPublicKey */
-    uint8_t ca_id[KEY_ID_SIZE];  /* SHA-1 of the SubjectPublicKeyInfo, as CERTREQ
-                                  has it */
-    unsigned roles;              /* bits 1 << enum cert_role */
-    X509 *x509;                  /* NULL: `key` alone */
+    /* SHA-1 of the SubjectPublicKeyInfo, as CERTREQ has it */
+    uint8_t ca_id[KEY_ID_SIZE];
+    unsigned roles; /* bits 1 << enum cert_role */
+    X509 *x509;     /* NULL: `key` alone */
     EVP_PKEY *key;
     bool has_private;       /* the keyholder has its private key */
     struct cert_uris *uris; /* owned; NULL: no section of authorities names any */

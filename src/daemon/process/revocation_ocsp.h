@@ -12,8 +12,9 @@
 /* struct ocsp_question - all borrowed. */
 struct ocsp_question {
     X509 *cert, *issuer;
-    OCSP_REQUEST *request;       /* as ocsp_request_new() made it: its nonce counts; NULL: none was
-                                    made, and a peer has the response (RFC 4806): any nonce */
+    /* as ocsp_request_new() made it: its nonce counts; NULL: none was made, and a peer has the response (RFC 4806):
+     * any nonce */
+    OCSP_REQUEST *request;
     STACK_OF(X509) * responders; /* trusted by configuration, whatever they answer about */
 };
 

@@ -61,8 +61,8 @@ struct ike {
     struct session *sessions, *sessions_last;
     struct child *children, *children_last;
     struct map sas_by_id, sas_by_spi; /* by_spi: ours */
-    struct map
-        sas_by_remote; /* endpoint of the peer -> the youngest established: unprotected_hint.c */
+    /* endpoint of the peer -> the youngest established: unprotected_hint.c */
+    struct map sas_by_remote;
     struct map sessions_by_id;
     struct map sessions_by_peer; /* hash of the identities -> newest: session.c */
     struct map children_by_id, children_by_spi;

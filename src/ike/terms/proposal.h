@@ -43,8 +43,8 @@ void proposal_to_wire(const struct ike_proposal_list *list, struct span spi, boo
 
 struct proposal_wish {
     bool with_ke;
-    uint16_t
-        ke_sent; /* group of the KE payload: taken if acceptable, for it saves a round trip; 0 */
+    /* group of the KE payload: taken if acceptable, for it saves a round trip; 0 */
+    uint16_t ke_sent;
 };
 /* proposal_select - our first proposal that has something in common with one of the peer's. false:
  * NO_PROPOSAL_CHOSEN. */
