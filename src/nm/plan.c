@@ -255,17 +255,15 @@ static void put(struct work *work, struct tree *parent, const char *name, const 
         (void)add(work, parent, tree_value(name, span_of(text, strlen(text))));
 }
 
-/* put_list - the items of `text`, which commas separate. Returns how many; more than `max`: refused. */
+/* put_list - the items of `text`, which commas or spaces separate (nmcli has commas between keys).
+ * Returns how many. */
 static size_t put_list(struct work *work, struct tree *parent, const char *name, const char *text)
 {
     size_t n = 0;
     struct tree *list = add(work, parent, tree_new(TREE_LIST, name));
-    while (*text != '\0') {
-        text += strspn(text, " ,");
-        size_t len = strcspn(text, ","), kept = len;
-        while (kept > 0 && text[kept - 1] == ' ')
-            kept--;
-        if (kept > 0 && add(work, list, tree_value("", span_of(text, kept))) != NULL)
+    for (text += strspn(text, " ,"); *text != '\0'; text += strspn(text, " ,")) {
+        size_t len = strcspn(text, " ,");
+        if (add(work, list, tree_value("", span_of(text, len))) != NULL)
             n++;
         text += len;
     }
@@ -298,7 +296,7 @@ static bool put_paths(struct work *work, struct tree *conn)
     const struct tree *item = names == NULL || names->first == NULL ? NULL : names->first->first;
     for (unsigned i = 1; ok && item != NULL; item = item->next, i++) {
         char name[16], priority[16];
-        ok = item->len <= INTERFACE_MAX && strpbrk(tree_value_text(item), " /") == NULL;
+        ok = item->len <= INTERFACE_MAX && strchr(tree_value_text(item), '/') == NULL;
         if (!ok)
             (void)refuse(work, "interfaces: '%.64s' is not the name of an interface",
                          tree_value_text(item));

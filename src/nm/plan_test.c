@@ -127,7 +127,7 @@ static void test_pubkey(void **state)
                                          {"certificate", "/c.pem"},
                                          {"private-key", "/k.pem"},
                                          {"ca", "/ca.pem"},
-                                         {"interfaces", "wlan0, wwan0"},
+                                         {"interfaces", "wlan0 wwan0 "},
                                          {"multipath", "aggregate"},
                                          {"remote-ts", "10.0.0.0/8"}},
                                 .secrets = {{"key-password", "p"}}};

@@ -137,12 +137,13 @@ def test_units_run_and_stop_with_the_package(package, tmp_path):
 
 
 def test_files_come_from_one_place(package, tmp_path):
-    """`make install` and the package put the same files on a host, but for the library, which has no package."""
+    """`make install` and the packages put the same files on a host, but for the library, which has no package."""
     staged = tmp_path / "staged"
     build = os.path.abspath(os.path.join(ROOT, os.environ.get("IKAT_BUILD", "build")))
     run("meson", "install", "-C", build, "--no-rebuild", "--destdir", str(staged))
     here = {os.path.basename(name) for _, _, names in os.walk(staged) for name in names}
-    listed = run("dpkg-deb", "-c", str(package[0]))
+    debs = package[0], next(package[0].parent.glob("network-manager-ikat_*.deb"))
+    listed = "".join(run("dpkg-deb", "-c", str(deb)) for deb in debs)
     there = {os.path.basename(line.split()[5]).removesuffix(".gz") for line in listed.splitlines() if not line.startswith("d")}
     library = {name for name in here if name.startswith("libikat.")} | {"ikat.h"}
     assert here - library <= there and not library & there and len(library) == 7

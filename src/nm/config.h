@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NM_CONFIG_H
+#define NM_CONFIG_H
+
+/*
+ * What NetworkManager is told of a connection that is up. It gives the inner addresses to the
+ * connection's device, and the name servers to the host. Routes are ikatd's, so it is told of none.
+ */
+
+#include <gio/gio.h>
+
+#include "nm/grant.h"
+
+/* All return floating references. */
+GVariant *nm_config_general(const struct nm_grant *grant, const char *device, bool persists);
+/* nm_config_ip - Ip4Config or Ip6Config. */
+GVariant *nm_config_ip(const struct nm_grant *grant, enum address_family family);
+
+#endif

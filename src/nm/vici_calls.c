@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "nm/vici_calls.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/secret.h"
+
+#define FILE_OCTETS  65536
+#define ANSWER_MS    10000
+#define INITIATE_MS  50000 /* NetworkManager gives up after 60 s */
+#define TERMINATE_MS 3000  /* a dead gateway does not answer the Delete */
+
+/* --- files --- */
+
+struct file {
+    size_t len;
+    uint8_t octets[FILE_OCTETS];
+};
+
+static bool owner_fits(const struct nm_owners *owners, uid_t uid)
+{
+    bool fits = owners->anybody || uid == 0;
+    for (size_t i = 0; i < owners->n; i++)
+        fits |= owners->uids[i] == uid;
+    return fits;
+}
+
+/* file_fault - the service is root, and a user who may make connections for himself names the file: he
+ * must not have root read what he cannot. NULL: no fault. */
+static const char *file_fault(const struct nm_owners *owners, const struct stat *status)
+{
+    if (!S_ISREG(status->st_mode))
+        return "is not a regular file";
+    if (status->st_size > FILE_OCTETS)
+        return "is longer than 64 KiB";
+    if (!owner_fits(owners, status->st_uid))
+        return "does not belong to a user of this connection";
+    if (!owners->anybody && status->st_uid == 0 && (status->st_mode & S_IROTH) == 0)
+        return "is not readable for the users of this connection";
+    return NULL;
+}
+
+static bool file_read(const char *path, const struct nm_owners *owners, struct file *file,
+                      char error[NM_ERROR_MAX])
+{
+    struct stat status;
+    const char *why = NULL;
+    int fd = path[0] == '/' ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) : -1;
+    if (path[0] != '/')
+        why = "is not an absolute path";
+    else if (fd < 0 || fstat(fd, &status) != 0)
+        why = strerror(errno);
+    else
+        why = file_fault(owners, &status);
+    ssize_t got = why == NULL ? read(fd, file->octets, sizeof(file->octets)) : -1;
+    if (why == NULL && got < 0)
+        why = strerror(errno);
+    if (fd >= 0)
+        (void)close(fd);
+    if (why != NULL)
+        (void)snprintf(error, NM_ERROR_MAX, "%.300s: %s", path, why);
+    file->len = got < 0 ? 0 : (size_t)got;
+    return why == NULL;
+}
+
+/* --- requests --- */
+
+/* settled - takes the response. */
+static bool settled(struct tree *response, const char *what, char error[NM_ERROR_MAX])
+{
+    bool ok = response != NULL && strcmp(tree_text_or(response, "success", "no"), "yes") == 0;
+    if (response == NULL)
+        (void)snprintf(error, NM_ERROR_MAX, "ikatd did not answer; see its log");
+    else if (!ok)
+        (void)snprintf(error, NM_ERROR_MAX, "%s%.400s", what,
+                       tree_text_or(response, "errmsg", "no reason given"));
+    tree_free(response);
+    return ok;
+}
+
+static bool load(struct client *client, const char *command, const struct tree *message,
+                 char error[NM_ERROR_MAX])
+{
+    struct vici_writer w;
+    vici_begin(&w, VICI_CMD_REQUEST, command);
+    vici_tree(&w, message);
+    return settled(client_request(client, &w, NULL, NULL, ANSWER_MS), "", error);
+}
+
+static bool load_key(struct client *client, const struct nm_plan *plan, const struct file *file,
+                     char key_id[64], char error[NM_ERROR_MAX])
+{
+    struct vici_writer w;
+    vici_begin(&w, VICI_CMD_REQUEST, "load-key");
+    vici_put(&w, "type", "any");
+    vici_octets(&w, "data", span_of(file->octets, file->len));
+    if (plan->key_password != NULL)
+        vici_octets(&w, "secret", span_of(plan->key_password, strlen(plan->key_password)));
+    struct tree *response = client_request(client, &w, NULL, NULL, ANSWER_MS);
+    if (response != NULL)
+        (void)snprintf(key_id, 64, "%.63s", tree_text_or(response, "id", ""));
+    return settled(response, "private-key: ", error);
+}
+
+static bool load_files(struct client *client, struct nm_plan *plan, const struct nm_owners *owners,
+                       char key_id[64], char error[NM_ERROR_MAX])
+{
+    struct file *file = calloc(1, sizeof(*file));
+    bool ok = file != NULL;
+    if (file == NULL)
+        (void)snprintf(error, NM_ERROR_MAX, "no memory");
+    for (int ca = 0; ok && ca <= 1; ca++) {
+        const char *path = ca == 1 ? plan->ca : plan->certificate;
+        if (path == NULL)
+            continue;
+        ok = file_read(path, owners, file, error);
+        if (ok && !nm_plan_file(plan, ca == 1, span_of(file->octets, file->len))) {
+            (void)snprintf(error, NM_ERROR_MAX, "no memory");
+            ok = false;
+        }
+    }
+    if (ok && plan->private_key != NULL)
+        ok = file_read(plan->private_key, owners, file, error) &&
+             load_key(client, plan, file, key_id, error);
+    if (file != NULL)
+        wipe(file, sizeof(*file));
+    free(file);
+    return ok;
+}
+
+bool nm_session_load(const char *socket, struct nm_plan *plan, const struct nm_owners *owners,
+                     char key_id[64], char error[NM_ERROR_MAX])
+{
+    key_id[0] = '\0';
+    struct client *client = client_open(socket, error);
+    if (client == NULL)
+        return false;
+    bool ok = load_files(client, plan, owners, key_id, error) &&
+              (plan->shared == NULL || load(client, "load-shared", plan->shared, error)) &&
+              load(client, "load-conn", plan->load, error);
+    client_close(client);
+    return ok;
+}
+
+bool nm_session_initiate(const char *socket, const char *conn, char error[NM_ERROR_MAX])
+{
+    struct vici_writer w;
+    struct client *client = client_open(socket, error);
+    if (client == NULL)
+        return false;
+    vici_begin(&w, VICI_CMD_REQUEST, "initiate");
+    vici_put(&w, "ike", "%s", conn);
+    vici_put(&w, "first-child", "yes");
+    vici_put(&w, "timeout", "%d", INITIATE_MS);
+    bool ok = settled(client_request(client, &w, NULL, NULL, INITIATE_MS + 5000), "", error);
+    client_close(client);
+    return ok;
+}
+
+bool nm_session_grant(const char *socket, const char *conn, struct nm_grant *ret_grant)
+{
+    char error[NM_ERROR_MAX];
+    struct client *client = client_open(socket, error);
+    struct tree *sessions =
+        client == NULL ? NULL : client_list(client, "list-sessions", "list-session");
+    struct tree *sas = client == NULL ? NULL : client_list(client, "list-sas", "list-sa");
+    bool up = sessions != NULL && sas != NULL && nm_grant_read(sessions, sas, conn, ret_grant);
+    tree_free(sessions);
+    tree_free(sas);
+    client_close(client);
+    return up;
+}
+
+/* tell - a request whose failure changes nothing: what it ends may be gone already. */
+static void tell(struct client *client, const char *command, const char *key, const char *value)
+{
+    struct vici_writer w;
+    vici_begin(&w, VICI_CMD_REQUEST, command);
+    vici_put(&w, key, "%s", value);
+    if (strcmp(command, "terminate") == 0) {
+        vici_put(&w, "hold", "yes");
+        vici_put(&w, "timeout", "%d", TERMINATE_MS);
+    }
+    tree_free(client_request(client, &w, NULL, NULL, ANSWER_MS));
+}
+
+void nm_session_end(const char *socket, const char *conn, const char *key_id)
+{
+    char error[NM_ERROR_MAX];
+    struct client *client = client_open(socket, error);
+    if (client == NULL)
+        return; /* ikatd has ended: so has all that it had */
+    tell(client, "terminate", "ike", conn);
+    tell(client, "unload-conn", "name", conn);
+    tell(client, "unload-shared", "id", conn);
+    if (key_id[0] != '\0')
+        tell(client, "unload-key", "id", key_id);
+    client_close(client);
+}

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""NetworkManager brings connections of ikat up and down, each with its own secret, device and name servers."""
+import pytest
+
+from lab.network_manager import NetworkManager
+from lab.run import wait
+from lab.settings import IDS, PSK, gateway, merge
+
+SECOND = "second@lab.example"
+OTHER_LAN = "10.21.0.0/24"
+
+
+def gateways():
+    """A Gateway with two users, each of whom reaches another network."""
+    one = gateway({"pools": "inner"})
+    gate = one["connections"]["gate"]
+    two = merge(gate, {"remote": {"id": SECOND}, "children": {"net": {"local_ts": OTHER_LAN}}})
+    return merge(one, {"connections": {"second": two}, "pools": {"inner": {"dns": "10.20.0.53"}},
+                       "secrets": {"ike-second": {"id-1": SECOND, "id-2": IDS["gw"], "secret": '"another secret"'}}})
+
+
+@pytest.fixture(name="machines", scope="module")
+def started(shared):
+    """The lab, an ikatd without connections of its own, NetworkManager beside it, and the Gateway's ikatd."""
+    lab = shared.lab()
+    lab.batch("gw", ["addr add 10.21.0.1/24 dev lo"])
+    gw = shared.ikatd(lab, "gw", gateways())
+    eu = shared.ikatd(lab, "eu", {})
+    nm = NetworkManager(eu).start()
+    nm.nmcli("connection", "add", "type", "ethernet", "con-name", "uplink", "ifname", "wlan0", "autoconnect", "no",
+             "ipv4.method", "manual", "ipv4.addresses", "10.1.0.2/24", "ipv4.gateway", "10.1.0.1", "ipv6.method", "disabled")
+    nm.nmcli("connection", "up", "uplink")
+    return lab, eu, nm, gw
+
+
+@pytest.fixture(name="hosts")
+def without_connections(machines):
+    """The same, and afterwards NetworkManager has no VPN connection."""
+    yield machines
+    nm = machines[2]
+    lines = nm.nmcli("-t", "-f", "UUID,TYPE", "connection").splitlines()
+    for uuid in [line.split(":")[0] for line in lines if line.endswith(":vpn")]:
+        nm.nmcli("connection", "delete", uuid)
+    wait(lambda: is_empty(machines[1]), "ikatd has nothing left")
+
+
+def add(nm, name, secret, **data):
+    """A connection as the recipe makes it."""
+    data = {"gateway": "192.0.2.1", "method": "psk", "local-id": IDS["eu"], "remote-id": IDS["gw"],
+            "proposals": "aes128gcm16-prfsha256-x25519", "esp-proposals": "aes128gcm16"} | {
+                key.replace("_", "-"): value for key, value in data.items()}
+    nm.nmcli("connection", "add", "type", "vpn", "vpn-type", "ikat", "con-name", name, "autoconnect", "no",
+             "vpn.data", ", ".join(f"{key}={value}" for key, value in data.items()),
+             *(["vpn.secrets", f"psk={secret}"] if secret else []))
+
+
+def reaches(lab, address):
+    """A packet to that address comes back."""
+    return "1 received" in lab.run("eu", "ping", "-c", "1", "-W", "2", address, check=False)
+
+
+def is_empty(eu):
+    """ikatd has neither session nor connection nor secret of NetworkManager."""
+    return not eu.sas() and eu.request("get-conns")["conns"] == [] and eu.request("get-shared")["keys"] == []
+
+
+def by_user(gw):
+    """The number of each user's session at the Gateway."""
+    return {sa["remote-id"]: sa["session"] for sa in gw.established()}
+
+
+def active(nm):
+    """The VPN connections that NetworkManager shows as active."""
+    lines = nm.nmcli("-t", "-f", "NAME,TYPE,STATE", "connection", "show", "--active").splitlines()
+    return sorted(line.split(":")[0] for line in lines if line.endswith(":vpn:activated"))
+
+
+def test_up_and_down(hosts):
+    """Address and name server are NetworkManager's, routes and blocks are ikatd's; down takes all of it away. No log and
+    no command line has the secret."""
+    lab, eu, nm, _ = hosts
+    add(nm, "one", PSK, remote_ts="10.20.0.0/24")
+    nm.nmcli("connection", "up", "one")
+    assert reaches(lab, "10.20.0.2") and active(nm) == ["one"]
+    assert "10.30.0.1/32" in nm.nmcli("-g", "IP4.ADDRESS", "connection", "show", "one")
+    assert "nameserver 10.20.0.53" in nm.inside("cat", "/etc/resolv.conf")
+    assert "10.20.0.0/24" not in lab.run("eu", "ip", "route")
+    assert "unreachable 10.20.0.0/24" in lab.run("eu", "ip", "route", "show", "table", "all")
+    assert PSK not in nm.log() + eu.log() + lab.run("eu", "ps", "-eo", "args")
+    nm.nmcli("connection", "down", "one")
+    wait(lambda: is_empty(eu), "ikatd has nothing left")
+    assert "10.20.0" not in lab.run("eu", "ip", "route", "show", "table", "all") + nm.inside("cat", "/etc/resolv.conf")
+
+
+def test_two_at_once(hosts):
+    """Each has a device and a secret of its own, and the end of one leaves the other as it is. One of them asks for its
+    secret. A session that the Gateway ends is begun anew, unless on-failure says that NetworkManager is to be told."""
+    lab, eu, nm, gw = hosts
+    add(nm, "one", PSK, remote_ts="10.20.0.0/24")
+    add(nm, "two", None, local_id=SECOND, remote_ts=OTHER_LAN, psk_flags="2", on_failure="bypass")
+    with open(lab.path("passwords"), "w", encoding="utf-8") as file:
+        file.write("vpn.secrets.psk:another secret\n")
+    nm.nmcli("connection", "up", "one")
+    nm.nmcli("connection", "up", "two", "passwd-file", lab.path("passwords"))
+    assert active(nm) == ["one", "two"] and reaches(lab, "10.20.0.2") and reaches(lab, "10.21.0.1")
+    before = by_user(gw)
+    gw.request("terminate", ike="gate", force="yes")
+    gw.request("terminate", ike="second", force="yes")
+    wait(lambda: active(nm) == ["one"], "NetworkManager knows that one session is gone")
+    wait(lambda: reaches(lab, "10.20.0.2"), "the other one is begun anew")
+    assert by_user(gw).keys() == {IDS["eu"]} and by_user(gw)[IDS["eu"]] != before[IDS["eu"]]
+    nm.nmcli("connection", "down", "one")
+    wait(lambda: is_empty(eu), "ikatd has nothing left")
+
+
+def test_refused(hosts):
+    """A wrong secret is a failed login. A key that ikat does not know is refused by its name."""
+    lab, eu, nm, _ = hosts
+    add(nm, "wrong", "not the secret", remote_ts="10.20.0.0/24")
+    assert "activation failed" in nm.nmcli("connection", "up", "wrong", check=False)
+    nm.wait_log("auth-failed")
+    wait(lambda: is_empty(eu), "ikatd has nothing left")
+    add(nm, "unknown", PSK, updown="/bin/sh")
+    assert "activation failed" in nm.nmcli("connection", "up", "unknown", check=False)
+    nm.wait_log("'updown' is not a key that ikat knows")
+    assert not reaches(lab, "10.20.0.2")
