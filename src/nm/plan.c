@@ -272,7 +272,8 @@ static size_t put_list(struct work *work, struct tree *parent, const char *name,
 
 static bool put_gateways(struct work *work, struct tree *conn)
 {
-    size_t n = put_list(work, conn, "remote_addrs", work->value[KEY_GATEWAY]);
+    const char *text = work->value[KEY_GATEWAY];
+    size_t n = text == NULL ? 0 : put_list(work, conn, "remote_addrs", text);
     if (n == 0 || n > GATEWAYS_MAX)
         return refuse(work, "gateway: needs 1 to %d addresses or names", GATEWAYS_MAX);
     return true;

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """NetworkManager brings connections of ikat up and down, each with its own secret, device and name servers."""
+import os
+import re
+import shlex
+
 import pytest
 
-from lab.network_manager import NetworkManager
+from lab.network_manager import NetworkManager, read
 from lab.run import wait
-from lab.settings import IDS, PSK, gateway, merge
+from lab.settings import IDS, LAN, PSK, gateway, merge
 
 SECOND = "second@lab.example"
 OTHER_LAN = "10.21.0.0/24"
@@ -76,27 +80,28 @@ def active(nm):
 
 
 def test_up_and_down(hosts):
-    """Address and name server are NetworkManager's, routes and blocks are ikatd's; down takes all of it away. No log and
-    no command line has the secret."""
+    """Address and name server are NetworkManager's, routes and blocks are ikatd's; down takes all of it away. Neither a
+    log nor a command line has the secret."""
     lab, eu, nm, _ = hosts
-    add(nm, "one", PSK, remote_ts="10.20.0.0/24")
+    add(nm, "one", PSK, remote_ts=LAN)
     nm.nmcli("connection", "up", "one")
     assert reaches(lab, "10.20.0.2") and active(nm) == ["one"]
     assert "10.30.0.1/32" in nm.nmcli("-g", "IP4.ADDRESS", "connection", "show", "one")
     assert "nameserver 10.20.0.53" in nm.inside("cat", "/etc/resolv.conf")
-    assert "10.20.0.0/24" not in lab.run("eu", "ip", "route")
-    assert "unreachable 10.20.0.0/24" in lab.run("eu", "ip", "route", "show", "table", "all")
+    assert LAN not in lab.run("eu", "ip", "route")
+    assert "unreachable " + LAN in lab.run("eu", "ip", "route", "show", "table", "all")
     assert PSK not in nm.log() + eu.log() + lab.run("eu", "ps", "-eo", "args")
     nm.nmcli("connection", "down", "one")
     wait(lambda: is_empty(eu), "ikatd has nothing left")
-    assert "10.20.0" not in lab.run("eu", "ip", "route", "show", "table", "all") + nm.inside("cat", "/etc/resolv.conf")
+    after = lab.run("eu", "ip", "route", "show", "table", "all") + nm.inside("cat", "/etc/resolv.conf")
+    assert "10.20.0" not in after
 
 
 def test_two_at_once(hosts):
     """Each has a device and a secret of its own, and the end of one leaves the other as it is. One of them asks for its
     secret. A session that the Gateway ends is begun anew, unless on-failure says that NetworkManager is to be told."""
     lab, eu, nm, gw = hosts
-    add(nm, "one", PSK, remote_ts="10.20.0.0/24")
+    add(nm, "one", PSK, remote_ts=LAN)
     add(nm, "two", None, local_id=SECOND, remote_ts=OTHER_LAN, psk_flags="2", on_failure="bypass")
     with open(lab.path("passwords"), "w", encoding="utf-8") as file:
         file.write("vpn.secrets.psk:another secret\n")
@@ -114,13 +119,37 @@ def test_two_at_once(hosts):
 
 
 def test_refused(hosts):
-    """A wrong secret is a failed login. A key that ikat does not know is refused by its name."""
+    """A wrong secret is a failed login. A key that ikat does not know is refused by its name, and so is a file that the
+    user of a connection cannot read."""
     lab, eu, nm, _ = hosts
-    add(nm, "wrong", "not the secret", remote_ts="10.20.0.0/24")
+    add(nm, "wrong", "not the secret", remote_ts=LAN)
     assert "activation failed" in nm.nmcli("connection", "up", "wrong", check=False)
     nm.wait_log("auth-failed")
     wait(lambda: is_empty(eu), "ikatd has nothing left")
     add(nm, "unknown", PSK, updown="/bin/sh")
     assert "activation failed" in nm.nmcli("connection", "up", "unknown", check=False)
     nm.wait_log("'updown' is not a key that ikat knows")
+    add(nm, "nobody", None, method="pubkey", certificate="/etc/passwd", private_key=eu.config)
+    nm.nmcli("connection", "modify", "nobody", "connection.permissions", "user:nobody")
+    os.chmod(eu.config, 0o600)
+    assert "activation failed" in nm.nmcli("connection", "up", "nobody", check=False)
+    nm.wait_log("is not readable for the users of this connection")
     assert not reaches(lab, "10.20.0.2")
+
+
+def test_recipe(hosts):
+    """The commands of docs/recipes.md, with the names of the lab."""
+    lab, eu, nm, _ = hosts
+    commands, = re.findall(r"^```nmcli\n(.*?)^```$", read("docs/recipes.md"), re.MULTILINE | re.DOTALL)
+    for example, ours in (("vpn.example.org", "192.0.2.1"), ("laptop@example.org", IDS["eu"]), ("10.0.0.0/8", LAN),
+                          ("wwan0", "lte0"), ("psk-flags", f"remote-id={IDS['gw']}, psk-flags")):
+        assert example in commands
+        commands = commands.replace(example, ours)
+    for line in commands.splitlines():
+        words = shlex.split(line)
+        assert words.pop(0) == "nmcli"
+        if "down" in words:
+            assert active(nm) == ["office"] and reaches(lab, "10.20.0.2")
+            eu.wait_paths(2, eu.sas()[0][0])
+        nm.nmcli(*words, input=PSK + "\n" if "--ask" in words else "")
+    wait(lambda: is_empty(eu), "ikatd has nothing left")
