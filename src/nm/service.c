@@ -11,6 +11,7 @@
  */
 #include <NetworkManager.h>
 #include <glib-unix.h>
+#include <grp.h>
 #include <pwd.h>
 
 #include "nm/config.h"
@@ -77,23 +78,21 @@ static bool settings_of(NMConnection *connection, struct settings_room *room,
     return room->data.n <= VALUES_MAX && room->secrets.n <= VALUES_MAX;
 }
 
-/* owners_of - a user may make connections for himself alone without being an administrator; such a
- * connection names him in its permissions. */
-static struct nm_owners owners_of(NMConnection *connection)
+/* reader_of - a user may make connections without being an administrator if they are for him alone; such
+ * a connection has him, and nobody else, in its permissions. false: there is no such user. */
+static bool reader_of(NMConnection *connection, struct nm_reader *ret)
 {
     NMSettingConnection *setting = nm_connection_get_setting_connection(connection);
-    guint32 n = nm_setting_connection_get_num_permissions(setting);
-    struct nm_owners owners = {.anybody = n == 0};
-    for (guint32 i = 0; i < n && owners.n < NM_OWNERS; i++) {
-        const char *type, *item;
-        const struct passwd *user = NULL;
-        if (nm_setting_connection_get_permission(setting, i, &type, &item, NULL) &&
-            strcmp(type, "user") == 0)
-            user = getpwnam(item);
-        if (user != NULL)
-            owners.uids[owners.n++] = user->pw_uid;
-    }
-    return owners;
+    const char *type, *name;
+    const struct passwd *user = NULL;
+    *ret = (struct nm_reader){.uid = 0};
+    if (nm_setting_connection_get_num_permissions(setting) != 1)
+        return true;
+    if (nm_setting_connection_get_permission(setting, 0, &type, &name, NULL))
+        user = getpwnam(name);
+    if (user != NULL)
+        *ret = (struct nm_reader){user->pw_uid, user->pw_gid};
+    return user != NULL;
 }
 
 /* --- up and down --- */
@@ -250,17 +249,19 @@ static gboolean ikat_connect(NMVpnServicePlugin *base, NMConnection *connection,
     char why[NM_WHY_MAX], failed[NM_ERROR_MAX] = "";
     if (!settings_of(connection, &room, &settings))
         return refuse(error, NM_VPN_PLUGIN_ERROR_BAD_ARGUMENTS,
-                      "the connection has no VPN settings, "
-                      "or too many");
+                      "the connection has no VPN settings, or too many");
     if (!nm_plan_build(&settings, &plan, why))
         return refuse(error, NM_VPN_PLUGIN_ERROR_BAD_ARGUMENTS, why);
     end(plugin);
     g_strlcpy(plugin->conn, plan.conn, sizeof(plugin->conn));
     g_strlcpy(plugin->device, plan.device, sizeof(plugin->device));
     plugin->persists = plan.persists;
-    const struct nm_owners owners = owners_of(connection);
-    bool ok = events_open(plugin, failed) &&
-              nm_session_load(plugin->socket, &plan, &owners, plugin->key_id, failed);
+    struct nm_reader reader;
+    bool known = reader_of(connection, &reader);
+    if (!known)
+        g_strlcpy(failed, "the user of the connection's permissions is not known", sizeof(failed));
+    bool ok = known && events_open(plugin, failed) &&
+              nm_session_load(plugin->socket, &plan, &reader, plugin->key_id, failed);
     nm_plan_done(&plan);
     if (!ok) {
         end(plugin);
@@ -278,8 +279,7 @@ static gboolean ikat_need_secrets(NMVpnServicePlugin *base, NMConnection *connec
     (void)base;
     if (!settings_of(connection, &room, &settings))
         return refuse(error, NM_VPN_PLUGIN_ERROR_BAD_ARGUMENTS,
-                      "the connection has no VPN settings, "
-                      "or too many");
+                      "the connection has no VPN settings, or too many");
     if (nm_secret_missing(&settings) == NULL)
         return FALSE;
     *setting_name = NM_SETTING_VPN_SETTING_NAME;
@@ -374,6 +374,7 @@ int main(int argc, char **argv)
         g_error_free(error);
         return 2;
     }
+    (void)setgroups(0, NULL); /* files of a user are opened without root's groups */
     int code = serve(bus_name == NULL ? SERVICE_NAME : bus_name,
                      socket == NULL ? "/run/ikat.vici" : socket);
     g_free(bus_name);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,41 +24,30 @@ struct file {
     uint8_t octets[FILE_OCTETS];
 };
 
-static bool owner_fits(const struct nm_owners *owners, uid_t uid)
+/* open_as - the kernel judges by the user's rights: with another fsuid than 0, root's capabilities for
+ * files do not count (capabilities(7)). */
+static int open_as(const char *path, const struct nm_reader *reader)
 {
-    bool fits = owners->anybody || uid == 0;
-    for (size_t i = 0; i < owners->n; i++)
-        fits |= owners->uids[i] == uid;
-    return fits;
+    (void)setfsgid(reader->gid);
+    (void)setfsuid(reader->uid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int error = errno;
+    (void)setfsuid(geteuid());
+    (void)setfsgid(getegid());
+    errno = error;
+    return fd;
 }
 
-/* file_fault - the service is root, and a user who may make connections for himself names the file: he
- * must not have root read what he cannot. NULL: no fault. */
-static const char *file_fault(const struct nm_owners *owners, const struct stat *status)
-{
-    if (!S_ISREG(status->st_mode))
-        return "is not a regular file";
-    if (status->st_size > FILE_OCTETS)
-        return "is longer than 64 KiB";
-    if (!owner_fits(owners, status->st_uid))
-        return "does not belong to a user of this connection";
-    if (!owners->anybody && status->st_uid == 0 && (status->st_mode & S_IROTH) == 0)
-        return "is not readable for the users of this connection";
-    return NULL;
-}
-
-static bool file_read(const char *path, const struct nm_owners *owners, struct file *file,
+static bool file_read(const char *path, const struct nm_reader *reader, struct file *file,
                       char error[NM_ERROR_MAX])
 {
-    struct stat status;
-    const char *why = NULL;
-    int fd = path[0] == '/' ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) : -1;
-    if (path[0] != '/')
-        why = "is not an absolute path";
-    else if (fd < 0 || fstat(fd, &status) != 0)
+    struct stat status = {.st_size = 0};
+    const char *why = path[0] == '/' ? NULL : "is not an absolute path";
+    int fd = why == NULL ? open_as(path, reader) : -1;
+    if (why == NULL && (fd < 0 || fstat(fd, &status) != 0))
         why = strerror(errno);
-    else
-        why = file_fault(owners, &status);
+    if (why == NULL && (!S_ISREG(status.st_mode) || status.st_size > FILE_OCTETS))
+        why = "is no regular file of at most 64 KiB";
     ssize_t got = why == NULL ? read(fd, file->octets, sizeof(file->octets)) : -1;
     if (why == NULL && got < 0)
         why = strerror(errno);
@@ -108,7 +98,7 @@ static bool load_key(struct client *client, const struct nm_plan *plan, const st
     return settled(response, "private-key: ", error);
 }
 
-static bool load_files(struct client *client, struct nm_plan *plan, const struct nm_owners *owners,
+static bool load_files(struct client *client, struct nm_plan *plan, const struct nm_reader *reader,
                        char key_id[64], char error[NM_ERROR_MAX])
 {
     struct file *file = calloc(1, sizeof(*file));
@@ -119,14 +109,14 @@ static bool load_files(struct client *client, struct nm_plan *plan, const struct
         const char *path = ca == 1 ? plan->ca : plan->certificate;
         if (path == NULL)
             continue;
-        ok = file_read(path, owners, file, error);
+        ok = file_read(path, reader, file, error);
         if (ok && !nm_plan_file(plan, ca == 1, span_of(file->octets, file->len))) {
             (void)snprintf(error, NM_ERROR_MAX, "no memory");
             ok = false;
         }
     }
     if (ok && plan->private_key != NULL)
-        ok = file_read(plan->private_key, owners, file, error) &&
+        ok = file_read(plan->private_key, reader, file, error) &&
              load_key(client, plan, file, key_id, error);
     if (file != NULL)
         wipe(file, sizeof(*file));
@@ -134,14 +124,14 @@ static bool load_files(struct client *client, struct nm_plan *plan, const struct
     return ok;
 }
 
-bool nm_session_load(const char *socket, struct nm_plan *plan, const struct nm_owners *owners,
+bool nm_session_load(const char *socket, struct nm_plan *plan, const struct nm_reader *reader,
                      char key_id[64], char error[NM_ERROR_MAX])
 {
     key_id[0] = '\0';
     struct client *client = client_open(socket, error);
     if (client == NULL)
         return false;
-    bool ok = load_files(client, plan, owners, key_id, error) &&
+    bool ok = load_files(client, plan, reader, key_id, error) &&
               (plan->shared == NULL || load(client, "load-shared", plan->shared, error)) &&
               load(client, "load-conn", plan->load, error);
     client_close(client);

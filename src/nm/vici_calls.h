@@ -12,20 +12,18 @@
 #include "nm/plan.h"
 
 #define NM_ERROR_MAX 512
-#define NM_OWNERS    8
 
-/* struct nm_owners - whose files a connection may name: root's or these users'. `anybody`: an
- * administrator made the connection. */
-struct nm_owners {
-    bool anybody;
-    size_t n;
-    uid_t uids[NM_OWNERS];
+/* struct nm_reader - as whom the files of a connection are opened. A user who may make connections for
+ * himself must not have root read what he cannot. */
+struct nm_reader {
+    uid_t uid;
+    gid_t gid;
 };
 
 /* nm_session_load - reads the files of the plan, and loads connection, secret and private key. `key_id`
  * gets the id of the private key; empty: none. false: `error` has the reason; nm_session_end() unloads
  * what was loaded. */
-bool nm_session_load(const char *socket, struct nm_plan *plan, const struct nm_owners *owners,
+bool nm_session_load(const char *socket, struct nm_plan *plan, const struct nm_reader *reader,
                      char key_id[64], char error[NM_ERROR_MAX]);
 /* nm_session_initiate - logs in, and waits. false: `error` has the outcome. */
 bool nm_session_initiate(const char *socket, const char *conn, char error[NM_ERROR_MAX]);

@@ -133,7 +133,7 @@ def test_refused(hosts):
     nm.nmcli("connection", "modify", "nobody", "connection.permissions", "user:nobody")
     os.chmod(eu.config, 0o600)
     assert "activation failed" in nm.nmcli("connection", "up", "nobody", check=False)
-    nm.wait_log("is not readable for the users of this connection")
+    nm.wait_log(eu.config + ": Permission denied")
     assert not reaches(lab, "10.20.0.2")
 
 
