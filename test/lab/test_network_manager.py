@@ -8,17 +8,16 @@ import pytest
 
 from lab.network_manager import NetworkManager, read
 from lab.run import wait
-from lab.settings import IDS, LAN, PSK, gateway, merge
+from lab.settings import IDS, LAN, LAN6, PSK, gateway, merge
 
 SECOND = "second@lab.example"
-OTHER_LAN = "10.21.0.0/24"
 
 
 def gateways():
-    """A Gateway with two users, each of whom reaches another network."""
+    """A Gateway with two users: one of IPv4, and one of IPv6."""
     one = gateway({"pools": "inner"})
     gate = one["connections"]["gate"]
-    two = merge(gate, {"remote": {"id": SECOND}, "children": {"net": {"local_ts": OTHER_LAN}}})
+    two = merge(gate, {"pools": "inner6", "remote": {"id": SECOND}, "children": {"net": {"local_ts": LAN6}}})
     return merge(one, {"connections": {"second": two}, "pools": {"inner": {"dns": "10.20.0.53"}},
                        "secrets": {"ike-second": {"id-1": SECOND, "id-2": IDS["gw"], "secret": '"another secret"'}}})
 
@@ -27,7 +26,6 @@ def gateways():
 def started(shared):
     """The lab, an ikatd without connections of its own, NetworkManager beside it, and the Gateway's ikatd."""
     lab = shared.lab()
-    lab.batch("gw", ["addr add 10.21.0.1/24 dev lo"])
     gw = shared.ikatd(lab, "gw", gateways())
     eu = shared.ikatd(lab, "eu", {})
     nm = NetworkManager(eu).start()
@@ -102,12 +100,12 @@ def test_two_at_once(hosts):
     secret. A session that the Gateway ends is begun anew, unless on-failure says that NetworkManager is to be told."""
     lab, eu, nm, gw = hosts
     add(nm, "one", PSK, remote_ts=LAN)
-    add(nm, "two", None, local_id=SECOND, remote_ts=OTHER_LAN, psk_flags="2", on_failure="bypass")
+    add(nm, "two", None, local_id=SECOND, remote_ts=LAN6, psk_flags="2", on_failure="bypass")
     with open(lab.path("passwords"), "w", encoding="utf-8") as file:
         file.write("vpn.secrets.psk:another secret\n")
     nm.nmcli("connection", "up", "one")
     nm.nmcli("connection", "up", "two", "passwd-file", lab.path("passwords"))
-    assert active(nm) == ["one", "two"] and reaches(lab, "10.20.0.2") and reaches(lab, "10.21.0.1")
+    assert active(nm) == ["one", "two"] and reaches(lab, "10.20.0.2") and reaches(lab, "fd20::2")
     before = by_user(gw)
     gw.request("terminate", ike="gate", force="yes")
     gw.request("terminate", ike="second", force="yes")
