@@ -39,6 +39,7 @@ static const struct needs conn_needs[] = {
     {"keep_old_blind", NO, "clone", "both", "off"},
     {"prefer", "", "clone", "both", "off"},
     {"split_dns", NO, "install_dns", "yes", NO},
+    {"encrypted_dns", NO, "install_dns", "yes", NO},
     {"dns_domains", "", "install_dns", "yes", NO},
     {"ticket_lifetime", "", "session_tickets", "ask", "no ask"},
     {"max_leases", "0", "pools", "", ""},

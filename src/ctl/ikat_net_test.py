@@ -96,7 +96,7 @@ class IkatTest(net.DaemonTest):
             jsonschema.validate(document, json.load(file))
         session, = document["sessions"]
         self.shape(session, SESSION)
-        self.shape(session["config"], {"addresses": list, "dns": list, "dns_domains": list})
+        self.shape(session["config"], {"addresses": list, "dns": list, "encrypted_dns": list, "dns_domains": list})
         self.assertEqual((session["logins"], session["role"]), (1, "end-user"))
         self.assertEqual([len(session["ike_sas"]), len(session["paths"])], [2, 2])
         for sa in session["ike_sas"]:

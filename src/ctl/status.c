@@ -218,14 +218,15 @@ static json_t *session_json(const struct status *status, const struct tree *sess
         if (same(path, "session", session, "id"))
             (void)json_array_append_new(paths, path_json(session, path));
     return json_pack(
-        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o, s:o}, s:o, s:o}", "name",
-        session->name, "id", integer(session, "id"), "role", string(session, "role"), "local_id",
-        string(session, "local-id"), "remote_id", string(session, "remote-id"), "state",
+        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o, s:o, s:o}, s:o, s:o}",
+        "name", session->name, "id", integer(session, "id"), "role", string(session, "role"),
+        "local_id", string(session, "local-id"), "remote_id", string(session, "remote-id"), "state",
         string(session, "state"), "logins", integer(session, "logins"), "age_s",
         integer(session, "age"), "dialect", string(session, "dialect"), "multipath",
         string(session, "multipath"), "config", "addresses",
         list_of(tree_get(session, "addresses")), "dns", list_of(tree_get(session, "dns")),
-        "dns_domains", list_of(tree_get(session, "dns-domains")), "ike_sas", sas, "paths", paths);
+        "encrypted_dns", list_of(tree_get(session, "encrypted-dns")), "dns_domains",
+        list_of(tree_get(session, "dns-domains")), "ike_sas", sas, "paths", paths);
 }
 
 char *status_json(const struct status *status)

@@ -328,6 +328,7 @@ struct ike_conn {
     enum ike_lan lan;
     bool install_dns;                /* End User: names are asked of the Gateway's servers */
     bool split_dns;                  /* End User: the Gateway may say for which domains */
+    bool encrypted_dns;              /* End User: asks for resolvers that answer over TLS */
     struct domain_list *dns_domains; /* End User: only these; empty: those that the Gateway says */
     bool inner_per_path; /* a clone has inner addresses of its own, if both ends want it */
     enum ike_reduced reduced;

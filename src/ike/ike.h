@@ -15,6 +15,7 @@
  *          wait until ike_deadline() or the next input
  */
 
+#include "base/encrypted_dns.h"
 #include "base/error.h"
 #include "base/random.h"
 #include "base/secret.h"
@@ -440,6 +441,8 @@ struct ike_lease_job {
     uint64_t grant;        /* of the session's proof */
     ike_session_id beside; /* the peer may ask for the addresses that it has on that session; 0 */
     bool split_dns;        /* the peer takes DNS domains (RFC 8598 section 3.1) */
+    /* the peer takes resolvers that answer over TLS, at addresses of this family (RFC 9464 section 4) */
+    bool encrypted_dns_v4, encrypted_dns_v6;
     uint8_t n_requested;
     struct address requested[IKE_LEASE_ADDRESSES]; /* 0.0.0.0 / :: = any of the family */
 };
@@ -450,7 +453,8 @@ struct ike_config {
     struct address addresses[IKE_LEASE_ADDRESSES];
     struct address dns[8];
     struct address_range subnets[8];
-    struct domain_list domains; /* that the servers of `dns` resolve; empty: all names */
+    struct encrypted_dns encrypted_dns; /* to be asked rather than `dns` (RFC 9464 section 4) */
+    struct domain_list domains;         /* that these servers resolve; empty: all names */
 };
 
 struct ike_child_keys {

@@ -179,7 +179,9 @@ enum wire_cfg_attribute {
     INTERNAL_IP6_DNS = 10,
     INTERNAL_IP4_SUBNET = 13,
     INTERNAL_IP6_SUBNET = 15,
-    INTERNAL_DNS_DOMAIN = 25 /* RFC 8598 */
+    INTERNAL_DNS_DOMAIN = 25, /* RFC 8598 */
+    ENCDNS_IP4 = 27,          /* RFC 9464 */
+    ENCDNS_IP6 = 28
 };
 
 #endif

@@ -2,6 +2,7 @@
 #include "base/unit_test.h"
 #include "wire/builder.h"
 #include "wire/certificate.h"
+#include "wire/encdns.h"
 
 /* A chain of one of each, written, read back, and cut at every length. */
 static struct wire_builder build(uint8_t *buffer, size_t cap)
@@ -369,6 +370,111 @@ static void reserved_bits_of_cp(void **state)
     assert_int_equal(cfg.attributes[0].value.len, 4);
 }
 
+/* --- ENCDNS_IP4 and ENCDNS_IP6, RFC 9464 section 3.1 --- */
+
+static struct encrypted_dns resolver(uint16_t port)
+{
+    struct encrypted_dns dns = {.port = port, .n = 3};
+    assert_int_equal(encrypted_dns_name(&dns, span_text("dns.example")), 0);
+    assert_true(address_parse("192.0.2.53", &dns.servers[0]));
+    assert_true(address_parse("2001:db8::53", &dns.servers[1]));
+    assert_true(address_parse("192.0.2.54", &dns.servers[2]));
+    return dns;
+}
+
+/* The attribute as the RFC draws it, octet by octet, and read again. */
+static void encrypted_dns_is_written(void **state)
+{
+    (void)state;
+    static const uint8_t want[] = {0, 27, 0,   37,  0,   1,   2,   11,  192, 0,   2,   53,   192, 0,
+                                   2, 54, 'd', 'n', 's', '.', 'e', 'x', 'a', 'm', 'p', 'l',  'e', 0,
+                                   1, 0,  4,   3,   'd', 'o', 't', 0,   3,   0,   2,   0x22, 0x95};
+    uint8_t octets[128];
+    struct encrypted_dns dns = resolver(8853), got;
+    struct writer w = writer_of(octets, sizeof(octets));
+    uint16_t priority;
+    wire_encrypted_dns_write(&w, &dns, ADDRESS_V4);
+    assert_int_equal(w.len, sizeof(want));
+    assert_memory_equal(octets, want, sizeof(want));
+    assert_true(wire_encrypted_dns_read(span_of(want + 4, 37), ADDRESS_V4, &priority, &got));
+    assert_int_equal(priority, 1);
+    assert_int_equal(got.n, 2);
+    assert_int_equal(got.port, 8853);
+    assert_string_equal(got.name, "dns.example");
+    assert_true(address_equal(&got.servers[1], &dns.servers[2]));
+    for (size_t len = 0; len < 37; len++) /* cut: at 31 the port is missing, and nothing says so */
+        assert_int_equal(
+            wire_encrypted_dns_read(span_of(want + 4, len), ADDRESS_V4, &priority, &got),
+            len == 31);
+}
+
+/* Without a port: the default. Without an address of the family: no attribute. */
+static void encrypted_dns_of_one_family(void **state)
+{
+    (void)state;
+    uint8_t octets[128];
+    struct encrypted_dns dns = resolver(ENCRYPTED_DNS_PORT), got;
+    struct writer w = writer_of(octets, sizeof(octets));
+    uint16_t priority;
+    wire_encrypted_dns_write(&w, &dns, ADDRESS_V6);
+    assert_int_equal(octets[1], ENCDNS_IP6);
+    assert_true(
+        wire_encrypted_dns_read(span_of(octets + 4, w.len - 4), ADDRESS_V6, &priority, &got));
+    assert_int_equal(got.port, ENCRYPTED_DNS_PORT);
+    assert_int_equal(got.n, 1);
+    w = writer_of(octets, sizeof(octets));
+    dns.servers[1] = dns.servers[0];
+    wire_encrypted_dns_write(&w, &dns, ADDRESS_V6);
+    assert_int_equal(w.len, 0);
+}
+
+/* encdns_reads - of one address and a short name, with these service parameters. */
+static bool encdns_reads(uint16_t priority, const char *name, struct span params)
+{
+    uint8_t octets[512];
+    struct writer w = writer_of(octets, sizeof(octets));
+    struct encrypted_dns got;
+    write_u16(&w, priority);
+    write_u8(&w, 1);
+    write_u8(&w, (uint8_t)strlen(name));
+    write_u32(&w, 0xc0000235);
+    write_bytes(&w, span_text(name));
+    write_bytes(&w, params);
+    return wire_encrypted_dns_read(span_of(octets, w.len), ADDRESS_V4, &priority, &got);
+}
+
+#define PARAMS(...)                                                                                \
+    span_of(((const uint8_t[]){__VA_ARGS__}), sizeof((const uint8_t[]){__VA_ARGS__}))
+#define ALPN_DOT 0, 1, 0, 4, 3, 'd', 'o', 't'
+
+static void encrypted_dns_service_parameters(void **state)
+{
+    (void)state;
+    assert_true(encdns_reads(1, "a.b", PARAMS(ALPN_DOT)));
+    assert_true(encdns_reads(1, "a.b", PARAMS(0, 0, 0, 4, 0, 1, 0, 3, ALPN_DOT, 0, 3, 0, 2, 0, 9)));
+    assert_true(encdns_reads(1, "a.b", PARAMS(0, 1, 0, 7, 2, 'h', '2', 3, 'd', 'o', 't')));
+    assert_true(encdns_reads(1, "a.b", PARAMS(ALPN_DOT, 0, 2, 0, 0, 0xff, 0, 0, 1, 7)));
+    /* DNS over HTTPS alone; nothing said; a key that must be known and is not */
+    assert_false(encdns_reads(1, "a.b", PARAMS(0, 1, 0, 3, 2, 'h', '2')));
+    assert_false(encdns_reads(1, "a.b", PARAMS(0, 3, 0, 2, 3, 0x55)));
+    assert_false(encdns_reads(1, "a.b", PARAMS(0, 0, 0, 2, 0, 7, ALPN_DOT)));
+    assert_false(encdns_reads(1, "a.b", PARAMS(0, 0, 0, 0, ALPN_DOT)));
+    /* MUST NOT: AliasMode, hints, keys out of order or twice, a name with a terminator */
+    assert_false(encdns_reads(0, "a.b", PARAMS(ALPN_DOT)));
+    assert_false(encdns_reads(1, "a.b", PARAMS(ALPN_DOT, 0, 4, 0, 4, 10, 0, 0, 1)));
+    assert_false(encdns_reads(1, "a.b", PARAMS(ALPN_DOT, 0, 6, 0, 1, 0)));
+    assert_false(encdns_reads(1, "a.b", PARAMS(0, 3, 0, 2, 0, 9, ALPN_DOT)));
+    assert_false(encdns_reads(1, "a.b", PARAMS(ALPN_DOT, ALPN_DOT)));
+    assert_false(encdns_reads(1, "a\nb", PARAMS(ALPN_DOT)));
+    assert_false(encdns_reads(1, "", PARAMS(ALPN_DOT)));
+    /* octets that are cut, port 0, a port of three octets */
+    assert_false(encdns_reads(1, "a.b", PARAMS(0, 1, 0, 4, 4, 'd', 'o', 't')));
+    assert_false(encdns_reads(1, "a.b", PARAMS(0, 1, 0, 9, 3, 'd', 'o', 't')));
+    assert_false(encdns_reads(1, "a.b", PARAMS(ALPN_DOT, 0)));
+    assert_false(encdns_reads(1, "a.b", PARAMS(ALPN_DOT, 0, 3, 0, 2, 0, 0)));
+    assert_false(encdns_reads(1, "a.b", PARAMS(ALPN_DOT, 0, 3, 0, 3, 0, 9, 9)));
+}
+
 /* Section 3.9: 16 to 256 octets. */
 static void nonce_sizes(void **state)
 {
@@ -482,14 +588,25 @@ static void certificate_of_a_ca(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trip),       cmocka_unit_test(every_truncation_is_refused),
-        cmocka_unit_test(keep_old_vectors), cmocka_unit_test(keep_old_liberal),
-        cmocka_unit_test(hostile_bodies),   cmocka_unit_test(critical_bit),
-        cmocka_unit_test(torn_notify),      cmocka_unit_test(empty_payloads),
-        cmocka_unit_test(reserved_bits),    cmocka_unit_test(reserved_bits_of_cp),
-        cmocka_unit_test(header),           cmocka_unit_test(nonce_sizes),
-        cmocka_unit_test(two_key_lengths),  cmocka_unit_test(behind_the_encrypted_one),
-        cmocka_unit_test(many_transforms),  cmocka_unit_test(certificate_of_a_ca),
+        cmocka_unit_test(round_trip),
+        cmocka_unit_test(every_truncation_is_refused),
+        cmocka_unit_test(keep_old_vectors),
+        cmocka_unit_test(keep_old_liberal),
+        cmocka_unit_test(hostile_bodies),
+        cmocka_unit_test(critical_bit),
+        cmocka_unit_test(torn_notify),
+        cmocka_unit_test(empty_payloads),
+        cmocka_unit_test(reserved_bits),
+        cmocka_unit_test(reserved_bits_of_cp),
+        cmocka_unit_test(header),
+        cmocka_unit_test(nonce_sizes),
+        cmocka_unit_test(two_key_lengths),
+        cmocka_unit_test(behind_the_encrypted_one),
+        cmocka_unit_test(encrypted_dns_is_written),
+        cmocka_unit_test(encrypted_dns_of_one_family),
+        cmocka_unit_test(encrypted_dns_service_parameters),
+        cmocka_unit_test(many_transforms),
+        cmocka_unit_test(certificate_of_a_ca),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -548,6 +548,47 @@ static void split_dns_hostile(void **state)
     domains_got(true, "corp.example", &lease, "");
 }
 
+/* --- encrypted DNS (RFC 9464) --- */
+
+/* add_resolver - one more of another priority at the end of the CFG_REPLY. */
+static enum scenario_fate add_resolver(struct world *world, bool to_b, struct message *m)
+{
+    static const uint8_t attribute[] = {0,   27,  0,   19, 0, 2, 1, 3, 10,  1,   0,  54,
+                                        'a', '.', 'b', 0,  1, 0, 4, 3, 'd', 'o', 't'};
+    uint8_t octets[512];
+    (void)world;
+    size_t at = message_find(m, WIRE_PAYLOAD_CP);
+    if (to_b || at == m->n)
+        return SCENARIO_PASS;
+    struct writer w = writer_of(octets, sizeof(octets));
+    write_bytes(&w, message_body(m, at));
+    write_bytes(&w, span_of(attribute, sizeof(attribute)));
+    message_remove(m, at);
+    message_insert(m, at, WIRE_PAYLOAD_CP, span_of(octets, w.len));
+    return SCENARIO_CHANGED;
+}
+
+/* An End User that asks gets the resolver of the lowest number; one that does not ask takes none. */
+static void encrypted_dns(void **state)
+{
+    (void)state;
+    for (int asks = 0; asks < 2; asks++) {
+        struct world *world = world_new(16);
+        struct ike_config lease = {.n_addresses = 1,
+                                   .encrypted_dns = {.n = 1, .port = 8853, .name = "dns.example"}};
+        assert_true(address_parse("10.9.0.7", &lease.addresses[0]));
+        assert_true(address_parse("10.1.0.53", &lease.encrypted_dns.servers[0]));
+        world->b.lease = &lease;
+        world->conn_a->encrypted_dns = asks == 1;
+        scenario_edit(world, add_resolver);
+        scenario_login(world);
+        struct encrypted_dns got = scenario_session(&world->a).config.encrypted_dns;
+        assert_true(encrypted_dns_equal(&got, asks == 1 ? &lease.encrypted_dns
+                                                        : &(struct encrypted_dns){.n = 0}));
+        scenario_end(world);
+    }
+}
+
 /* what goes wrong with the Child SA alone leaves the IKE SA, and no trace of the rest. */
 static void pool_exhausted(void **state)
 {
@@ -745,6 +786,7 @@ int main(void)
         cmocka_unit_test(split_dns),
         cmocka_unit_test(split_dns_policy),
         cmocka_unit_test(split_dns_hostile),
+        cmocka_unit_test(encrypted_dns),
         cmocka_unit_test(pool_exhausted),
         cmocka_unit_test(no_address),
         cmocka_unit_test(narrowed),

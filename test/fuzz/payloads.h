@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "wire/builder.h"
+#include "wire/encdns.h"
 
 /* fuzz_again - the body of the only payload that the builder holds. */
 static inline struct span fuzz_again(const struct wire_builder *b)
@@ -44,6 +45,18 @@ static inline void fuzz_ts(struct span body, struct wire_builder *b)
     for (size_t i = 0; i < list.n; i++)
         ASSERT(address_equal(&back.ts[i].range.first, &list.ts[i].range.first) &&
                address_compare(&list.ts[i].range.first, &list.ts[i].range.last) <= 0);
+}
+
+/* fuzz_cfg - every value is read as a resolver of both families, whatever its type. */
+static inline void fuzz_cfg(const struct wire_cfg *cfg)
+{
+    struct encrypted_dns dns;
+    uint16_t priority;
+    ASSERT(cfg->n <= LIMIT_CP_ATTRIBUTES);
+    for (size_t i = 0; i < 2 * cfg->n; i++)
+        if (wire_encrypted_dns_read(cfg->attributes[i / 2].value,
+                                    i % 2 == 0 ? ADDRESS_V4 : ADDRESS_V6, &priority, &dns))
+            ASSERT(priority != 0 && dns.n > 0 && encrypted_dns_sound(&dns));
 }
 
 /* fuzz_proof - the payloads of certificates and of EAP. */

@@ -204,9 +204,10 @@ class Resolved(Elsewhere):
     programs, folder = ("resolvectl",), "/usr/bin"
     setup = " && mkdir -p /run/systemd && mount -t tmpfs none /run/systemd && mkdir /run/systemd/resolve && " \
             "touch /run/systemd/resolve/io.systemd.Resolve"
-    up = f"resolvectl default-route ikat0 yes\nresolvectl domain ikat0 ~.\nresolvectl dns ikat0 {INSIDE}\nresolvectl flush-caches\n"
-    split = f"resolvectl default-route ikat0 no\nresolvectl domain ikat0 ~corp.example ~lan\nresolvectl dns ikat0 {INSIDE}\n" \
-            "resolvectl flush-caches\n"
+    up = f"resolvectl default-route ikat0 yes\nresolvectl domain ikat0 ~.\nresolvectl dnsovertls ikat0 \n" \
+         f"resolvectl dns ikat0 {INSIDE}\nresolvectl flush-caches\n"
+    split = f"resolvectl default-route ikat0 no\nresolvectl domain ikat0 ~corp.example ~lan\n" \
+            f"resolvectl dnsovertls ikat0 \nresolvectl dns ikat0 {INSIDE}\nresolvectl flush-caches\n"
     down = "resolvectl revert ikat0\nresolvectl flush-caches\n"
 
 
@@ -240,4 +241,40 @@ def test_split_programs(world, resolv_conf, kind):
     wait(lambda: os.path.exists(user.calls) and user.called() == kind.split, "it is told of the domains")
     user.ikat("down", "home")
     wait(lambda: user.called() == kind.split + kind.down, "it is told that they are gone")
+    reads(path, OWN)
+
+
+ENCRYPTED = {"encrypted_dns": f"{INSIDE}, 10.20.0.54, {OUTSIDE}", "encrypted_dns_name": "DNS.corp.example",
+             "encrypted_dns_port": "8853"}
+
+
+def test_encrypted(world, resolv_conf):
+    """systemd-resolved asks the Gateway's encrypted resolvers alone, by name and over TLS (RFC 9464); those that no
+    Child SA reaches are left out."""
+    lab, path = resolv_conf
+    world.daemons[0].load(gateway(top={"pools": {"inner": POOL | ENCRYPTED}}))
+    world.daemons.append(user := Resolved(lab, "eu", end_user()))
+    user.start().initiate("net")
+    up = "resolvectl default-route ikat0 yes\nresolvectl domain ikat0 ~.\nresolvectl dnsovertls ikat0 yes\n" \
+         f"resolvectl dns ikat0 {INSIDE}:8853#dns.corp.example 10.20.0.54:8853#dns.corp.example\nresolvectl flush-caches\n"
+    wait(lambda: os.path.exists(user.calls) and user.called() == up, "it is told of the resolvers")
+    assert user.session()["config"]["encrypted_dns"] == [f"{server}:8853#dns.corp.example"
+                                                         for server in (INSIDE, "10.20.0.54", OUTSIDE)]
+    user.ikat("down", "home")
+    wait(lambda: user.called() == up + Resolved.down, "it is told that they are gone")
+    reads(path, OWN)
+
+
+def test_encrypted_without_resolved(world, resolv_conf):
+    """A host that cannot ask over TLS asks the plain servers; where there are none, its own, and the log says why."""
+    lab, path = resolv_conf
+    world.daemons[0].load(gateway(top={"pools": {"inner": POOL | ENCRYPTED}}))
+    user = world.ikatd(lab, "eu", end_user())
+    user.initiate("net")
+    reads(path, OURS + OWN)
+    user.ikat("down", "home")
+    reads(path, OWN)
+    world.daemons[0].load(gateway(top={"pools": {"inner": {"addrs": POOL["addrs"]} | ENCRYPTED}}))
+    user.initiate("net")
+    user.wait_log("needs systemd-resolved")
     reads(path, OWN)

@@ -10,6 +10,7 @@
 
 #define HOOK_SCRIPT  128
 #define HOOK_DNS     8
+#define HOOK_DNS_ALL (HOOK_DNS + ENCRYPTED_DNS_SERVERS)
 #define HOOK_TIME_NS (10 * NANOS_PER_SEC) /* a script that runs longer is killed */
 
 /* struct hook_request - tells a script that a pair of selectors came up or went down. */
@@ -30,12 +31,13 @@ struct hook_request {
 };
 
 /* struct hook_name_servers - the servers that this host asks from now on for the domains (none: for
- * all names), before those that it has of its own; n = 0: only its own. All are reached through the
- * device. */
+ * all names), before those that it has of its own; n = 0, and none encrypted: only its own. All are reached through
+ * the device. encrypted_dns: to be asked in place of `servers` where the host can ask over TLS. */
 struct hook_name_servers {
     char device[16];
     uint32_t n;
     struct address servers[HOOK_DNS];
+    struct encrypted_dns encrypted_dns;
     struct domain_list domains;
 };
 
@@ -53,8 +55,8 @@ static inline bool hook_name_server_usable(const struct address *server)
  * knows what the files allow, and which device is ours. */
 struct name_server_question {
     char device[16];
-    uint32_t n; /* 1 to HOOK_DNS */
-    struct address servers[HOOK_DNS];
+    uint32_t n; /* 1 to HOOK_DNS_ALL */
+    struct address servers[HOOK_DNS_ALL];
 };
 struct name_server_answer {
     int32_t error; /* 0; ERR_DENIED: not all of them */

@@ -76,6 +76,7 @@ static const struct row rows[] = {
     {CONN, "install_dns", "no", "x", "is not yes or no"},
     {CONN, "lan", "block", "open", "is not one of bypass, block"},
     {CONN, "split_dns", "no", "x", "is not yes or no"},
+    {CONN, "encrypted_dns", "no", "x", "is not yes or no"},
     {CONN, "dns_domains", "corp.example, lan", "corp..example", "is not a DNS domain"},
     {CONN, "inner", "per-path", "each", "is not one of shared, per-path"},
     {CONN, "max_ike_sas", "256", "257", "1 to 256"},
@@ -195,6 +196,12 @@ static const struct row rows[] = {
     {CHILD, "sha256_96", "no", "yes", "not supported by ikat"},
     {POOL, "addrs", "fd00::/120", "pool", "is not a subnet or a range"},
     {POOL, "dns", "192.0.2.53, 2001:db8::53", "dns.example", "is not an address"},
+    {POOL, "encrypted_dns", NULL, "192.0.2.53", "'encrypted_dns_name' is missing"},
+    {POOL, "encrypted_dns", NULL, "dns.example", "is not an address"},
+    {POOL, "encrypted_dns_name", NULL, "dns.example", "'encrypted_dns' is missing"},
+    {POOL, "encrypted_dns_name", NULL, "a b", "is not a domain name"},
+    {POOL, "encrypted_dns_port", "8853", "0", "0 is not a port"},
+    {POOL, "encrypted_dns_port", "853", "65536", "is too large"},
     {POOL, "subnet", "10.0.0.0/8", "10.0.0.1-10.0.0.9", "is not a subnet"},
     {POOL, "split_include", "10.0.0.0/8", "x", "is not a subnet"},
     {POOL, "dns_domains", NULL, "a.example", "'dns' is missing"},
@@ -469,35 +476,6 @@ static void failover_follows(void **state)
     }
 }
 
-static void pool_ranges(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *addrs, *first, *last;
-    } table[] = {
-        {"10.3.0.0/24", "10.3.0.1", "10.3.0.254"},
-        {"10.3.0.5/24", "10.3.0.5", "10.3.0.254"}, /* a host part: from there on */
-        {"10.3.0.0/30", "10.3.0.1", "10.3.0.2"},
-        {"10.3.0.0/31", "10.3.0.0", "10.3.0.1"}, /* no network address in these */
-        {"10.3.0.7/32", "10.3.0.7", "10.3.0.7"},
-        {"10.3.0.0-10.3.0.255", "10.3.0.0", "10.3.0.255"}, /* a range means what it says */
-        {"fd00::/120", "fd00::1", "fd00::ff"},             /* IPv6 has no broadcast */
-        {"fd00::/127", "fd00::", "fd00::1"},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-        char text[128], address[ADDRESS_TEXT_MAX];
-        struct settings settings;
-        struct build_error error = {.text = ""};
-        struct pool_config pool;
-        (void)snprintf(text, sizeof(text), "p {\n addrs = %s\n}\n", table[i].addrs);
-        assert_int_equal(settings_parse("t.conf", span_text(text), NULL, &settings), 0);
-        assert_int_equal(pool_build(settings.root->first, &pool, &error), 0);
-        assert_string_equal(address_print(&pool.range.first, address), table[i].first);
-        assert_string_equal(address_print(&pool.range.last, address), table[i].last);
-        settings_done(&settings);
-    }
-}
-
 static void secrets(void **state)
 {
     (void)state;
@@ -578,6 +556,10 @@ static void too_many(void **state)
         {"secrets { ike { secret = ", "x", 513, "\n} }\n", "too long"},
         {"secrets { ike { secret = x\n", "id% = a%any\n", 9, "} }\n", "more than 8 identities"},
         {"pools { a { addrs = 10.0.0.0/8\n dns = ", "10.0.0.1, ", 9, "\n} }\n", "one too many"},
+        {"pools { a { addrs = 10.0.0.0/8\n encrypted_dns_name = a.b\n encrypted_dns = ",
+         "10.0.0.1, ", 5, "\n} }\n", "one too many"},
+        {"pools { a { addrs = 10.0.0.0/8\n encrypted_dns = 10.0.0.1\n encrypted_dns_name = ", "a.",
+         64, "b\n} }\n", "longer than 127"},
         {"pools { a { addrs = 10.0.0.0/8\n dns = 10.0.0.1\n dns_domains = ",
          "aaaaaaaaaa, aaaaaaaaaa.b, aaaaaaaaaa.c, aaaaaaaaaaaaaaaaaaaa.d, "
          "aaaaaaaaaaaaaaaaaaaa.d.e, ",
@@ -779,22 +761,14 @@ static void selectors(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_key),
-        cmocka_unit_test(capitals),
-        cmocka_unit_test(whole_files),
-        cmocka_unit_test(defaults),
-        cmocka_unit_test(failover_follows),
-        cmocka_unit_test(same_again),
-        cmocka_unit_test(pool_ranges),
-        cmocka_unit_test(secrets),
-        cmocka_unit_test(too_many),
-        cmocka_unit_test(giant_values),
-        cmocka_unit_test(files),
+        cmocka_unit_test(every_key),        cmocka_unit_test(capitals),
+        cmocka_unit_test(whole_files),      cmocka_unit_test(defaults),
+        cmocka_unit_test(failover_follows), cmocka_unit_test(same_again),
+        cmocka_unit_test(secrets),          cmocka_unit_test(too_many),
+        cmocka_unit_test(giant_values),     cmocka_unit_test(files),
 
-        cmocka_unit_test(hostile_files),
-        cmocka_unit_test(warnings),
-        cmocka_unit_test(all_errors),
-        cmocka_unit_test(selectors),
+        cmocka_unit_test(hostile_files),    cmocka_unit_test(warnings),
+        cmocka_unit_test(all_errors),       cmocka_unit_test(selectors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -370,6 +370,7 @@ static const struct key conn_keys[] = {
     {.name = "lan", .kind = KEY_WORD, .offset = CONN(lan), .words = lan_words},
     {.name = "install_dns", .kind = KEY_BOOL, .offset = CONN(install_dns)},
     {.name = "split_dns", .kind = KEY_BOOL, .offset = CONN(split_dns)},
+    {.name = "encrypted_dns", .kind = KEY_BOOL, .offset = CONN(encrypted_dns)},
     {.name = "dns_domains", .kind = KEY_FUNCTION, .function = set_dns_domains},
     {.name = "inner", .kind = KEY_FUNCTION, .function = set_inner},
     {.name = "follow_redirects", .kind = KEY_BOOL, .offset = CONN(follow_redirects)},
@@ -614,6 +615,7 @@ int conn_build(const struct tree *section, struct ike_conn **ret_conn,
     conn->ticket_lifetime_ns = 8 * KEY_HOUR_NS;
     conn->install_dns = true;
     conn->split_dns = true;
+    conn->encrypted_dns = true;
     conn->dead_peer_ns = KEY_HOUR_NS;
     conn->nat_keepalive_ns = 20 * NANOS_PER_SEC;
     conn->max_ike_sas = LIMIT_IKE_SAS_SESSION;

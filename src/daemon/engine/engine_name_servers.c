@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which name servers of Gateways this host asks: as End User, those that a CFG_REPLY brought
- * (INTERNAL_IP4_DNS and INTERNAL_IP6_DNS, RFC 7296 section 3.15.1), as long as a Child SA reaches
- * them. A server outside of the selectors is left out: questions to it would leave in the clear.
+ * (INTERNAL_IP4_DNS and INTERNAL_IP6_DNS, RFC 7296 section 3.15.1; ENCDNS_IP4 and ENCDNS_IP6, RFC 9464), as long as a
+ * Child SA reaches them. A server outside of the selectors is left out: questions to it would leave in the clear.
  *
  * The servers of a Gateway with domains (RFC 8598) are asked for these only. All servers are those
  * of one TUN, and a resolver cannot tell them apart there. So while a Gateway has domains, the
@@ -25,6 +25,7 @@ struct reached {
     struct domain_list domains; /* empty: all names */
     uint32_t n;
     struct address servers[HOOK_DNS];
+    struct encrypted_dns encrypted_dns;
 };
 
 struct engine_name_servers {
@@ -103,6 +104,7 @@ static void reached_add(struct hook_name_servers *list, const struct reached *on
     struct span domain = {0};
     for (uint32_t k = 0; k < one->n; k++)
         server_add(list, &one->servers[k]);
+    encrypted_dns_add(&list->encrypted_dns, &one->encrypted_dns);
     while (split && (domain = domain_list_next(&one->domains, domain)).len > 0)
         if (domain_list_add(&list->domains, domain) != 0)
             break;
@@ -120,7 +122,8 @@ static void compose(struct engine *e, struct hook_name_servers *list)
 
 static bool same_list(const struct hook_name_servers *a, const struct hook_name_servers *b)
 {
-    bool same = a->n == b->n && strcmp(a->domains.text, b->domains.text) == 0;
+    bool same = a->n == b->n && strcmp(a->domains.text, b->domains.text) == 0 &&
+                encrypted_dns_equal(&a->encrypted_dns, &b->encrypted_dns);
     for (uint32_t i = 0; same && i < a->n; i++)
         same = address_equal(&a->servers[i], &b->servers[i]);
     return same;
@@ -151,9 +154,11 @@ void engine_name_servers_tick(struct engine *e)
         tell(e);
 }
 
-static bool within_selectors(const struct ike_ts_list *remote, const struct address *server)
+/* server_reached - a Child SA with these remote selectors carries questions to the server. */
+static bool server_reached(const struct address *server, const void *context)
 {
-    for (size_t i = 0; i < remote->n; i++)
+    const struct ike_ts_list *remote = context;
+    for (size_t i = 0; hook_name_server_usable(server) && i < remote->n; i++)
         if (range_contains(&remote->ts[i].range, server))
             return true;
     return false;
@@ -192,10 +197,13 @@ void engine_name_servers_child_up(struct engine *e, ike_child_id id)
         .child = id, .gateway = session.remote_id, .domains = domains_for(&session, &child)};
     for (uint8_t i = 0; i < session.config.n_dns; i++) {
         const struct address *server = &session.config.dns[i];
-        if (hook_name_server_usable(server) && within_selectors(&child.remote_ts, server))
+        if (server_reached(server, &child.remote_ts))
             found.servers[found.n++] = *server;
     }
-    struct reached *room = found.n > 0 ? reached_find(all, 0) : NULL;
+    found.encrypted_dns = session.config.encrypted_dns;
+    encrypted_dns_keep(&found.encrypted_dns, server_reached, &child.remote_ts);
+    bool any = found.n > 0 || found.encrypted_dns.n > 0;
+    struct reached *room = any ? reached_find(all, 0) : NULL;
     if (room == NULL)
         return;
     found.order = gateway_order(all, &found.gateway);

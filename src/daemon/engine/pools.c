@@ -377,6 +377,7 @@ static void config_append(const struct pool_config *pool, struct ike_config *con
 {
     for (size_t i = 0; i < pool->n_dns && config->n_dns < POOL_DNS; i++)
         config->dns[config->n_dns++] = pool->dns[i];
+    encrypted_dns_add(&config->encrypted_dns, &pool->encrypted_dns);
     struct span domain = {0};
     while ((domain = domain_list_next(&pool->domains, domain)).len > 0)
         if (domain_list_add(&config->domains, domain) != 0)
@@ -443,6 +444,13 @@ static bool grant_names(const struct pools_grant *grant, uint8_t family)
     return grant != NULL && (grant->pools[i] != NULL || grant->addresses[i].family != ADDRESS_NONE);
 }
 
+/* family_asked - the peer takes encrypted resolvers at addresses of this family. */
+static bool family_asked(const struct address *server, const void *context)
+{
+    const struct ike_lease_job *job = context;
+    return server->family == ADDRESS_V6 ? job->encrypted_dns_v6 : job->encrypted_dns_v4;
+}
+
 int pools_lease(struct pools *pools, const struct ike_lease_job *job,
                 const struct pools_grant *grant, ike_session_id session,
                 struct ike_config *ret_config)
@@ -472,8 +480,13 @@ int pools_lease(struct pools *pools, const struct ike_lease_job *job,
         config.n_dns = grant->n_dns;
         memcpy(config.dns, grant->dns, grant->n_dns * sizeof(config.dns[0]));
     }
-    /* RFC 8598 section 3.3: all servers resolve all domains, and those of a grant need not */
-    if (!job->split_dns || (grant != NULL && grant->n_dns > 0))
+    encrypted_dns_keep(&config.encrypted_dns, family_asked, job);
+    if (grant != NULL && grant->n_dns > 0)
+        config.encrypted_dns = (struct encrypted_dns){.n = 0};
+    /* RFC 8598 section 3.3: all servers resolve all domains, and those of a grant need not. Section 3.2: no domains
+     * without servers */
+    if (!job->split_dns || (grant != NULL && grant->n_dns > 0) ||
+        (config.n_dns == 0 && config.encrypted_dns.n == 0))
         config.domains = (struct domain_list){.text = ""};
     *ret_config = config;
     return 0;

@@ -26,7 +26,8 @@ struct pool_config {
     uint8_t n_dns, n_subnets;
     struct address dns[POOL_DNS];
     struct address_range subnets[POOL_SUBNETS];
-    struct domain_list domains; /* that the servers of `dns` resolve (RFC 8598) */
+    struct encrypted_dns encrypted_dns; /* RFC 9464 */
+    struct domain_list domains;         /* that these servers resolve (RFC 8598) */
 };
 
 /* pools_network - a pool leaves out the first and the last address of its network, but its route

@@ -226,6 +226,41 @@ static void test_domains(void **state)
     pools_free(pools);
 }
 
+/* Encrypted resolvers go to peers that asked for them, at addresses of the families that were asked for; a grant with
+ * servers of its own replaces them (RFC 9464 section 4). */
+static void test_encrypted_dns(void **state)
+{
+    (void)state;
+    struct pools *pools = pools_new((const uint8_t[16]){1});
+    struct pool_config pool = {.name = "four",
+                               .domains = {.text = "corp.example"},
+                               .encrypted_dns = {.n = 2, .port = 853, .name = "dns.example"}};
+    struct ike_lease_job job = {.conn = &conn, .n_requested = 1, .split_dns = true};
+    struct pools_grant grant = {.n_dns = 1};
+    struct ike_config config;
+    assert_true(range_parse("10.3.0.0/24", &pool.range));
+    assert_true(address_parse("192.0.2.53", &pool.encrypted_dns.servers[0]));
+    assert_true(address_parse("2001:db8::53", &pool.encrypted_dns.servers[1]));
+    assert_true(address_parse("192.0.2.54", &grant.dns[0]));
+    assert_true(address_parse(ANY, &job.requested[0]));
+    assert_int_equal(identity_parse("a", &job.identity), 0);
+    assert_int_equal(pools_load(pools, &pool, NULL), 0);
+    assert_int_equal(pools_lease(pools, &job, NULL, 1, &config), 0);
+    assert_int_equal(config.encrypted_dns.n, 0);
+    assert_string_equal(config.domains.text, ""); /* without a server */
+    job.encrypted_dns_v4 = true;
+    assert_int_equal(pools_lease(pools, &job, NULL, 1, &config), 0);
+    assert_int_equal(config.encrypted_dns.n, 1);
+    assert_int_equal(config.encrypted_dns.servers[0].family, ADDRESS_V4);
+    assert_string_equal(config.domains.text, "corp.example");
+    job.encrypted_dns_v6 = true;
+    assert_int_equal(pools_lease(pools, &job, NULL, 1, &config), 0);
+    assert_true(encrypted_dns_equal(&config.encrypted_dns, &pool.encrypted_dns));
+    assert_int_equal(pools_lease(pools, &job, &grant, 1, &config), 0);
+    assert_int_equal(config.encrypted_dns.n, 0);
+    pools_free(pools);
+}
+
 static void test_granted(void **state)
 {
     (void)state;
@@ -504,14 +539,23 @@ static void test_switch(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_load_again),     cmocka_unit_test(test_rename),
-        cmocka_unit_test(test_identity_limit), cmocka_unit_test(test_switch),
-        cmocka_unit_test(test_leases),         cmocka_unit_test(test_wishes),
-        cmocka_unit_test(test_subnet),         cmocka_unit_test(test_families),
-        cmocka_unit_test(test_load),           cmocka_unit_test(test_shared),
-        cmocka_unit_test(test_many),           cmocka_unit_test(test_domains),
-        cmocka_unit_test(test_granted),        cmocka_unit_test(test_radius),
-        cmocka_unit_test(test_radius_of_one),  cmocka_unit_test(test_radius_before_pool),
+        cmocka_unit_test(test_load_again),
+        cmocka_unit_test(test_rename),
+        cmocka_unit_test(test_identity_limit),
+        cmocka_unit_test(test_switch),
+        cmocka_unit_test(test_leases),
+        cmocka_unit_test(test_wishes),
+        cmocka_unit_test(test_subnet),
+        cmocka_unit_test(test_families),
+        cmocka_unit_test(test_load),
+        cmocka_unit_test(test_shared),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_domains),
+        cmocka_unit_test(test_encrypted_dns),
+        cmocka_unit_test(test_granted),
+        cmocka_unit_test(test_radius),
+        cmocka_unit_test(test_radius_of_one),
+        cmocka_unit_test(test_radius_before_pool),
         cmocka_unit_test(test_radius_forgets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -108,10 +108,13 @@ static bool name_servers_permitted(int permit_fd, const struct hook_name_servers
 {
     struct name_server_question question = {.n = wanted->n};
     struct name_server_answer answer;
-    if (wanted->n == 0)
-        return true;
+    const struct encrypted_dns *encrypted = &wanted->encrypted_dns;
     memcpy(question.device, wanted->device, sizeof(question.device));
-    memcpy(question.servers, wanted->servers, sizeof(question.servers));
+    memcpy(question.servers, wanted->servers, wanted->n * sizeof(question.servers[0]));
+    for (uint8_t i = 0; i < encrypted->n; i++)
+        question.servers[question.n++] = encrypted->servers[i];
+    if (question.n == 0)
+        return true;
     return channel_send(permit_fd, &question, sizeof(question), NULL, 0) == 0 &&
            channel_recv(permit_fd, &answer, sizeof(answer), NULL, NULL) == 0 && answer.error == 0;
 }

@@ -29,9 +29,11 @@ bool name_servers_sound(const struct hook_name_servers *wanted)
     size_t len = strnlen(wanted->device, sizeof(wanted->device));
     bool sound = len > 0 && len < sizeof(wanted->device) && wanted->device[0] != '-' &&
                  strspn(wanted->device, plain) == len && wanted->n <= HOOK_DNS &&
-                 domain_list_sound(&wanted->domains);
+                 domain_list_sound(&wanted->domains) && encrypted_dns_sound(&wanted->encrypted_dns);
     for (uint32_t i = 0; sound && i < wanted->n; i++)
         sound = hook_name_server_usable(&wanted->servers[i]);
+    for (uint8_t i = 0; sound && i < wanted->encrypted_dns.n; i++)
+        sound = hook_name_server_usable(&wanted->encrypted_dns.servers[i]);
     return sound;
 }
 
@@ -90,21 +92,35 @@ static void routed_words(const struct domain_list *domains, char room[2 * sizeof
     words[n] = NULL;
 }
 
-/* resolved_set - which names first: a link with servers and without domains is asked for all. */
+/* resolved_servers - the words of the servers. Encrypted ones stand alone: the servers of a link are all asked
+ * over TLS, or none. */
+static void resolved_servers(const struct hook_name_servers *wanted,
+                             char text[HOOK_DNS][ENCRYPTED_DNS_TEXT], const char *words[HOOK_DNS])
+{
+    const struct encrypted_dns *encrypted = &wanted->encrypted_dns;
+    for (uint8_t i = 0; i < encrypted->n; i++)
+        words[i] = encrypted_dns_print(encrypted, i, text[i]);
+    for (uint32_t i = 0; encrypted->n == 0 && i < wanted->n; i++)
+        words[i] = address_print(&wanted->servers[i], text[i]);
+}
+
+/* resolved_set - which names first: a link with servers and without domains is asked for all. Over TLS the certificate
+ * must have the name of the server; an empty word leaves the choice to the host. */
 static bool resolved_set(const struct hook_name_servers *wanted)
 {
-    char text[HOOK_DNS][ADDRESS_TEXT_MAX], room[2 * sizeof(wanted->domains.text)];
+    char text[HOOK_DNS][ENCRYPTED_DNS_TEXT], room[2 * sizeof(wanted->domains.text)];
     bool split = !domain_list_empty(&wanted->domains);
     const char *dns[HOOK_DNS + 3] = {"dns", wanted->device};
     const char *domain[DOMAINS_MAX + 3] = {"domain", wanted->device, "~."};
     const char *const route[] = {"default-route", wanted->device, split ? "no" : "yes", NULL};
+    const char *const over_tls[] = {"dnsovertls", wanted->device,
+                                    wanted->encrypted_dns.n > 0 ? "yes" : "", NULL};
     const char *const flush[] = {"flush-caches", NULL};
     if (split)
         routed_words(&wanted->domains, room, domain + 2);
-    for (uint32_t i = 0; i < wanted->n; i++)
-        dns[2 + i] = address_print(&wanted->servers[i], text[i]);
-    return resolved_tell(route) && resolved_tell(domain) && resolved_tell(dns) &&
-           resolved_tell(flush);
+    resolved_servers(wanted, text, dns + 2);
+    return resolved_tell(route) && resolved_tell(domain) && resolved_tell(over_tls) &&
+           resolved_tell(dns) && resolved_tell(flush);
 }
 
 /* RFC 8598 section 5: at the end what was learned of the domains MUST be forgotten too. */
@@ -262,19 +278,41 @@ static bool way_set(enum name_server_way way, const struct hook_name_servers *wa
     return false;
 }
 
-void name_servers_set(struct name_servers *servers, const struct hook_name_servers *wanted)
+/* one_kind - of plain and encrypted servers only those stay that the way can ask. RFC 9464 section 4 RECOMMENDS the
+ * encrypted ones. */
+static struct hook_name_servers one_kind(enum name_server_way way,
+                                         const struct hook_name_servers *wanted)
+{
+    struct hook_name_servers kept = *wanted;
+    if (way != NAME_SERVERS_RESOLVED)
+        kept.encrypted_dns = (struct encrypted_dns){.n = 0};
+    else if (kept.encrypted_dns.n > 0)
+        kept.n = 0;
+    return kept;
+}
+
+void name_servers_set(struct name_servers *servers, const struct hook_name_servers *all)
 {
     enum name_server_way way = way_of_host();
-    if (wanted->n == 0 || (servers->way != NAME_SERVERS_UNSET && servers->way != way))
+    const struct hook_name_servers kept = one_kind(way, all), *wanted = &kept;
+    uint32_t n = kept.n + kept.encrypted_dns.n;
+    if (n == 0 || (servers->way != NAME_SERVERS_UNSET && servers->way != way))
         name_servers_end(servers);
-    if (wanted->n == 0)
+    if (n == 0 && all->encrypted_dns.n > 0)
+        log_line(LOG_LEVEL_WARNING,
+                 "event=dns-failed device=%s reason=\"the Gateway has servers that answer over TLS "
+                 "only, which "
+                 "needs systemd-resolved here\"",
+                 all->device);
+    if (n == 0)
         return;
     static const char *const names[] = {"unset", "systemd-resolved", "resolvconf", RESOLV_CONF};
     bool done = way_set(way, wanted);
     servers->way = way;
     memcpy(servers->device, wanted->device, sizeof(servers->device));
     log_line(done ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR,
-             "event=%s device=%s servers=%u domains=\"%s\" by=%s", done ? "dns-set" : "dns-failed",
-             wanted->device, wanted->n,
+             "event=%s device=%s servers=%u encrypted=%s domains=\"%s\" by=%s",
+             done ? "dns-set" : "dns-failed", wanted->device, n,
+             kept.encrypted_dns.n > 0 ? "yes" : "no",
              domain_list_empty(&wanted->domains) ? "all" : wanted->domains.text, names[way]);
 }

@@ -153,7 +153,7 @@ enum priv_reason permission_reason(struct permission *permission, const struct p
 bool permission_dns(const struct permission *permission,
                     const struct name_server_question *question, const char *device)
 {
-    bool permitted = question->n > 0 && question->n <= HOOK_DNS &&
+    bool permitted = question->n > 0 && question->n <= HOOK_DNS_ALL &&
                      strncmp(question->device, device, sizeof(question->device)) == 0;
     for (uint32_t i = 0; permitted && i < question->n; i++)
         permitted = hook_name_server_usable(&question->servers[i]) &&

@@ -52,7 +52,7 @@ static void nonsense(void **state)
     struct permission permission = {.now.all = true};
     struct name_server_question question = asks("ikat0", "10.0.0.53", NULL);
     assert_true(permission_dns(&permission, &question, "ikat0"));
-    question.n = HOOK_DNS + 1;
+    question.n = HOOK_DNS_ALL + 1;
     assert_false(permission_dns(&permission, &question, "ikat0"));
     question.n = 0;
     assert_false(permission_dns(&permission, &question, "ikat0"));

@@ -390,7 +390,7 @@ void vici_status_session(struct vici_writer *w, const struct engine_ops *ops,
     };
 
     static const char *const dialects[] = {"none", "rfc7791", "keep-old", "keep-old-blind"};
-    char text[IDENTITY_TEXT_MAX], address[ADDRESS_TEXT_MAX];
+    char text[IDENTITY_TEXT_MAX], address[ADDRESS_TEXT_MAX], server[ENCRYPTED_DNS_TEXT];
     nanos now = ops->now(ops->engine);
     vici_section(w, session->conn->name);
     vici_put(w, "id", "%u", session->id);
@@ -414,6 +414,10 @@ void vici_status_session(struct vici_writer *w, const struct engine_ops *ops,
     vici_list(w, "dns");
     for (uint8_t i = 0; i < session->config.n_dns; i++)
         vici_item(w, address_print(&session->config.dns[i], address));
+    vici_list_end(w);
+    vici_list(w, "encrypted-dns");
+    for (uint8_t i = 0; i < session->config.encrypted_dns.n; i++)
+        vici_item(w, encrypted_dns_print(&session->config.encrypted_dns, i, server));
     vici_list_end(w);
     struct span domain = {0};
     vici_list(w, "dns-domains");

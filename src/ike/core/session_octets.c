@@ -65,6 +65,16 @@ static void carry_path(struct carrier *c, struct ike_path *path)
                          path->remote.address.family == path->local.address.family);
 }
 
+static void carry_encrypted_dns(struct carrier *c, struct encrypted_dns *dns)
+{
+    dns->n = (uint8_t)carry_within(c, dns->n, 0, ENCRYPTED_DNS_SERVERS);
+    for (uint8_t i = 0; i < dns->n; i++)
+        carry_address(c, &dns->servers[i]);
+    dns->port = carry_u16(c, dns->port);
+    carry_text(c, dns->name, sizeof(dns->name));
+    carrier_check(c, encrypted_dns_sound(dns));
+}
+
 static void carry_config(struct carrier *c, struct ike_config *config)
 {
     config->n_addresses = (uint8_t)carry_within(c, config->n_addresses, 0, IKE_LEASE_ADDRESSES);
@@ -74,6 +84,7 @@ static void carry_config(struct carrier *c, struct ike_config *config)
         (uint8_t)carry_within(c, config->n_dns, 0, sizeof(config->dns) / sizeof(config->dns[0]));
     for (uint8_t i = 0; i < config->n_dns; i++)
         carry_address(c, &config->dns[i]);
+    carry_encrypted_dns(c, &config->encrypted_dns);
     config->n_subnets = (uint8_t)carry_within(c, config->n_subnets, 0,
                                               sizeof(config->subnets) / sizeof(config->subnets[0]));
     for (uint8_t i = 0; i < config->n_subnets; i++)

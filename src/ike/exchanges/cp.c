@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ike/exchanges/cp.h"
 
+#include "wire/encdns.h"
+
 #define N_DNS     (sizeof(((struct ike_config *)0)->dns) / sizeof(struct address))
 #define N_SUBNETS (sizeof(((struct ike_config *)0)->subnets) / sizeof(struct address_range))
 
@@ -59,10 +61,14 @@ void cp_request_add(const struct ike_conn *conn, const struct ike_config *held,
     if (v4) {
         add_empty(w, INTERNAL_IP4_DNS);
         add_empty(w, INTERNAL_IP4_SUBNET);
+        if (conn->encrypted_dns)
+            add_empty(w, ENCDNS_IP4);
     }
     if (v6) {
         add_empty(w, INTERNAL_IP6_DNS);
         add_empty(w, INTERNAL_IP6_SUBNET);
+        if (conn->encrypted_dns)
+            add_empty(w, ENCDNS_IP6);
     }
     /* RFC 8598 section 3.1: only beside a request for name servers, which stands above */
     if (conn->split_dns)
@@ -81,11 +87,13 @@ bool cp_request_read(struct span body, struct ike_lease_job *ret_job)
     if (!wire_cfg_read(body, &cfg) || cfg.type != CFG_REQUEST)
         return false;
     ret_job->n_requested = 0;
-    ret_job->split_dns = false;
+    ret_job->split_dns = ret_job->encrypted_dns_v4 = ret_job->encrypted_dns_v6 = false;
     for (size_t i = 0; i < cfg.n; i++) {
         const struct wire_cfg_value *value = &cfg.attributes[i];
         bool v6 = value->type == INTERNAL_IP6_ADDRESS;
         ret_job->split_dns |= value->type == INTERNAL_DNS_DOMAIN;
+        ret_job->encrypted_dns_v4 |= value->type == ENCDNS_IP4;
+        ret_job->encrypted_dns_v6 |= value->type == ENCDNS_IP6;
         if ((!v6 && value->type != INTERNAL_IP4_ADDRESS) ||
             ret_job->n_requested == IKE_LEASE_ADDRESSES)
             continue;
@@ -124,6 +132,8 @@ void cp_reply_add(const struct ike_config *config, struct wire_builder *message)
     for (uint8_t i = 0; i < config->n_dns; i++)
         add_attribute(w, config->dns[i].family == ADDRESS_V6 ? INTERNAL_IP6_DNS : INTERNAL_IP4_DNS,
                       address_span(&config->dns[i]), (struct span){0});
+    wire_encrypted_dns_write(w, &config->encrypted_dns, ADDRESS_V4);
+    wire_encrypted_dns_write(w, &config->encrypted_dns, ADDRESS_V6);
     for (uint8_t i = 0; i < config->n_subnets; i++)
         add_subnet(w, &config->subnets[i]);
     struct span domain = {0};
@@ -166,6 +176,35 @@ static void take_subnet(const struct wire_cfg_value *value, struct ike_config *c
         config->n_subnets++;
 }
 
+static bool server_sane(const struct address *server, const void *context)
+{
+    (void)context;
+    return sane(server);
+}
+
+/* take_encrypted_dns - of several resolvers that of the lowest number of priority is asked (RFC 9464 section 4), one
+ * for both families. `*best` is its number; 0: none yet. */
+static void take_encrypted_dns(const struct wire_cfg_value *value, const struct ike_conn *conn,
+                               uint16_t *best, struct ike_config *config)
+{
+    struct encrypted_dns dns;
+    uint16_t priority;
+    uint8_t family = value->type == ENCDNS_IP6 ? ADDRESS_V6 : ADDRESS_V4;
+    if (!conn->encrypted_dns || !asked_for(conn, family) ||
+        !wire_encrypted_dns_read(value->value, family, &priority, &dns))
+        return;
+    encrypted_dns_keep(&dns, server_sane, NULL);
+    if (dns.n == 0)
+        return;
+    if (*best == 0 || priority < *best) {
+        struct encrypted_dns before = config->encrypted_dns;
+        config->encrypted_dns = dns;
+        *best = priority;
+        dns = before;
+    }
+    encrypted_dns_add(&config->encrypted_dns, &dns);
+}
+
 /* take_domain - a name for which there is no room, or that is none, is left out. The Gateway speaks
  * for no top-level domain, unless the connection names it. */
 static void take_domain(const struct wire_cfg_value *value, const struct ike_conn *conn,
@@ -188,7 +227,7 @@ static void domains_finish(const struct ike_conn *conn, struct ike_config *confi
 {
     if (domain_list_empty(&config->domains))
         config->domains = *conn->dns_domains;
-    if (config->n_dns == 0)
+    if (config->n_dns == 0 && config->encrypted_dns.n == 0)
         config->domains = (struct domain_list){.text = ""};
 }
 
@@ -197,6 +236,7 @@ bool cp_reply_read(struct span body, const struct ike_conn *conn, struct ike_con
 {
     struct wire_cfg cfg;
     struct ike_config config = {0};
+    uint16_t best = 0;
     if (!wire_cfg_read(body, &cfg) || cfg.type != CFG_REPLY)
         return false;
     for (size_t i = 0; i < cfg.n; i++) {
@@ -207,6 +247,8 @@ bool cp_reply_read(struct span body, const struct ike_conn *conn, struct ike_con
         struct address address = {0};
         if (value->type == INTERNAL_DNS_DOMAIN)
             take_domain(value, conn, &config);
+        if (value->type == ENCDNS_IP4 || value->type == ENCDNS_IP6)
+            take_encrypted_dns(value, conn, &best, &config);
         if (!asked_for(conn, v6 ? ADDRESS_V6 : ADDRESS_V4))
             continue;
         switch (value->type) {
