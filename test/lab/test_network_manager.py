@@ -6,27 +6,38 @@ import shlex
 
 import pytest
 
+from lab.certificates import Authority, pem, pem_key
 from lab.network_manager import NetworkManager, read
 from lab.run import wait
 from lab.settings import IDS, LAN, LAN6, PSK, gateway, merge
 
-SECOND = "second@lab.example"
+SECOND, BOB = "second@lab.example", "bob.lab.example"
 
 
 def gateways():
-    """A Gateway with two users: one of IPv4, and one of IPv6."""
-    one = gateway({"pools": "inner"})
+    """A Gateway with four users: of IPv4, of IPv6, and two to whom it proves itself by a certificate."""
+    one = gateway()
     gate = one["connections"]["gate"]
-    two = merge(gate, {"pools": "inner6", "remote": {"id": SECOND}, "children": {"net": {"local_ts": LAN6}}})
-    return merge(one, {"connections": {"second": two}, "pools": {"inner": {"dns": "10.20.0.53"}},
-                       "secrets": {"ike-second": {"id-1": SECOND, "id-2": IDS["gw"], "secret": '"another secret"'}}})
+    second = merge(gate, {"pools": "inner6", "remote": {"id": SECOND}, "children": {"net": {"local_ts": LAN6}}})
+    alice = merge(gate, {"local": {"auth": "pubkey", "certs": "gw.pem"}, "remote": {"auth": "eap-mschapv2", "id": "alice"}})
+    bob = merge(alice, {"remote": {"auth": "pubkey", "id": BOB}})
+    return merge(one, {"connections": {"second": second, "alice": alice, "bob": bob}, "pools": {"inner": {"dns": "10.20.0.53"}},
+                       "secrets": {"ike-second": {"id-1": SECOND, "id-2": IDS["gw"], "secret": '"another secret"'},
+                                   "eap-alice": {"id": "alice", "secret": "wonderland"}}})
 
 
 @pytest.fixture(name="machines", scope="module")
 def started(shared):
     """The lab, an ikatd without connections of its own, NetworkManager beside it, and the Gateway's ikatd."""
     lab = shared.lab()
-    gw = shared.ikatd(lab, "gw", gateways())
+    ca = Authority()
+    certificate, key = ca.issue("CN=gw", names=(IDS["gw"],))
+    gw = shared.ikatd(lab, "gw", gateways(), files={"x509/gw.pem": pem(certificate), "private/gw.pem": pem_key(key),
+                                                    "x509ca/ca.pem": pem(ca.certificate)})
+    certificate, key = ca.issue("CN=bob", names=(BOB,))
+    for name, octets in (("ca.pem", pem(ca.certificate)), ("bob.pem", pem(certificate)), ("key.pem", pem_key(key, b"horse"))):
+        with open(lab.path(name), "wb") as file:
+            file.write(octets)
     eu = shared.ikatd(lab, "eu", {})
     nm = NetworkManager(eu).start()
     nm.nmcli("connection", "add", "type", "ethernet", "con-name", "uplink", "ifname", "wlan0", "autoconnect", "no",
@@ -47,13 +58,13 @@ def without_connections(machines):
 
 
 def add(nm, name, secret, **data):
-    """A connection as the recipe makes it."""
+    """A connection with keys of vpn.data, and a secret (name, value)."""
     data = {"gateway": "192.0.2.1", "method": "psk", "local-id": IDS["eu"], "remote-id": IDS["gw"],
             "proposals": "aes128gcm16-prfsha256-x25519", "esp-proposals": "aes128gcm16"} | {
                 key.replace("_", "-"): value for key, value in data.items()}
     nm.nmcli("connection", "add", "type", "vpn", "vpn-type", "ikat", "con-name", name, "autoconnect", "no",
-             "vpn.data", ", ".join(f"{key}={value}" for key, value in data.items()),
-             *(["vpn.secrets", f"psk={secret}"] if secret else []))
+             "vpn.data", ", ".join(f"{key}={value}" for key, value in data.items() if value),
+             *(["vpn.secrets", "=".join(secret)] if secret else []))
 
 
 def reaches(lab, address):
@@ -62,8 +73,9 @@ def reaches(lab, address):
 
 
 def is_empty(eu):
-    """ikatd has neither session nor connection nor secret of NetworkManager."""
-    return not eu.sas() and eu.request("get-conns")["conns"] == [] and eu.request("get-shared")["keys"] == []
+    """ikatd has neither session, connection, secret nor key of NetworkManager."""
+    names = (eu.request("get-conns")["conns"], eu.request("get-shared")["keys"], eu.request("get-keys")["keys"])
+    return not eu.sas() and names == ([], [], [])
 
 
 def by_user(gw):
@@ -81,7 +93,7 @@ def test_up_and_down(hosts):
     """Address and name server are NetworkManager's, routes and blocks are ikatd's; down takes all of it away. Neither a
     log nor a command line has the secret."""
     lab, eu, nm, _ = hosts
-    add(nm, "one", PSK, remote_ts=LAN)
+    add(nm, "one", ("psk", PSK), remote_ts=LAN)
     nm.nmcli("connection", "up", "one")
     assert reaches(lab, "10.20.0.2") and active(nm) == ["one"]
     assert "10.30.0.1/32" in nm.nmcli("-g", "IP4.ADDRESS", "connection", "show", "one")
@@ -99,7 +111,7 @@ def test_two_at_once(hosts):
     """Each has a device and a secret of its own, and the end of one leaves the other as it is. One of them asks for its
     secret. A session that the Gateway ends is begun anew, unless on-failure says that NetworkManager is to be told."""
     lab, eu, nm, gw = hosts
-    add(nm, "one", PSK, remote_ts=LAN)
+    add(nm, "one", ("psk", PSK), remote_ts=LAN)
     add(nm, "two", None, local_id=SECOND, remote_ts=LAN6, psk_flags="2", on_failure="bypass")
     with open(lab.path("passwords"), "w", encoding="utf-8") as file:
         file.write("vpn.secrets.psk:another secret\n")
@@ -116,15 +128,28 @@ def test_two_at_once(hosts):
     wait(lambda: is_empty(eu), "ikatd has nothing left")
 
 
+def test_other_methods(hosts):
+    """EAP with a password, and a certificate whose key has a passphrase."""
+    lab, eu, nm, _ = hosts
+    add(nm, "alice", ("password", "wonderland"), method="eap", local_id="", user="alice", ca=lab.path("ca.pem"), remote_ts=LAN)
+    add(nm, "bob", ("key-password", "horse"), method="pubkey", local_id=BOB, ca=lab.path("ca.pem"), remote_ts=LAN,
+        certificate=lab.path("bob.pem"), private_key=lab.path("key.pem"))
+    for name in ("alice", "bob"):
+        nm.nmcli("connection", "up", name)
+        assert active(nm) == [name] and reaches(lab, "10.20.0.2")
+        nm.nmcli("connection", "down", name)
+        wait(lambda: is_empty(eu), "ikatd has nothing left")
+
+
 def test_refused(hosts):
     """A wrong secret is a failed login. A key that ikat does not know is refused by its name, and so is a file that the
     user of a connection cannot read."""
     lab, eu, nm, _ = hosts
-    add(nm, "wrong", "not the secret", remote_ts=LAN)
+    add(nm, "wrong", ("psk", "not the secret"), remote_ts=LAN)
     assert "activation failed" in nm.nmcli("connection", "up", "wrong", check=False)
     nm.wait_log("auth-failed")
     wait(lambda: is_empty(eu), "ikatd has nothing left")
-    add(nm, "unknown", PSK, updown="/bin/sh")
+    add(nm, "unknown", ("psk", PSK), updown="/bin/sh")
     assert "activation failed" in nm.nmcli("connection", "up", "unknown", check=False)
     nm.wait_log("'updown' is not a key that ikat knows")
     add(nm, "nobody", None, method="pubkey", certificate="/etc/passwd", private_key=eu.config)
