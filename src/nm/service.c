@@ -129,7 +129,7 @@ static void show(IkatPlugin *plugin)
     NMVpnServicePlugin *to = NM_VPN_SERVICE_PLUGIN(plugin);
     struct nm_grant grant = {0};
     if (!nm_session_grant(plugin->socket, plugin->conn, &grant)) {
-        if (!plugin->up || !plugin->persists)
+        if (!plugin->up || !plugin->persists || !nm_session_is_loaded(plugin->socket, plugin->conn))
             fail(plugin, NM_VPN_PLUGIN_FAILURE_CONNECT_FAILED, "the session has ended");
         return; /* ikatd logs in again; until then it drops what was for the session */
     }

@@ -167,6 +167,25 @@ bool nm_session_grant(const char *socket, const char *conn, struct nm_grant *ret
     return up;
 }
 
+bool nm_session_is_loaded(const char *socket, const char *conn)
+{
+    char error[NM_ERROR_MAX];
+    struct vici_writer w;
+    bool found = false;
+    struct client *client = client_open(socket, error);
+    if (client == NULL)
+        return false;
+    vici_begin(&w, VICI_CMD_REQUEST, "get-conns");
+    struct tree *response = client_request(client, &w, NULL, NULL, ANSWER_MS);
+    const struct tree *names = response == NULL ? NULL : tree_get(response, "conns");
+    for (const struct tree *item = names == NULL ? NULL : names->first; item != NULL;
+         item = item->next)
+        found |= strcmp(tree_value_text(item), conn) == 0;
+    tree_free(response);
+    client_close(client);
+    return found;
+}
+
 /* tell - a request whose failure changes nothing: what it ends may be gone already. */
 static void tell(struct client *client, const char *command, const char *key, const char *value)
 {

@@ -29,6 +29,9 @@ bool nm_session_load(const char *socket, struct nm_plan *plan, const struct nm_r
 bool nm_session_initiate(const char *socket, const char *conn, char error[NM_ERROR_MAX]);
 /* nm_session_grant - false: it is not up, or ikatd does not answer. */
 bool nm_session_grant(const char *socket, const char *conn, struct nm_grant *ret_grant);
+/* nm_session_is_loaded - ikatd still has the connection: a reload of its files takes it away, and then
+ * ikatd does not log in again. */
+bool nm_session_is_loaded(const char *socket, const char *conn);
 /* nm_session_end - ends the session and unloads what nm_session_load() has loaded. */
 void nm_session_end(const char *socket, const char *conn, const char *key_id);
 

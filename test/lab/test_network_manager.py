@@ -128,6 +128,17 @@ def test_two_at_once(hosts):
     wait(lambda: is_empty(eu), "ikatd has nothing left")
 
 
+def test_files_are_loaded_anew(hosts):
+    """A reload of ikatd's files takes the connection away: NetworkManager is told when its session ends."""
+    _, eu, nm, gw = hosts
+    add(nm, "one", ("psk", PSK), remote_ts=LAN)
+    nm.nmcli("connection", "up", "one")
+    eu.reload()
+    assert active(nm) == ["one"] and eu.established()
+    gw.request("terminate", ike="gate", force="yes")
+    wait(lambda: active(nm) == [], "NetworkManager knows that the session is gone")
+
+
 def test_other_methods(hosts):
     """EAP with a password, and a certificate whose key has a passphrase."""
     lab, eu, nm, _ = hosts
