@@ -179,28 +179,50 @@ static void order_put(struct esp_aggregate *a, const uint8_t *data, nanos now)
     }
 }
 
+/* An aggregate is some megabytes, which are slow to get. libFuzzer has a new one for each input, so that an input
+ * fails by itself; the inputs of the generator are the same ones in each run, and share it. */
+#ifdef ROUNDS
+#define ORDER_INPUTS 64
+#else
+#define ORDER_INPUTS 1
+#endif
+
+struct order_world {
+    struct esp_aggregate *aggregate;
+    unsigned inputs;
+    uint64_t sequence;
+    nanos now;
+};
+
+static void order_renew(struct order_world *o)
+{
+    if (o->inputs++ % ORDER_INPUTS != 0)
+        return;
+    o->aggregate = esp_aggregate_free(o->aggregate);
+    *o = (struct order_world){.aggregate = esp_aggregate_new(1), .inputs = 1, .now = NANOS_PER_SEC};
+    ASSERT(o->aggregate != NULL);
+    (void)path_scheduler_path(&o->aggregate->scheduler, 1);
+}
+
 static void order_door(const uint8_t *data, size_t size)
 {
-    struct esp_aggregate *a = esp_aggregate_new(1);
+    static struct order_world o;
     struct span packet;
     struct esp_order order;
-    nanos now = NANOS_PER_SEC;
-    ASSERT(a != NULL);
-    (void)path_scheduler_path(&a->scheduler, 1);
-    for (uint64_t n = 1; size >= 9; data += 9, size -= 9, n++) {
+    order_renew(&o);
+    for (; size >= 9; data += 9, size -= 9) {
         struct aggregate_sent sent = {
-            .spi = 1, .sequence = n, .packet = data, .len = 9, .wanted = true};
-        now += data[8] * NANOS_PER_MS;
-        esp_aggregate_stamp(a, 0, true, now, &sent.order);
-        esp_aggregate_sent(a, &sent, now);
-        order_put(a, data, now);
-        esp_aggregate_report_take(a, span_of(data, size), 1, n, now);
-        esp_aggregate_tick(a, now);
-        while (esp_aggregate_again(a, now, &packet, &order))
+            .spi = 1, .sequence = ++o.sequence, .packet = data, .len = 9, .wanted = true};
+        o.now += data[8] * NANOS_PER_MS;
+        esp_aggregate_stamp(o.aggregate, 0, true, o.now, &sent.order);
+        esp_aggregate_sent(o.aggregate, &sent, o.now);
+        order_put(o.aggregate, data, o.now);
+        esp_aggregate_report_take(o.aggregate, span_of(data, size), 1, o.sequence, o.now);
+        esp_aggregate_tick(o.aggregate, o.now);
+        while (esp_aggregate_again(o.aggregate, o.now, &packet, &order))
             ASSERT(packet.len == 9);
-        ASSERT(esp_aggregate_deadline(a) > 0);
+        ASSERT(esp_aggregate_deadline(o.aggregate) > 0);
     }
-    esp_aggregate_free(a);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
