@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/pages.h"
 
 #define NONE         UINT16_MAX
 #define PATIENCE     8 /* gaps given up without a copy that helped, until waits for repair shrink */
@@ -12,13 +13,14 @@
 #define REPAIR_FIRST (150 * NANOS_PER_MS) /* until it is known */
 #define REPAIR_SLACK (5 * NANOS_PER_MS)
 #define PACKET_ROOM  (ORDER_PACKET - 64)
+#define OCTETS       ((size_t)ORDER_PACKET * ORDER_SLOTS)
 
 struct order_buffer *order_buffer_new(void)
 {
     struct order_buffer *b = calloc(1, sizeof(*b));
     if (b == NULL)
         return NULL;
-    b->octets = malloc(sizeof(b->octets[0]) * ORDER_SLOTS);
+    b->octets = pages_new(OCTETS);
     if (b->octets == NULL)
         return order_buffer_free(b);
     b->wait = ORDER_WAIT_MIN;
@@ -34,7 +36,7 @@ struct order_buffer *order_buffer_new(void)
 struct order_buffer *order_buffer_free(struct order_buffer *b)
 {
     if (b != NULL)
-        free(b->octets);
+        pages_free(b->octets, OCTETS);
     free(b);
     return NULL;
 }

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "esp/resend_ring.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "base/pages.h"
 
 struct resend_ring *resend_ring_new(void)
 {
-    return calloc(1, sizeof(struct resend_ring));
+    return pages_new(sizeof(struct resend_ring));
 }
 
 struct resend_ring *resend_ring_free(struct resend_ring *ring)
 {
-    free(ring);
-    return NULL;
+    return pages_free(ring, sizeof(*ring));
 }
 
 /* room - for `len` octets in one piece. */
