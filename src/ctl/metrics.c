@@ -82,6 +82,37 @@ static void put_totals(FILE *out, const struct facts *facts)
     (void)fputs("} 1\n", out);
 }
 
+static void put_drops(FILE *out, const struct facts *facts)
+{
+    const struct tree *own = tree_get(facts->stats, "ikat");
+    const struct tree *drops = own == NULL ? NULL : tree_get(own, "drops");
+    family(out, "ikat_dropped_packets", "counter", "Packets that the data plane dropped.");
+    for (const struct tree *drop = drops == NULL ? NULL : drops->first; drop != NULL;
+         drop = drop->next) {
+        label(out, "ikat_dropped_packets_total{", "reason", drop->name);
+        fprintf(out, "} %s\n", number(drops, drop->name));
+    }
+}
+
+static void put_limits(FILE *out, const struct facts *facts)
+{
+    static const char *const names[][3] = {
+        {"ikat_limit_used", "used", "How much of a limit is in use."},
+        {"ikat_limit_most", "most", "The limit."},
+    };
+    const struct tree *own = tree_get(facts->stats, "ikat");
+    const struct tree *limits = own == NULL ? NULL : tree_get(own, "limits");
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        family(out, names[i][0], "gauge", names[i][2]);
+        for (const struct tree *limit = limits == NULL ? NULL : limits->first; limit != NULL;
+             limit = limit->next) {
+            (void)fputs(names[i][0], out);
+            label(out, "{", "limit", limit->name);
+            fprintf(out, "} %s\n", number(limit, names[i][1]));
+        }
+    }
+}
+
 /* --- sessions, by connection --- */
 
 struct conn_sum {
@@ -209,6 +240,32 @@ static void put_path_packets(FILE *out, const struct tree *path)
     put_directions(out, "ikat_path_packets_total", path, "packets-in", "packets-out");
 }
 
+/* put_lane - a figure, times `unit`, of a path that shares flows with others and has been measured. */
+static void put_lane(FILE *out, const char *name, const struct tree *path, const char *key,
+                     double unit)
+{
+    const struct tree *lane = tree_get(path, "aggregate");
+    if (lane == NULL || strcmp(text(lane, "state"), "unmeasured") == 0)
+        return;
+    path_labels(out, name, path);
+    fprintf(out, "} %.6f\n", strtod(number(lane, key), NULL) * unit);
+}
+
+static void put_path_loss(FILE *out, const struct tree *path)
+{
+    put_lane(out, "ikat_path_loss_ratio", path, "loss-ppm", 1e-6);
+}
+
+static void put_path_rate(FILE *out, const struct tree *path)
+{
+    put_lane(out, "ikat_path_rate_bytes", path, "rate-kbps", 125);
+}
+
+static void put_path_queue(FILE *out, const struct tree *path)
+{
+    put_lane(out, "ikat_path_queue_seconds", path, "queue-us", 1e-6);
+}
+
 static void put_paths(FILE *out, const struct facts *facts)
 {
     static const struct {
@@ -220,6 +277,12 @@ static void put_paths(FILE *out, const struct facts *facts)
         {"ikat_path_losses", "counter", "Times that the path died.", put_path_losses},
         {"ikat_path_bytes", "counter", "Inner octets since the login.", put_path_octets},
         {"ikat_path_packets", "counter", "Inner packets since the login.", put_path_packets},
+        {"ikat_path_loss_ratio", "gauge",
+         "Part of the packets that is lost, of a path that shares flows with others.",
+         put_path_loss},
+        {"ikat_path_rate_bytes", "gauge", "Octets a second that such a path delivers.",
+         put_path_rate},
+        {"ikat_path_queue_seconds", "gauge", "Delay in the queues of such a path.", put_path_queue},
     };
     size_t n = count(facts->status.paths);
     family(out, "ikat_paths_without_series", "gauge", "Paths beyond the limit of series.");
@@ -276,6 +339,8 @@ static char *metrics_write(const struct facts *facts)
         return NULL;
     }
     put_totals(out, facts);
+    put_drops(out, facts);
+    put_limits(out, facts);
     put_conns(out, &sums);
     put_paths(out, facts);
     put_pools(out, facts->pools);

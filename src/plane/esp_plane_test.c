@@ -566,6 +566,27 @@ static void test_hints(void **state)
     assert_true(endpoint_equal(&event.endpoint, &c.path.remote));
 }
 
+/* What a Child SA has dropped stays counted when it is gone. */
+static void test_drops_stay(void **state)
+{
+    struct ends *ends = *state;
+    struct esp_plane *plane = ends->end[1].plane;
+    struct esp_plane_stats stats = {0};
+    install(ends, 1, 0);
+    assert_int_equal(esp_plane_child_remove(plane, 1, 0, now_read()), 0);
+    struct esp_child_config c = config_of(ends, 1, 1);
+    c.encr_in =
+        span_of(keys[1], 20); /* the key of the other direction: each packet is a forged one */
+    assert_int_equal(esp_plane_child_install(plane, &c, now_read()), 0);
+    assert_true(frame_put(ends, 1));
+    while (stats.auth_failed < 1)
+        esp_plane_stats_get(plane, &stats);
+    assert_int_equal(esp_plane_child_remove(plane, 1, 0, now_read()), 0);
+    esp_plane_stats_get(plane, &stats);
+    assert_int_equal(stats.auth_failed, 1);
+    assert_int_equal(stats.replayed + stats.malformed + stats.wrong_selector, 0);
+}
+
 /* --- churn --- */
 
 struct pump {
@@ -665,6 +686,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ike_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_path_sockets, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hints, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_drops_stay, setup, teardown),
         cmocka_unit_test_setup_teardown(test_churn_loses_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_deadlines, setup, teardown),
     };

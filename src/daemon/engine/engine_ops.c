@@ -716,6 +716,11 @@ static bool op_lane(void *engine, ike_child_id child, struct esp_plane_lane *ret
     return esp_plane_child_lane(((const struct engine *)engine)->plane, child, ret) == 0;
 }
 
+static void op_plane_stats(void *engine, struct esp_plane_stats *ret)
+{
+    esp_plane_stats_get(((const struct engine *)engine)->plane, ret);
+}
+
 static bool op_path_at(void *engine, size_t index, struct path_status *ret)
 {
     return path_manager_status(((const struct engine *)engine)->paths, index, ret);

@@ -272,6 +272,7 @@ struct engine_ops {
                                                 const struct ike_path *path);
     /* lane - the state of a Child SA that shares flows with others; false: it does not. */
     bool (*lane)(void *engine, ike_child_id child, struct esp_plane_lane *ret_lane);
+    void (*plane_stats)(void *engine, struct esp_plane_stats *ret_stats);
 };
 
 /* ENGINE_OPS - all operations, where each is a function op_<name>. A missing one does not compile. */
@@ -294,7 +295,7 @@ struct engine_ops {
         .unwatch = op_unwatch, .asked = op_asked, .reqid = op_reqid, .traffic = op_traffic,        \
         .marks = op_marks, .interface_name = op_interface_name, .is_trap = op_is_trap,             \
         .shunt_at = op_shunt_at, .path_at = op_path_at, .path_traffic = op_path_traffic,           \
-        .lane = op_lane,                                                                           \
+        .lane = op_lane, .plane_stats = op_plane_stats,                                            \
     }
 
 #endif

@@ -461,6 +461,12 @@ static bool op_lane(void *engine, ike_child_id child, struct esp_plane_lane *ret
     return true;
 }
 
+static void op_plane_stats(void *engine, struct esp_plane_stats *ret)
+{
+    (void)engine;
+    *ret = (struct esp_plane_stats){.replayed = 4, .no_policy = 7};
+}
+
 static bool op_path_at(void *engine, size_t index, struct path_status *ret_status)
 {
     const struct test_engine *t = engine;

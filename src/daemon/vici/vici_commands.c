@@ -140,6 +140,28 @@ static void put_limits(struct vici_writer *w, const struct engine_ops *ops)
     vici_section_end(w);
 }
 
+/* put_drops - packets that the data plane has dropped, by reason. */
+static void put_drops(struct vici_writer *w, const struct engine_ops *ops)
+{
+    struct esp_plane_stats n;
+    ops->plane_stats(ops->engine, &n);
+    const struct {
+        const char *reason;
+        uint64_t packets;
+    } drops[] = {
+        {"out-no-policy", n.no_policy}, {"out-bad-packet", n.bad_inner},
+        {"out-no-path", n.not_usable},  {"in-unknown-spi", n.unknown_spi},
+        {"in-too-short", n.runt},       {"in-queue-full", n.queue_full},
+        {"in-checksum", n.auth_failed}, {"in-replayed", n.replayed},
+        {"in-bad-packet", n.malformed}, {"in-wrong-selector", n.wrong_selector},
+        {"shunt", n.shunted},
+    };
+    vici_section(w, "drops");
+    for (size_t i = 0; i < sizeof(drops) / sizeof(drops[0]); i++)
+        vici_put(w, drops[i].reason, "%" PRIu64, drops[i].packets);
+    vici_section_end(w);
+}
+
 static void stats(struct vici_client *client, const struct tree *m)
 {
     static const char *const priorities[] = {"critical", "high", "medium", "low"};
@@ -183,6 +205,7 @@ static void stats(struct vici_client *client, const struct tree *m)
     vici_put(&w, "packet-filter", "%s", ops->filtered(ops->engine) ? "yes" : "no");
     vici_put(&w, "cookies-sent", "%" PRIu64, stats.cookies_sent);
     put_limits(&w, ops);
+    put_drops(&w, ops);
     vici_section_end(&w);
     answer(client, &w);
 }

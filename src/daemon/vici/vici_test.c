@@ -18,6 +18,10 @@ static void about(void **state)
     struct tm date; /* as exporters parse it */
     assert_non_null(since);
     assert_non_null(strptime(since, "%b %d %H:%M:%S %Y", &date));
+    const struct tree *drops = tree_get(tree_get(a.message, "ikat"), "drops");
+    assert_string_equal(tree_text(drops, "out-no-policy"), "7");
+    assert_string_equal(tree_text(drops, "in-replayed"), "4");
+    assert_string_equal(tree_text(drops, "in-checksum"), "0");
     tree_free(a.message);
     expect(w, "reload-settings", "", NULL);
     a = ask(w, "no-such-command", "");
