@@ -93,7 +93,7 @@ class NetworkManager(Program):
         for name, text in files.items():
             with open(os.path.join(etc, name), "w", encoding="utf-8") as file:
                 file.write(text)
-        self._launch(["unshare", "-u", "sh", "-c", START, "sh", self.lab.directory, etc, unpacked()], {})
+        self._launch(["unshare", "-u", "-m", "sh", "-c", START, "sh", self.lab.directory, etc, unpacked()], {})
         return self
 
     def _name_file(self):

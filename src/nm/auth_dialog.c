@@ -6,6 +6,8 @@
  */
 #include <NetworkManager.h>
 
+#include "base/secret.h"
+#include "nm/no_core.h"
 #include "nm/plan.h"
 
 #define VALUES_MAX 64
@@ -68,6 +70,7 @@ int main(int argc, char **argv)
         {"external-ui-mode", 0, 0, G_OPTION_ARG_NONE, &external, "the caller asks", NULL},
         {0},
     };
+    no_core();
     GOptionContext *options = g_option_context_new("- secrets of a VPN connection of ikat");
     g_option_context_add_main_entries(options, entries, NULL);
     bool ok = g_option_context_parse(options, &argc, &argv, NULL) && name != NULL;
@@ -82,6 +85,7 @@ int main(int argc, char **argv)
     }
     char *text = describe(data, secrets, name, again);
     g_print("%s", text);
+    wipe(text, strlen(text));
     g_free(text);
     g_hash_table_unref(data);
     g_hash_table_unref(secrets);

@@ -44,14 +44,18 @@ static GVariant *name_servers(const struct nm_grant *grant, enum address_family 
     return g_variant_builder_end(&builder);
 }
 
-/* domains - "~." sends all names to the servers of the Gateway: the connection has no default route in
+/* domains - with "~" they are names that the servers are asked for, and complete no short ones: the Gateway chose them.
+ * "~." sends all names to the servers of the Gateway: the connection has no default route in
  * NetworkManager's eyes, so a resolver with a server list for each device would ask others. */
 static GVariant *domains(const struct nm_grant *grant)
 {
     GVariantBuilder builder;
     g_variant_builder_init(&builder, G_VARIANT_TYPE("as"));
-    for (uint8_t i = 0; i < grant->n_domains; i++)
-        g_variant_builder_add(&builder, "s", grant->domains[i]);
+    for (uint8_t i = 0; i < grant->n_domains; i++) {
+        char *routed = g_strconcat("~", grant->domains[i], NULL);
+        g_variant_builder_add(&builder, "s", routed);
+        g_free(routed);
+    }
     if (grant->n_domains == 0 && grant->n_dns > 0)
         g_variant_builder_add(&builder, "s", "~.");
     return g_variant_builder_end(&builder);

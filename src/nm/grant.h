@@ -20,9 +20,12 @@ struct nm_grant {
 };
 
 /* nm_grant_read - of the latest established session of `conn` that has a Child SA. false: none. What
- * is malformed, or beyond NM_GRANT_MAX, is left out. */
+ * is malformed, or beyond NM_GRANT_MAX, is left out, and so are name servers that no Child SA reaches. Without a
+ * domain they are for all names. */
 bool nm_grant_read(const struct tree *sessions, const struct tree *sas, const char *conn,
                    struct nm_grant *ret_grant);
+
+bool nm_grant_equal(const struct nm_grant *a, const struct nm_grant *b);
 
 /* nm_grant_has - an address of the family. */
 bool nm_grant_has(const struct nm_grant *grant, enum address_family family);

@@ -372,7 +372,7 @@ static bool read_uuid(const struct work *work, const char *uuid, struct nm_plan 
     size_t device = strlen("ikat");
     if (strlen(uuid) != 36 || strspn(uuid, "0123456789abcdef-") != 36)
         return refuse(work, "the UUID of the connection is not one");
-    (void)snprintf(plan->conn, sizeof(plan->conn), "nm-%s", uuid);
+    (void)snprintf(plan->conn, sizeof(plan->conn), NM_CONN_PREFIX "%s", uuid);
     (void)snprintf(plan->device, sizeof(plan->device), "ikat");
     for (const char *c = uuid; *c != '\0' && device + 1 < sizeof(plan->device); c++)
         if (*c != '-')
@@ -390,7 +390,8 @@ static bool put_conn(struct work *work, struct nm_plan *plan)
     struct tree *conn = section(work, plan->load, plan->conn);
     put(work, conn, "version", "2");
     put(work, conn, "device", plan->device);
-    put(work, conn, "install_dns", "no"); /* NetworkManager sets the name servers of the host */
+    put(work, conn, "install_dns", "no");   /* NetworkManager sets the name servers of the host */
+    put(work, conn, "encrypted_dns", "no"); /* it takes none that answer over TLS */
     (void)put_list(work, conn, "vips", "0.0.0.0, ::");
     put(work, conn, "on_failure", plan->persists ? "block" : on_failure);
     put(work, conn, "lan", work->value[KEY_LAN]);

@@ -11,9 +11,10 @@
 
 #include "control/tree.h"
 
-#define NM_CONN_MAX   40  /* "nm-" and a UUID */
-#define NM_DEVICE_MAX 16  /* IFNAMSIZ */
-#define NM_WHY_MAX    256 /* a message for a person */
+#define NM_CONN_PREFIX "nm-"
+#define NM_CONN_MAX    40  /* "nm-" and a UUID */
+#define NM_DEVICE_MAX  16  /* IFNAMSIZ */
+#define NM_WHY_MAX     256 /* a message for a person */
 
 struct nm_value {
     const char *name, *value; /* borrowed */

@@ -77,7 +77,7 @@ static void refused(const struct given *given, const char *because)
         fail_msg("'%s' does not say '%s'", why, because);
 }
 
-#define OURS "version=2;device=ikat0123abcd456;install_dns=no;vips[0.0.0.0|::|]"
+#define OURS "version=2;device=ikat0123abcd456;install_dns=no;encrypted_dns=no;vips[0.0.0.0|::|]"
 #define CHILD(dpd, close)                                                                          \
     "children{net{remote_ts[0.0.0.0/0|::/0|]dpd_action=" dpd ";close_action=" close ";}}"
 

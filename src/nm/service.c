@@ -11,10 +11,9 @@
  */
 #include <NetworkManager.h>
 #include <glib-unix.h>
-#include <grp.h>
-#include <pwd.h>
 
 #include "nm/config.h"
+#include "nm/no_core.h"
 #include "nm/vici_calls.h"
 
 #define SERVICE_NAME "org.freedesktop.NetworkManager.ikat"
@@ -78,21 +77,13 @@ static bool settings_of(NMConnection *connection, struct settings_room *room,
     return room->data.n <= VALUES_MAX && room->secrets.n <= VALUES_MAX;
 }
 
-/* reader_of - a user may make connections without being an administrator if they are for him alone; such
- * a connection has him, and nobody else, in its permissions. false: there is no such user. */
-static bool reader_of(NMConnection *connection, struct nm_reader *ret)
+/* is_for_some - only some users may use the connection. Each user may make such a connection for himself, without
+ * being an administrator, and ikatd finds secrets and keys by identities, whoever has loaded them: his could be taken
+ * for those of others, and theirs for his. */
+static bool is_for_some(NMConnection *connection)
 {
     NMSettingConnection *setting = nm_connection_get_setting_connection(connection);
-    const char *type, *name;
-    const struct passwd *user = NULL;
-    *ret = (struct nm_reader){.uid = 0};
-    if (nm_setting_connection_get_num_permissions(setting) != 1)
-        return true;
-    if (nm_setting_connection_get_permission(setting, 0, &type, &name, NULL))
-        user = getpwnam(name);
-    if (user != NULL)
-        *ret = (struct nm_reader){user->pw_uid, user->pw_gid};
-    return user != NULL;
+    return setting == NULL || nm_setting_connection_get_num_permissions(setting) != 0;
 }
 
 /* --- up and down --- */
@@ -128,12 +119,16 @@ static void show(IkatPlugin *plugin)
 {
     NMVpnServicePlugin *to = NM_VPN_SERVICE_PLUGIN(plugin);
     struct nm_grant grant = {0};
-    if (!nm_session_grant(plugin->socket, plugin->conn, &grant)) {
-        if (!plugin->up || !plugin->persists || !nm_session_is_loaded(plugin->socket, plugin->conn))
-            fail(plugin, NM_VPN_PLUGIN_FAILURE_CONNECT_FAILED, "the session has ended");
-        return; /* ikatd logs in again; until then it drops what was for the session */
-    }
-    if (plugin->up && memcmp(&grant, &plugin->grant, sizeof(grant)) == 0)
+    enum nm_answer answer = nm_session_grant(plugin->socket, plugin->conn, &grant);
+    /* ikatd logs in again; until then it drops what was for the session */
+    if (answer == NM_NO && plugin->up && plugin->persists)
+        answer = nm_session_is_loaded(plugin->socket, plugin->conn) == NM_NO ? NM_NO : NM_UNKNOWN;
+    if (answer == NM_NO || (answer == NM_UNKNOWN && !plugin->up))
+        fail(plugin, NM_VPN_PLUGIN_FAILURE_CONNECT_FAILED,
+             answer == NM_NO ? "the session has ended" : "ikatd did not answer; see its log");
+    if (answer != NM_YES)
+        return;
+    if (plugin->up && nm_grant_equal(&grant, &plugin->grant))
         return;
     if (grant.n_addresses == 0) {
         fail(plugin, NM_VPN_PLUGIN_FAILURE_BAD_IP_CONFIG, "the gateway gave no inner address");
@@ -235,8 +230,10 @@ static void login_begin(IkatPlugin *plugin)
 
 static gboolean refuse(GError **error, NMVpnPluginError code, const char *why)
 {
-    g_message("ikat: %s", why);
-    g_set_error_literal(error, NM_VPN_PLUGIN_ERROR, (gint)code, why);
+    char *text = g_utf8_make_valid(why, -1); /* a value that is cut may end inside of a character */
+    g_message("ikat: %s", text);
+    g_set_error_literal(error, NM_VPN_PLUGIN_ERROR, (gint)code, text);
+    g_free(text);
     return FALSE;
 }
 
@@ -250,18 +247,19 @@ static gboolean ikat_connect(NMVpnServicePlugin *base, NMConnection *connection,
     if (!settings_of(connection, &room, &settings))
         return refuse(error, NM_VPN_PLUGIN_ERROR_BAD_ARGUMENTS,
                       "the connection has no VPN settings, or too many");
+    if (is_for_some(connection))
+        return refuse(error, NM_VPN_PLUGIN_ERROR_BAD_ARGUMENTS,
+                      "connection.permissions: ikat has connections for all users only");
     if (!nm_plan_build(&settings, &plan, why))
         return refuse(error, NM_VPN_PLUGIN_ERROR_BAD_ARGUMENTS, why);
     end(plugin);
     g_strlcpy(plugin->conn, plan.conn, sizeof(plugin->conn));
     g_strlcpy(plugin->device, plan.device, sizeof(plugin->device));
     plugin->persists = plan.persists;
-    struct nm_reader reader;
-    bool known = reader_of(connection, &reader);
-    if (!known)
-        g_strlcpy(failed, "the user of the connection's permissions is not known", sizeof(failed));
-    bool ok = known && events_open(plugin, failed) &&
-              nm_session_load(plugin->socket, &plan, &reader, plugin->key_id, failed);
+    /* what a service that was killed has left */
+    nm_session_end(plugin->socket, plugin->conn, plugin->key_id);
+    bool ok = events_open(plugin, failed) &&
+              nm_session_load(plugin->socket, &plan, plugin->key_id, failed);
     nm_plan_done(&plan);
     if (!ok) {
         end(plugin);
@@ -374,7 +372,7 @@ int main(int argc, char **argv)
         g_error_free(error);
         return 2;
     }
-    (void)setgroups(0, NULL); /* files of a user are opened without root's groups */
+    no_core();
     int code = serve(bus_name == NULL ? SERVICE_NAME : bus_name,
                      socket == NULL ? "/run/ikat.vici" : socket);
     g_free(bus_name);

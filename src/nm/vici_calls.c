@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,26 +23,11 @@ struct file {
     uint8_t octets[FILE_OCTETS];
 };
 
-/* open_as - the kernel judges by the user's rights: with another fsuid than 0, root's capabilities for
- * files do not count (capabilities(7)). */
-static int open_as(const char *path, const struct nm_reader *reader)
-{
-    (void)setfsgid(reader->gid);
-    (void)setfsuid(reader->uid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    int error = errno;
-    (void)setfsuid(geteuid());
-    (void)setfsgid(getegid());
-    errno = error;
-    return fd;
-}
-
-static bool file_read(const char *path, const struct nm_reader *reader, struct file *file,
-                      char error[NM_ERROR_MAX])
+static bool file_read(const char *path, struct file *file, char error[NM_ERROR_MAX])
 {
     struct stat status = {.st_size = 0};
     const char *why = path[0] == '/' ? NULL : "is not an absolute path";
-    int fd = why == NULL ? open_as(path, reader) : -1;
+    int fd = why == NULL ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) : -1;
     if (why == NULL && (fd < 0 || fstat(fd, &status) != 0))
         why = strerror(errno);
     if (why == NULL && (!S_ISREG(status.st_mode) || status.st_size > FILE_OCTETS))
@@ -83,6 +67,38 @@ static bool load(struct client *client, const char *command, const struct tree *
     return settled(client_request(client, &w, NULL, NULL, ANSWER_MS), "", error);
 }
 
+/* ask - a request without arguments. NULL: no answer. */
+static struct tree *ask(struct client *client, const char *command)
+{
+    struct vici_writer w;
+    vici_begin(&w, VICI_CMD_REQUEST, command);
+    return client_request(client, &w, NULL, NULL, ANSWER_MS);
+}
+
+static const struct tree *items_of(const struct tree *response, const char *list)
+{
+    const struct tree *items = response == NULL ? NULL : tree_get(response, list);
+    return items == NULL ? NULL : items->first;
+}
+
+static bool has_item(const struct tree *response, const char *list, const char *text)
+{
+    for (const struct tree *item = items_of(response, list); item != NULL; item = item->next)
+        if (strcmp(tree_value_text(item), text) == 0)
+            return true;
+    return false;
+}
+
+/* has_others - other connections of NetworkManager are loaded, which may use the same private key. */
+static bool has_others(const struct tree *response, const char *conn)
+{
+    for (const struct tree *item = items_of(response, "conns"); item != NULL; item = item->next)
+        if (strncmp(tree_value_text(item), NM_CONN_PREFIX, strlen(NM_CONN_PREFIX)) == 0 &&
+            strcmp(tree_value_text(item), conn) != 0)
+            return true;
+    return false;
+}
+
 static bool load_key(struct client *client, const struct nm_plan *plan, const struct file *file,
                      char key_id[64], char error[NM_ERROR_MAX])
 {
@@ -92,14 +108,18 @@ static bool load_key(struct client *client, const struct nm_plan *plan, const st
     vici_octets(&w, "data", span_of(file->octets, file->len));
     if (plan->key_password != NULL)
         vici_octets(&w, "secret", span_of(plan->key_password, strlen(plan->key_password)));
+    struct tree *before = ask(client, "get-keys");
     struct tree *response = client_request(client, &w, NULL, NULL, ANSWER_MS);
-    if (response != NULL)
-        (void)snprintf(key_id, 64, "%.63s", tree_text_or(response, "id", ""));
+    const char *id = response == NULL ? "" : tree_text_or(response, "id", "");
+    /* a key that was there before is not ours to unload */
+    if (before != NULL && !has_item(before, "keys", id))
+        (void)snprintf(key_id, 64, "%.63s", id);
+    tree_free(before);
     return settled(response, "private-key: ", error);
 }
 
-static bool load_files(struct client *client, struct nm_plan *plan, const struct nm_reader *reader,
-                       char key_id[64], char error[NM_ERROR_MAX])
+static bool load_files(struct client *client, struct nm_plan *plan, char key_id[64],
+                       char error[NM_ERROR_MAX])
 {
     struct file *file = calloc(1, sizeof(*file));
     bool ok = file != NULL;
@@ -109,14 +129,14 @@ static bool load_files(struct client *client, struct nm_plan *plan, const struct
         const char *path = ca == 1 ? plan->ca : plan->certificate;
         if (path == NULL)
             continue;
-        ok = file_read(path, reader, file, error);
+        ok = file_read(path, file, error);
         if (ok && !nm_plan_file(plan, ca == 1, span_of(file->octets, file->len))) {
             (void)snprintf(error, NM_ERROR_MAX, "no memory");
             ok = false;
         }
     }
     if (ok && plan->private_key != NULL)
-        ok = file_read(plan->private_key, reader, file, error) &&
+        ok = file_read(plan->private_key, file, error) &&
              load_key(client, plan, file, key_id, error);
     if (file != NULL)
         wipe(file, sizeof(*file));
@@ -124,14 +144,14 @@ static bool load_files(struct client *client, struct nm_plan *plan, const struct
     return ok;
 }
 
-bool nm_session_load(const char *socket, struct nm_plan *plan, const struct nm_reader *reader,
-                     char key_id[64], char error[NM_ERROR_MAX])
+bool nm_session_load(const char *socket, struct nm_plan *plan, char key_id[64],
+                     char error[NM_ERROR_MAX])
 {
     key_id[0] = '\0';
     struct client *client = client_open(socket, error);
     if (client == NULL)
         return false;
-    bool ok = load_files(client, plan, reader, key_id, error) &&
+    bool ok = load_files(client, plan, key_id, error) &&
               (plan->shared == NULL || load(client, "load-shared", plan->shared, error)) &&
               load(client, "load-conn", plan->load, error);
     client_close(client);
@@ -153,37 +173,33 @@ bool nm_session_initiate(const char *socket, const char *conn, char error[NM_ERR
     return ok;
 }
 
-bool nm_session_grant(const char *socket, const char *conn, struct nm_grant *ret_grant)
+enum nm_answer nm_session_grant(const char *socket, const char *conn, struct nm_grant *ret_grant)
 {
     char error[NM_ERROR_MAX];
     struct client *client = client_open(socket, error);
     struct tree *sessions =
         client == NULL ? NULL : client_list(client, "list-sessions", "list-session");
     struct tree *sas = client == NULL ? NULL : client_list(client, "list-sas", "list-sa");
-    bool up = sessions != NULL && sas != NULL && nm_grant_read(sessions, sas, conn, ret_grant);
+    enum nm_answer answer = sessions == NULL || sas == NULL                 ? NM_UNKNOWN
+                            : nm_grant_read(sessions, sas, conn, ret_grant) ? NM_YES
+                                                                            : NM_NO;
     tree_free(sessions);
     tree_free(sas);
     client_close(client);
-    return up;
+    return answer;
 }
 
-bool nm_session_is_loaded(const char *socket, const char *conn)
+enum nm_answer nm_session_is_loaded(const char *socket, const char *conn)
 {
     char error[NM_ERROR_MAX];
-    struct vici_writer w;
-    bool found = false;
     struct client *client = client_open(socket, error);
-    if (client == NULL)
-        return false;
-    vici_begin(&w, VICI_CMD_REQUEST, "get-conns");
-    struct tree *response = client_request(client, &w, NULL, NULL, ANSWER_MS);
-    const struct tree *names = response == NULL ? NULL : tree_get(response, "conns");
-    for (const struct tree *item = names == NULL ? NULL : names->first; item != NULL;
-         item = item->next)
-        found |= strcmp(tree_value_text(item), conn) == 0;
+    struct tree *response = client == NULL ? NULL : ask(client, "get-conns");
+    enum nm_answer answer = response == NULL                    ? NM_UNKNOWN
+                            : has_item(response, "conns", conn) ? NM_YES
+                                                                : NM_NO;
     tree_free(response);
     client_close(client);
-    return found;
+    return answer;
 }
 
 /* tell - a request whose failure changes nothing: what it ends may be gone already. */
@@ -208,7 +224,11 @@ void nm_session_end(const char *socket, const char *conn, const char *key_id)
     tell(client, "terminate", "ike", conn);
     tell(client, "unload-conn", "name", conn);
     tell(client, "unload-shared", "id", conn);
-    if (key_id[0] != '\0')
-        tell(client, "unload-key", "id", key_id);
+    if (key_id[0] != '\0') {
+        struct tree *conns = ask(client, "get-conns");
+        if (conns != NULL && !has_others(conns, conn))
+            tell(client, "unload-key", "id", key_id);
+        tree_free(conns);
+    }
     client_close(client);
 }
