@@ -204,10 +204,10 @@ class Resolved(Elsewhere):
     programs, folder = ("resolvectl",), "/usr/bin"
     setup = " && mkdir -p /run/systemd && mount -t tmpfs none /run/systemd && mkdir /run/systemd/resolve && " \
             "touch /run/systemd/resolve/io.systemd.Resolve"
-    up = f"resolvectl default-route ikat0 yes\nresolvectl domain ikat0 ~.\nresolvectl dnsovertls ikat0 \n" \
-         f"resolvectl dns ikat0 {INSIDE}\nresolvectl flush-caches\n"
+    up = f"resolvectl default-route ikat0 yes\nresolvectl domain ikat0 ~.\n" \
+         f"resolvectl dns ikat0 {INSIDE}\nresolvectl dnsovertls ikat0 \nresolvectl flush-caches\n"
     split = f"resolvectl default-route ikat0 no\nresolvectl domain ikat0 ~corp.example ~lan\n" \
-            f"resolvectl dnsovertls ikat0 \nresolvectl dns ikat0 {INSIDE}\nresolvectl flush-caches\n"
+            f"resolvectl dns ikat0 {INSIDE}\nresolvectl dnsovertls ikat0 \nresolvectl flush-caches\n"
     down = "resolvectl revert ikat0\nresolvectl flush-caches\n"
 
 

@@ -115,9 +115,15 @@ static void compose(struct engine *e, struct hook_name_servers *list)
     const struct engine_name_servers *all = e->name_servers;
     const struct reached *first = first_gateway(all);
     memcpy(list->device, e->start->tun_name, sizeof(list->device));
-    for (size_t i = 0; first != NULL && i < CHILDREN_MOST; i++)
-        if (joins(all, first, &all->children[i]))
-            reached_add(list, &all->children[i], has_domains(all, first->order));
+    if (first == NULL)
+        return;
+    /* its own servers first: of encrypted resolvers one is asked, and a rekey must not change which */
+    for (unsigned others = 0; others < 2; others++)
+        for (size_t i = 0; i < CHILDREN_MOST; i++) {
+            const struct reached *one = &all->children[i];
+            if (joins(all, first, one) && (one->order != first->order) == (others == 1))
+                reached_add(list, one, has_domains(all, first->order));
+        }
 }
 
 static bool same_list(const struct hook_name_servers *a, const struct hook_name_servers *b)

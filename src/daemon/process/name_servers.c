@@ -119,8 +119,11 @@ static bool resolved_set(const struct hook_name_servers *wanted)
     if (split)
         routed_words(&wanted->domains, room, domain + 2);
     resolved_servers(wanted, text, dns + 2);
-    return resolved_tell(route) && resolved_tell(domain) && resolved_tell(over_tls) &&
-           resolved_tell(dns) && resolved_tell(flush);
+    /* a port of TLS is never asked without TLS */
+    const bool encrypted = wanted->encrypted_dns.n > 0;
+    return resolved_tell(route) && resolved_tell(domain) &&
+           resolved_tell(encrypted ? over_tls : dns) && resolved_tell(encrypted ? dns : over_tls) &&
+           resolved_tell(flush);
 }
 
 /* RFC 8598 section 5: at the end what was learned of the domains MUST be forgotten too. */
@@ -308,6 +311,8 @@ void name_servers_set(struct name_servers *servers, const struct hook_name_serve
         return;
     static const char *const names[] = {"unset", "systemd-resolved", "resolvconf", RESOLV_CONF};
     bool done = way_set(way, wanted);
+    if (!done) /* names must not be sent to a device without servers */
+        (void)way_unset(way, wanted->device);
     servers->way = way;
     memcpy(servers->device, wanted->device, sizeof(servers->device));
     log_line(done ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR,
