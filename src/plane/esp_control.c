@@ -75,20 +75,9 @@ void plane_record_add(struct plane_control *c, struct plane_record *r)
     plane_record_due(c, r);
 }
 
-void plane_drops_add(struct esp_plane_stats *stats, const struct esp_child *child)
-{
-    struct esp_counters counters;
-    esp_child_counters(child, &counters);
-    stats->auth_failed += counters.auth_failed;
-    stats->replayed += counters.replayed;
-    stats->malformed += counters.malformed;
-    stats->wrong_selector += counters.wrong_selector;
-}
-
 void plane_record_drop(struct esp_plane *plane, struct plane_record *r)
 {
     struct plane_control *c = plane->control;
-    plane_drops_add(&c->gone, r->child);
     (void)map_take(&c->records, r->child->id);
     deadline_heap_leave(&c->deadlines, &r->due);
     remote_unlink(c, r);

@@ -64,8 +64,7 @@ struct plane_control {
     struct esp_child *news;      /* taken off the inbox, not yet returned as an event */
     struct plane_ike_slot *slot; /* holds one datagram while it is sent */
     nanos keepalive_ns;
-    struct esp_plane_stats gone; /* what Child SAs that are gone have dropped */
-    int tun_fds[LIMIT_WORKERS];  /* of the first device */
+    int tun_fds[LIMIT_WORKERS]; /* of the first device */
 };
 
 /* --- esp_control.c --- */
@@ -79,9 +78,6 @@ int plane_record_room(struct plane_control *c) MUST_USE;
 void plane_record_room_not(struct plane_control *c, struct plane_record *record);
 void plane_record_add(struct plane_control *c, struct plane_record *record);
 void plane_record_drop(struct esp_plane *plane, struct plane_record *record);
-
-/* plane_drops_add - adds what a Child SA has dropped. */
-void plane_drops_add(struct esp_plane_stats *stats, const struct esp_child *child);
 
 /* plane_record_path - the Child SA has another path; its route stays the same. */
 void plane_record_path(struct plane_control *c, struct plane_record *record,

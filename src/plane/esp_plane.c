@@ -479,12 +479,11 @@ void esp_plane_stats_get(const struct esp_plane *plane, struct esp_plane_stats *
     for (unsigned i = 0; i < plane->n_workers; i++)
         for (unsigned k = 0; k < STAT_ALL; k++)
             n[k] += atomic_load_explicit(&plane->workers[i].stats[k], memory_order_relaxed);
-    struct plane_control *c = plane->control;
     *ret = (struct esp_plane_stats){
-        .auth_failed = c->gone.auth_failed,
-        .replayed = c->gone.replayed,
-        .malformed = c->gone.malformed,
-        .wrong_selector = c->gone.wrong_selector,
+        .auth_failed = n[STAT_AUTH_FAILED],
+        .replayed = n[STAT_REPLAYED],
+        .malformed = n[STAT_MALFORMED],
+        .wrong_selector = n[STAT_WRONG_SELECTOR],
         .no_policy = n[STAT_NO_POLICY],
         .shunted = n[STAT_SHUNTED],
         .bad_inner = n[STAT_BAD_INNER],
@@ -502,11 +501,6 @@ void esp_plane_stats_get(const struct esp_plane *plane, struct esp_plane_stats *
         .sends = n[STAT_SENDS],
         .recvs = n[STAT_RECVS],
     };
-    for (size_t i = 0; i < c->records.cap; i++) {
-        const struct plane_record *record = map_at(&c->records, i);
-        if (record != NULL)
-            plane_drops_add(ret, record->child);
-    }
 }
 
 uint16_t esp_plane_inner_mtu(uint16_t outer_mtu, const struct esp_child_config *config)

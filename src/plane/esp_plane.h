@@ -123,8 +123,8 @@ struct esp_plane_lane {
 int esp_plane_child_lane(const struct esp_plane *plane, esp_child_id child,
                          struct esp_plane_lane *ret_lane) MUST_USE;
 
-/* struct esp_plane_stats - packets that are counted for no Child SA, and those that all Child SAs have dropped, some of
- * which may be gone. */
+/* struct esp_plane_stats - packets that no Child SA counts, and those that Child SAs have dropped. A Child SA that ends
+ * takes nothing away. */
 struct esp_plane_stats {
     uint64_t auth_failed, replayed, malformed, wrong_selector; /* in: dropped by Child SAs */
     uint64_t no_policy, bad_inner, not_usable;                 /* out: dropped */

@@ -88,6 +88,20 @@ static bool same_flow(const struct esp_inner *a, const struct esp_inner *b)
            address_equal(&a->src, &b->src) && address_equal(&a->dst, &b->dst);
 }
 
+/* drops_count - beside the Child SA, which counts for itself and may go. */
+static void drops_count(struct plane_worker *w, const struct esp_opened *packets, size_t n)
+{
+    static const enum plane_stat reasons[] = {
+        [ESP_REPLAYED] = STAT_REPLAYED,
+        [ESP_AUTH_FAILED] = STAT_AUTH_FAILED,
+        [ESP_MALFORMED] = STAT_MALFORMED,
+        [ESP_WRONG_SELECTOR] = STAT_WRONG_SELECTOR,
+    };
+    for (size_t i = 0; i < n; i++)
+        if (packets[i].verdict != ESP_PASS && packets[i].verdict != ESP_DUMMY)
+            worker_count(w, reasons[packets[i].verdict], 1);
+}
+
 /* shunts_check - drops a packet of the Child SA that a drop policy of a lower rank names. */
 static void shunts_check(struct plane_worker *w, struct esp_child *child,
                          struct esp_opened *packets, size_t n)
@@ -128,6 +142,7 @@ static void run_open(struct plane_worker *w, unsigned first, unsigned last)
         rooms_assign(w, first, last);
     esp_child_open(w->crypto, child, r->packets + first, last - first);
     const struct esp_inner *learned = NULL;
+    drops_count(w, r->packets + first, last - first);
     shunts_check(w, child, r->packets + first, last - first);
     bool authentic = false;
     uint64_t octets = 0;
