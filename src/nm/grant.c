@@ -41,63 +41,6 @@ static bool read_gateway(const struct tree *sas, const char *conn, struct addres
     return false;
 }
 
-/* --- what the Child SAs reach --- */
-
-/* selector_range - of a selector as ikatd lists it: 10.0.0.0/8[tcp/443]. */
-static bool selector_range(const char *text, struct address_range *ret)
-{
-    char range[2 * ADDRESS_TEXT_MAX];
-    size_t len = strcspn(text, "[");
-    if (len >= sizeof(range))
-        return false;
-    memcpy(range, text, len);
-    range[len] = '\0';
-    return range_parse(range, ret);
-}
-
-/* selects - a remote selector of the child contains the server; without one: a whole address family. */
-static bool selects(const struct tree *child, const struct address *server)
-{
-    const struct tree *list = tree_get(child, "remote-ts");
-    struct address_range range;
-    unsigned len;
-    for (const struct tree *item = list == NULL ? NULL : list->first; item != NULL;
-         item = item->next)
-        if (selector_range(tree_value_text(item), &range) &&
-            (server != NULL ? range_contains(&range, server)
-                            : range_to_prefix(&range, &len) && len == 0))
-            return true;
-    return false;
-}
-
-/* selected - the same of all Child SAs of the connection. */
-static bool selected(const struct tree *sas, const char *conn, const struct address *server)
-{
-    for (const struct tree *sa = sas->first; sa != NULL; sa = sa->next) {
-        const struct tree *children =
-            strcmp(sa->name, conn) == 0 ? tree_get(sa, "child-sas") : NULL;
-        for (const struct tree *child = children == NULL ? NULL : children->first; child != NULL;
-             child = child->next)
-            if (selects(child, server))
-                return true;
-    }
-    return false;
-}
-
-/* name_servers_bound - questions to a server that no Child SA reaches would leave in the clear. RFC 8598 section 2:
- * where all traffic is in the tunnel the domains MUST be ignored; and without a server there is nothing to ask for
- * them. */
-static void name_servers_bound(const struct tree *sas, const char *conn, struct nm_grant *grant)
-{
-    uint8_t n = 0;
-    for (uint8_t i = 0; i < grant->n_dns; i++)
-        if (selected(sas, conn, &grant->dns[i]))
-            grant->dns[n++] = grant->dns[i];
-    grant->n_dns = n;
-    if (n == 0 || selected(sas, conn, NULL))
-        grant->n_domains = 0;
-}
-
 bool nm_grant_read(const struct tree *sessions, const struct tree *sas, const char *conn,
                    struct nm_grant *ret_grant)
 {
@@ -112,9 +55,8 @@ bool nm_grant_read(const struct tree *sessions, const struct tree *sas, const ch
     if (!read_gateway(sas, conn, &grant.gateway))
         return false;
     grant.n_addresses = read_addresses(tree_get(latest, "addresses"), grant.addresses);
-    grant.n_dns = read_addresses(tree_get(latest, "dns"), grant.dns);
-    grant.n_domains = read_domains(tree_get(latest, "dns-domains"), grant.domains);
-    name_servers_bound(sas, conn, &grant);
+    grant.n_dns = read_addresses(tree_get(latest, "usable-dns"), grant.dns);
+    grant.n_domains = read_domains(tree_get(latest, "usable-domains"), grant.domains);
     *ret_grant = grant;
     return true;
 }

@@ -20,8 +20,8 @@ struct nm_grant {
 };
 
 /* nm_grant_read - of the latest established session of `conn` that has a Child SA. false: none. What
- * is malformed, or beyond NM_GRANT_MAX, is left out, and so are name servers that no Child SA reaches. Without a
- * domain they are for all names. */
+ * is malformed, or beyond NM_GRANT_MAX, is left out. Of the name servers ikatd lists those that a Child SA reaches;
+ * without a domain they are for all names. */
 bool nm_grant_read(const struct tree *sessions, const struct tree *sas, const char *conn,
                    struct nm_grant *ret_grant);
 

@@ -11,6 +11,7 @@ from lab.run import wait
 from lab.settings import IDS, LAN, LAN6, PSK, gateway, merge
 
 SECOND, BOB = "second@lab.example", "bob.lab.example"
+OUTSIDE = "192.0.2.99"  # a name server that no Child SA reaches: what is asked there leaves in the clear
 
 
 def gateways():
@@ -20,7 +21,8 @@ def gateways():
     second = merge(gate, {"pools": "inner6", "remote": {"id": SECOND}, "children": {"net": {"local_ts": LAN6}}})
     alice = merge(gate, {"local": {"auth": "pubkey", "certs": "gw.pem"}, "remote": {"auth": "eap-mschapv2", "id": "alice"}})
     bob = merge(alice, {"remote": {"auth": "pubkey", "id": BOB}})
-    return merge(one, {"connections": {"second": second, "alice": alice, "bob": bob}, "pools": {"inner": {"dns": "10.20.0.53"}},
+    return merge(one, {"connections": {"second": second, "alice": alice, "bob": bob},
+                       "pools": {"inner": {"dns": f"{OUTSIDE}, 10.20.0.53", "dns_domains": "corp.example"}},
                        "secrets": {"ike-second": {"id-1": SECOND, "id-2": IDS["gw"], "secret": '"another secret"'},
                                    "eap-alice": {"id": "alice", "secret": "wonderland"}}})
 
@@ -97,6 +99,8 @@ def test_up_and_down(hosts):
     assert reaches(lab, "10.20.0.2") and active(nm) == ["one"]
     assert "10.30.0.1/32" in nm.nmcli("-g", "IP4.ADDRESS", "connection", "show", "one")
     wait(lambda: "nameserver 10.20.0.53" in nm.inside("cat", "/etc/resolv.conf"), "NetworkManager has the server")
+    assert OUTSIDE not in nm.inside("cat", "/etc/resolv.conf")
+    assert "corp.example" in nm.nmcli("-g", "IP4.DOMAIN", "connection", "show", "one")
     assert LAN not in lab.run("eu", "ip", "route")
     assert "unreachable " + LAN in lab.run("eu", "ip", "route", "show", "table", "all")
     assert PSK not in nm.log() + eu.log() + lab.run("eu", "ps", "-eo", "args")

@@ -191,25 +191,32 @@ static void say_waits(const struct engine_name_servers *all, const struct reache
             conn->name);
 }
 
+/* reached_of - the servers of the session that the Child SA reaches. false: none. */
+static bool reached_of(const struct ike_session_info *session, const struct ike_child_info *child,
+                       struct reached *ret)
+{
+    *ret = (struct reached){.child = child->id,
+                            .gateway = session->remote_id,
+                            .domains = domains_for(session, child),
+                            .encrypted_dns = session->config.encrypted_dns};
+    for (uint8_t i = 0; i < session->config.n_dns; i++)
+        if (server_reached(&session->config.dns[i], &child->remote_ts))
+            ret->servers[ret->n++] = session->config.dns[i];
+    encrypted_dns_keep(&ret->encrypted_dns, server_reached, &child->remote_ts);
+    return ret->n > 0 || ret->encrypted_dns.n > 0;
+}
+
 void engine_name_servers_child_up(struct engine *e, ike_child_id id)
 {
     struct engine_name_servers *all = e->name_servers;
     struct ike_child_info child;
     struct ike_session_info session;
+    struct reached found;
     if (!ike_child_get(e->ike, id, &child) || !ike_session_get(e->ike, child.session, &session) ||
-        session.role != IKE_END_USER || session.conn == NULL || !session.conn->install_dns)
+        session.role != IKE_END_USER || session.conn == NULL || !session.conn->install_dns ||
+        !reached_of(&session, &child, &found))
         return;
-    struct reached found = {
-        .child = id, .gateway = session.remote_id, .domains = domains_for(&session, &child)};
-    for (uint8_t i = 0; i < session.config.n_dns; i++) {
-        const struct address *server = &session.config.dns[i];
-        if (server_reached(server, &child.remote_ts))
-            found.servers[found.n++] = *server;
-    }
-    found.encrypted_dns = session.config.encrypted_dns;
-    encrypted_dns_keep(&found.encrypted_dns, server_reached, &child.remote_ts);
-    bool any = found.n > 0 || found.encrypted_dns.n > 0;
-    struct reached *room = any ? reached_find(all, 0) : NULL;
+    struct reached *room = reached_find(all, 0);
     if (room == NULL)
         return;
     found.order = gateway_order(all, &found.gateway);
@@ -225,4 +232,21 @@ void engine_name_servers_child_down(struct engine *e, ike_child_id id)
         return;
     *gone = (struct reached){0};
     tell(e);
+}
+
+void engine_name_servers_usable(const struct engine *e, const struct ike_session_info *session,
+                                struct hook_name_servers *ret)
+{
+    struct ike_child_info child = {.id = 0};
+    bool split = true;
+    *ret = (struct hook_name_servers){.n = 0};
+    while (session->role == IKE_END_USER && ike_child_next(e->ike, child.id, &child)) {
+        struct reached found;
+        if (child.session != session->id || !reached_of(session, &child, &found))
+            continue;
+        reached_add(ret, &found, true);
+        split = split && !domain_list_empty(&found.domains);
+    }
+    if (!split)
+        ret->domains = (struct domain_list){.text = ""};
 }

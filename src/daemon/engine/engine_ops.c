@@ -721,6 +721,12 @@ static void op_plane_stats(void *engine, struct esp_plane_stats *ret)
     esp_plane_stats_get(((const struct engine *)engine)->plane, ret);
 }
 
+static void op_name_servers(void *engine, const struct ike_session_info *session,
+                            struct hook_name_servers *ret)
+{
+    engine_name_servers_usable(engine, session, ret);
+}
+
 static bool op_path_at(void *engine, size_t index, struct path_status *ret)
 {
     return path_manager_status(((const struct engine *)engine)->paths, index, ret);

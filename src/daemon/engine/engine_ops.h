@@ -7,6 +7,7 @@
  * replace them. All run in the control thread, and none blocks.
  */
 
+#include "daemon/common/hook_channel.h"
 #include "daemon/common/inner_device.h"
 #include "daemon/common/verifier_channel.h"
 #include "daemon/engine/credentials.h"
@@ -273,6 +274,9 @@ struct engine_ops {
     /* lane - the state of a Child SA that shares flows with others; false: it does not. */
     bool (*lane)(void *engine, ike_child_id child, struct esp_plane_lane *ret_lane);
     void (*plane_stats)(void *engine, struct esp_plane_stats *ret_stats);
+    /* name_servers - those of the session that a host may ask (engine_name_servers_usable). */
+    void (*name_servers)(void *engine, const struct ike_session_info *session,
+                         struct hook_name_servers *ret_servers);
 };
 
 /* ENGINE_OPS - all operations, where each is a function op_<name>. A missing one does not compile. */
@@ -295,7 +299,7 @@ struct engine_ops {
         .unwatch = op_unwatch, .asked = op_asked, .reqid = op_reqid, .traffic = op_traffic,        \
         .marks = op_marks, .interface_name = op_interface_name, .is_trap = op_is_trap,             \
         .shunt_at = op_shunt_at, .path_at = op_path_at, .path_traffic = op_path_traffic,           \
-        .lane = op_lane, .plane_stats = op_plane_stats,                                            \
+        .lane = op_lane, .plane_stats = op_plane_stats, .name_servers = op_name_servers,           \
     }
 
 #endif

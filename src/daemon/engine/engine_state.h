@@ -457,6 +457,10 @@ void engine_name_servers_tick(
     struct engine *e); /* repeats a message for which the hooks process had no room */
 void engine_name_servers_child_up(struct engine *e, ike_child_id id);
 void engine_name_servers_child_down(struct engine *e, ike_child_id id);
+/* engine_name_servers_usable - the servers of an End User's session that its Child SAs reach, whoever gives them to the
+ * host. The domains are left out if a Child SA is for all traffic: the servers are asked for all names then. */
+void engine_name_servers_usable(const struct engine *e, const struct ike_session_info *session,
+                                struct hook_name_servers *ret_servers);
 
 /* engine_load.c; see struct engine_ops */
 void engine_load_drop(struct engine *e, uint64_t number);

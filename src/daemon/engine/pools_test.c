@@ -226,8 +226,8 @@ static void test_domains(void **state)
     pools_free(pools);
 }
 
-/* Encrypted resolvers go to peers that asked for them, at addresses of the families that were asked for; a grant with
- * servers of its own replaces them (RFC 9464 section 4). */
+/* A peer gets encrypted resolvers only if it asks for them, and only addresses of the families that it asks for
+ * (RFC 9464 section 4). A grant with name servers of its own replaces them. */
 static void test_encrypted_dns(void **state)
 {
     (void)state;

@@ -467,6 +467,14 @@ static void op_plane_stats(void *engine, struct esp_plane_stats *ret)
     *ret = (struct esp_plane_stats){.replayed = 4, .no_policy = 7};
 }
 
+static void op_name_servers(void *engine, const struct ike_session_info *session,
+                            struct hook_name_servers *ret)
+{
+    (void)engine;
+    *ret = (struct hook_name_servers){.n = session->config.n_dns > 0 ? 1 : 0,
+                                      .servers = {session->config.dns[0]}};
+}
+
 static bool op_path_at(void *engine, size_t index, struct path_status *ret_status)
 {
     const struct test_engine *t = engine;

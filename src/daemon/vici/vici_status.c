@@ -380,6 +380,25 @@ void vici_status_algorithms(struct vici_writer *w)
 
 /* --- ours --- */
 
+static void put_addresses(struct vici_writer *w, const char *name, const struct address *addresses,
+                          size_t n)
+{
+    char text[ADDRESS_TEXT_MAX];
+    vici_list(w, name);
+    for (size_t i = 0; i < n; i++)
+        vici_item(w, address_print(&addresses[i], text));
+    vici_list_end(w);
+}
+
+static void put_domains(struct vici_writer *w, const char *name, const struct domain_list *domains)
+{
+    struct span domain = {0};
+    vici_list(w, name);
+    while ((domain = domain_list_next(domains, domain)).len > 0)
+        vici_item_span(w, domain);
+    vici_list_end(w);
+}
+
 void vici_status_session(struct vici_writer *w, const struct engine_ops *ops,
                          const struct ike_session_info *session)
 {
@@ -390,7 +409,8 @@ void vici_status_session(struct vici_writer *w, const struct engine_ops *ops,
     };
 
     static const char *const dialects[] = {"none", "rfc7791", "keep-old", "keep-old-blind"};
-    char text[IDENTITY_TEXT_MAX], address[ADDRESS_TEXT_MAX], server[ENCRYPTED_DNS_TEXT];
+    char text[IDENTITY_TEXT_MAX], server[ENCRYPTED_DNS_TEXT];
+    struct hook_name_servers usable;
     nanos now = ops->now(ops->engine);
     vici_section(w, session->conn->name);
     vici_put(w, "id", "%u", session->id);
@@ -407,23 +427,17 @@ void vici_status_session(struct vici_writer *w, const struct engine_ops *ops,
     vici_put(w, "mobike", "%s", session->mobike ? "yes" : "no");
     vici_put(w, "dialect", "%s", dialects[session->dialect]);
     vici_put(w, "multipath", "%s", multipath_names[session->conn->multipath]);
-    vici_list(w, "addresses");
-    for (uint8_t i = 0; i < session->config.n_addresses; i++)
-        vici_item(w, address_print(&session->config.addresses[i], address));
-    vici_list_end(w);
-    vici_list(w, "dns");
-    for (uint8_t i = 0; i < session->config.n_dns; i++)
-        vici_item(w, address_print(&session->config.dns[i], address));
-    vici_list_end(w);
+    put_addresses(w, "addresses", session->config.addresses, session->config.n_addresses);
+    put_addresses(w, "dns", session->config.dns, session->config.n_dns);
     vici_list(w, "encrypted-dns");
     for (uint8_t i = 0; i < session->config.encrypted_dns.n; i++)
         vici_item(w, encrypted_dns_print(&session->config.encrypted_dns, i, server));
     vici_list_end(w);
-    struct span domain = {0};
-    vici_list(w, "dns-domains");
-    while ((domain = domain_list_next(&session->config.domains, domain)).len > 0)
-        vici_item_span(w, domain);
-    vici_list_end(w);
+    put_domains(w, "dns-domains", &session->config.domains);
+    /* of these, what a program may give to the host that does so in place of ikatd (install_dns = no) */
+    ops->name_servers(ops->engine, session, &usable);
+    put_addresses(w, "usable-dns", usable.servers, usable.n);
+    put_domains(w, "usable-domains", &usable.domains);
     vici_section_end(w);
 }
 
