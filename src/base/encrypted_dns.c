@@ -46,19 +46,17 @@ void encrypted_dns_keep(struct encrypted_dns *dns,
                         bool (*wanted)(const struct address *server, const void *context),
                         const void *context)
 {
-    struct encrypted_dns kept = *dns;
-    kept.n = 0;
+    struct encrypted_dns kept = {.port = dns->port};
+    memcpy(kept.name, dns->name, sizeof(kept.name));
     for (uint8_t i = 0; i < dns->n; i++)
         if (wanted(&dns->servers[i], context))
             kept.servers[kept.n++] = dns->servers[i];
-    for (uint8_t i = kept.n; i < ENCRYPTED_DNS_SERVERS; i++)
-        kept.servers[i] = (struct address){.family = ADDRESS_NONE};
     *dns = kept.n > 0 ? kept : (struct encrypted_dns){.n = 0};
 }
 
 bool encrypted_dns_equal(const struct encrypted_dns *a, const struct encrypted_dns *b)
 {
-    bool equal = a->n == b->n && same_resolver(a, b);
+    bool equal = a->n == b->n && (a->n == 0 || same_resolver(a, b));
     for (uint8_t i = 0; equal && i < a->n; i++)
         equal = address_equal(&a->servers[i], &b->servers[i]);
     return equal;

@@ -56,6 +56,8 @@ static void servers_of_one_resolver_join(void **state)
     assert_string_equal(dns.name, "dns.example");
     assert_true(address_equal(&dns.servers[1], &second.servers[0]));
     assert_false(encrypted_dns_equal(&dns, &first));
+    assert_true(
+        encrypted_dns_equal(&(struct encrypted_dns){.port = 1}, &(struct encrypted_dns){.n = 0}));
     other = dns;
     assert_true(encrypted_dns_equal(&dns, &other));
     for (size_t i = 0; i < 2 * ENCRYPTED_DNS_SERVERS; i++) {

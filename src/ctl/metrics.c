@@ -82,13 +82,20 @@ static void put_totals(FILE *out, const struct facts *facts)
     (void)fputs("} 1\n", out);
 }
 
+/* own_section - a section of those that ikatd has beyond charon's; an empty one if it is not there. */
+static const struct tree *own_section(const struct facts *facts, const char *name)
+{
+    static const struct tree none;
+    const struct tree *own = tree_get(facts->stats, "ikat");
+    const struct tree *section = own == NULL ? NULL : tree_get(own, name);
+    return section == NULL ? &none : section;
+}
+
 static void put_drops(FILE *out, const struct facts *facts)
 {
-    const struct tree *own = tree_get(facts->stats, "ikat");
-    const struct tree *drops = own == NULL ? NULL : tree_get(own, "drops");
+    const struct tree *drops = own_section(facts, "drops");
     family(out, "ikat_dropped_packets", "counter", "Packets that the data plane dropped.");
-    for (const struct tree *drop = drops == NULL ? NULL : drops->first; drop != NULL;
-         drop = drop->next) {
+    for (const struct tree *drop = drops->first; drop != NULL; drop = drop->next) {
         label(out, "ikat_dropped_packets_total{", "reason", drop->name);
         fprintf(out, "} %s\n", number(drops, drop->name));
     }
@@ -100,12 +107,10 @@ static void put_limits(FILE *out, const struct facts *facts)
         {"ikat_limit_used", "used", "How much of a limit is in use."},
         {"ikat_limit_most", "most", "The limit."},
     };
-    const struct tree *own = tree_get(facts->stats, "ikat");
-    const struct tree *limits = own == NULL ? NULL : tree_get(own, "limits");
+    const struct tree *limits = own_section(facts, "limits");
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         family(out, names[i][0], "gauge", names[i][2]);
-        for (const struct tree *limit = limits == NULL ? NULL : limits->first; limit != NULL;
-             limit = limit->next) {
+        for (const struct tree *limit = limits->first; limit != NULL; limit = limit->next) {
             (void)fputs(names[i][0], out);
             label(out, "{", "limit", limit->name);
             fprintf(out, "} %s\n", number(limit, names[i][1]));

@@ -385,7 +385,7 @@ struct ike_eap_job {
      * meet the demands of that policy (ike_result.unfit). Does it meet those of this one? `packet` is
      * empty */
     uint32_t begun_with;
-    /* of the current round of the other side: peer: of the Gateway; authenticator: of our own */
+    /* `credentials` of the other side in the current round: a peer gets the Gateway's, an authenticator our own */
     uint32_t other_credentials;
     const char *conn;
     const struct ike_auth_policy *policy; /* of the round; borrowed */

@@ -78,7 +78,7 @@ int sandbox_supervisor_files(const char *socket, const char *audit, int *ret_abi
 enum sandbox_profile {
     SANDBOX_ENGINE, /* descriptors that are there, threads of its own; no files, no new sockets */
     SANDBOX_KEYHOLDER, /* one channel and memory */
-    SANDBOX_AAA,       /* the same, sockets of its own, and files that are open */
+    SANDBOX_AAA, /* as the keyholder, with sockets that it opens and files that are open already */
     /* opens sockets, forks, starts programs that are open (execveat); no other exec, no tracing, no mounting, no
      * modules. Its processes inherit it */
     SANDBOX_SUPERVISOR,

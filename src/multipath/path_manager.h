@@ -109,8 +109,8 @@ struct path_connect {
     /* a session to remotes[0] and nowhere else, beside others of the connection: for a packet to that host. At most
      * LIMIT_TRAP_HOSTS; of those that have not answered LIMIT_TRAP_LOGINS: beyond them the first one makes way */
     bool beside;
-    /* stay connected: log in again after the session was lost, and have this child again (start_action = start,
-     * dpd_action = restart); keyingtries bounds the rounds of each login */
+    /* the path manager logs in again when the session is lost, and creates this child again (start_action = start,
+     * dpd_action = restart). keyingtries bounds the rounds of each login */
     bool keep;
 };
 

@@ -339,8 +339,8 @@ static void put_logins(struct work *work, struct tree *conn, const char *gateway
     put(work, remote, "id", gateway);
 }
 
-/* put_child - with on_failure = block ikatd logs in again until a person ends the connection, so that
- * no packet leaves in the clear meanwhile. Else NetworkManager is told that the session is lost. */
+/* put_child - adds the child. With on_failure = block ikatd logs in again until a person ends the connection, so
+ * that no packet leaves in the clear. With bypass NetworkManager learns that the session is lost. */
 static void put_child(struct work *work, struct tree *conn, bool persists)
 {
     const char *remote_ts = work->value[KEY_REMOTE_TS];

@@ -4,9 +4,9 @@
 
 /*
  * From the settings of a NetworkManager connection to what ikatd loads over VICI: a pure function,
- * without D-Bus, files and sockets. The settings come from users, so each value is checked before it
- * is used: printable, without quotes, of bounded length, and its name is known. The words of ikatd
- * (proposals, multipath) are left to ikatd, which refuses a wrong one with a reason.
+ * without D-Bus, files and sockets. The settings come from users. So each name must be known, and each
+ * value must be printable, without quotes, and of bounded length. ikatd checks the values of its own
+ * keys (proposals, multipath), and refuses a wrong one with a reason.
  */
 
 #include "control/tree.h"

@@ -166,7 +166,7 @@ static gboolean events_ready(gint fd, GIOCondition condition, gpointer context)
     else if (plugin->up && tree_get(message, plugin->conn) != NULL)
         show(plugin);
     tree_free(message);
-    /* end() has removed the source, and a later attempt has another one */
+    /* if end() has run, the source is removed already, and a login that followed has one of its own */
     return source == plugin->events_source ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
 }
 

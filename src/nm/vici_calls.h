@@ -25,8 +25,8 @@ enum nm_answer nm_session_grant(const char *socket, const char *conn, struct nm_
 /* nm_session_is_loaded - ikatd still has the connection: a reload of its files takes it away, and then
  * ikatd does not log in again. */
 enum nm_answer nm_session_is_loaded(const char *socket, const char *conn);
-/* nm_session_end - ends the session and unloads what nm_session_load() has loaded; the private key stays while
- * NetworkManager has other connections, which may use it. */
+/* nm_session_end - ends the session, and unloads connection, secret and private key. A key that ikatd had before is not
+ * unloaded, nor one that another connection of NetworkManager may use: ikatd keeps it until it ends. */
 void nm_session_end(const char *socket, const char *conn, const char *key_id);
 
 #endif

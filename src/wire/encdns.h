@@ -12,7 +12,8 @@
 bool wire_encrypted_dns_read(struct span value, uint8_t family, uint16_t *ret_priority,
                              struct encrypted_dns *ret_dns);
 
-/* wire_encrypted_dns_write - the whole attribute with the addresses of one family; without any: nothing. */
+/* wire_encrypted_dns_write - writes the whole attribute with the addresses of one family. Without such an address it
+ * writes nothing. */
 void wire_encrypted_dns_write(struct writer *w, const struct encrypted_dns *dns, uint8_t family);
 
 #endif

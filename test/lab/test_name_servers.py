@@ -276,5 +276,5 @@ def test_encrypted_without_resolved(world, resolv_conf):
     reads(path, OWN)
     world.daemons[0].load(gateway(top={"pools": {"inner": {"addrs": POOL["addrs"]} | ENCRYPTED}}))
     user.initiate("net")
-    user.wait_log("needs systemd-resolved")
+    user.wait_log("that needs systemd-resolved")
     reads(path, OWN)

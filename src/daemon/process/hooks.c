@@ -103,11 +103,10 @@ static void script_ordered(const struct hook_request *request, struct hooked **n
     remember(newest, request);
 }
 
-/* name_servers_permitted - the supervisor says so. To take servers back needs no permission. */
+/* name_servers_permitted - the supervisor says so. To take servers back needs no permission. `wanted` is sound. */
 static bool name_servers_permitted(int permit_fd, const struct hook_name_servers *wanted)
 {
-    struct name_server_question question = {
-        .n = wanted->n}; /* name_servers_sound() has bounded it */
+    struct name_server_question question = {.n = wanted->n};
     struct name_server_answer answer;
     const struct encrypted_dns *encrypted = &wanted->encrypted_dns;
     memcpy(question.device, wanted->device, sizeof(question.device));

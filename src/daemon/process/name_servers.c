@@ -294,23 +294,22 @@ static struct hook_name_servers one_kind(enum name_server_way way,
     return kept;
 }
 
-void name_servers_set(struct name_servers *servers, const struct hook_name_servers *all)
+void name_servers_set(struct name_servers *servers, const struct hook_name_servers *wanted)
 {
     enum name_server_way way = way_of_host();
-    const struct hook_name_servers kept = one_kind(way, all), *wanted = &kept;
+    const struct hook_name_servers kept = one_kind(way, wanted);
     uint32_t n = kept.n + kept.encrypted_dns.n;
     if (n == 0 || (servers->way != NAME_SERVERS_UNSET && servers->way != way))
         name_servers_end(servers);
-    if (n == 0 && all->encrypted_dns.n > 0)
+    if (n == 0 && wanted->encrypted_dns.n > 0)
         log_line(LOG_LEVEL_WARNING,
-                 "event=dns-failed device=%s reason=\"the Gateway has servers that answer over TLS "
-                 "only, which "
-                 "needs systemd-resolved here\"",
-                 all->device);
+                 "event=dns-failed device=%s reason=\"the Gateway's servers answer over TLS only: "
+                 "that needs systemd-resolved\"",
+                 wanted->device);
     if (n == 0)
         return;
     static const char *const names[] = {"unset", "systemd-resolved", "resolvconf", RESOLV_CONF};
-    bool done = way_set(way, wanted);
+    bool done = way_set(way, &kept);
     if (!done) /* names must not be sent to a device without servers */
         (void)way_unset(way, wanted->device);
     servers->way = way;
@@ -319,5 +318,5 @@ void name_servers_set(struct name_servers *servers, const struct hook_name_serve
              "event=%s device=%s servers=%u encrypted=%s domains=\"%s\" by=%s",
              done ? "dns-set" : "dns-failed", wanted->device, n,
              kept.encrypted_dns.n > 0 ? "yes" : "no",
-             domain_list_empty(&wanted->domains) ? "all" : wanted->domains.text, names[way]);
+             domain_list_empty(&kept.domains) ? "all" : kept.domains.text, names[way]);
 }

@@ -9,8 +9,9 @@
  *
  * The digest covers all octets in front of it. The number is drawn at random for each export.
  *
- * A change of what a function carries is a new version: EXPORT_VERSION grows, the function asks for
- * carrier->version, and the octets of the last release stay readable (test/exchange/export_test.c).
+ * Once a release has a version, a change of what a function carries is a new one: EXPORT_VERSION grows,
+ * the function asks for carrier->version, and the octets of the last release stay readable
+ * (test/exchange/export_hostile_test.c). No release has version 1 yet.
  * The values of the enums that travel are part of the version, too.
  */
 
