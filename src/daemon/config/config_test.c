@@ -40,6 +40,8 @@ static const struct row rows[] = {
     {CONN, "remote_port", "4500", "-1", "is not a number"},
     {CONN, "proposals", "aes128gcm16-prfsha256-x25519, default", "aes128-nothing", "nothing"},
     {CONN, "vips", "0.0.0.0, ::", "0.0.0.0/0", "is not an address"},
+    {CONN, "pools", NULL, "dhcp", "'dhcp' is not supported by ikat"},
+    {CONN, "pools", NULL, "p, dhcp", "'dhcp' is not supported by ikat"},
     {CONN, "dscp", "101110", "46", "six binary digits"},
     {CONN, "dscp", "000000", "1011101", "six binary digits"},
     {CONN, "encap", "yes", "perhaps", "is not yes or no"},

@@ -101,6 +101,10 @@ static int add_pool(const struct tree *node, const char *text, void *target,
                     struct build_error *error)
 {
     struct conn_work *work = target;
+    if (strcmp(text, POOL_DHCP) == 0)
+        return build_fail(error, node,
+                          "'dhcp' is not supported by ikat: addresses come from a pool or a RADIUS "
+                          "server");
     if (work->conn.n_pools == POLICY_POOLS || strlen(text) >= LIMIT_NAME)
         return build_fail(error, node, "at most %d pools, names of at most %d characters",
                           POLICY_POOLS, LIMIT_NAME - 1);

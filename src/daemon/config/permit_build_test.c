@@ -116,8 +116,8 @@ static void addresses_of_radius(void **state)
     }
 }
 
-/* The name `radius` is no pool's, and stands only where a RADIUS server takes part. */
-static void radius_without_server(void **state)
+/* The names `radius` and `dhcp` are no pool's; `radius` stands only where a RADIUS server takes part. */
+static void names_of_servers(void **state)
 {
     (void)state;
     static const struct {
@@ -128,6 +128,7 @@ static void radius_without_server(void **state)
         {"connections {\n a {\n pools = radius\n local { auth = psk }\n remote { auth = psk "
          "}\n}\n}\n",
          "t.conf:3: pools: only a RADIUS server names addresses"},
+        {"pools {\n dhcp {\n addrs = 10.0.0.0/8\n}\n}\n", "t.conf:2: dhcp: the name stands for"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct settings settings;
@@ -144,6 +145,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(peer_by_address), cmocka_unit_test(any_peer),
-        cmocka_unit_test(addresses_of_radius), cmocka_unit_test(radius_without_server)};
+        cmocka_unit_test(addresses_of_radius), cmocka_unit_test(names_of_servers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

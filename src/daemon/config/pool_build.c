@@ -160,6 +160,10 @@ int pool_build(const struct tree *section, struct pool_config *ret_pool, struct 
     if (err == 0 && strcmp(pool.name, POOL_RADIUS) == 0)
         err = build_fail(error, section,
                          "the name stands for the addresses that a RADIUS server names");
+    if (err == 0 && strcmp(pool.name, POOL_DHCP) == 0)
+        err = build_fail(error, section,
+                         "the name stands for the addresses that a DHCP server names, which ikat "
+                         "does not ask");
     for (const struct tree *node = section->first; err == 0 && node != NULL; node = node->next)
         if (node->name[strspn(node->name, "0123456789")] == '\0' &&
             strcmp(node->name, "25") != 0) /* an attribute by number */

@@ -17,6 +17,7 @@
 struct pools;
 
 #define POOL_RADIUS  "radius"
+#define POOL_DHCP    "dhcp" /* charon asks a DHCP server then; ikat refuses it */
 #define POOL_DNS     8
 #define POOL_SUBNETS 8
 
