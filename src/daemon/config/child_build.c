@@ -22,8 +22,9 @@ struct child_work {
     uint32_t replay_window, reqid;
     bool copy_ecn, hostaccess, icmp;
     int copy_dscp, start, close, dpd, mode;
-    int per_cpu;  /* without effect: each processor handles packets of each Child SA */
-    bool fwd_out; /* without effect: what is forwarded is checked in any case */
+    int per_cpu;    /* without effect: each processor handles packets of each Child SA */
+    int label_mode; /* without effect: there are no labels */
+    bool fwd_out;   /* without effect: what is forwarded is checked in any case */
     uint32_t priority;
     bool local_ts, remote_ts;
 };
@@ -136,7 +137,7 @@ static const char *const per_cpu_words[] = {"no", "yes", "encap", NULL};
 static const char *const only_yes[] = {"yes", "true", "1", "enabled", NULL};
 static const char *const only_no[] = {"no", "false", "0", "disabled", NULL};
 static const char *const only_zero[] = {"0", NULL};
-static const char *const only_label_mode[] = {"system", NULL};
+static const char *const label_mode_words[] = {"system", "simple", "selinux", NULL};
 static const struct key child_keys[] = {
     {.name = "esp_proposals", .kind = KEY_FUNCTION, .function = set_esp_proposals},
     {.name = "local_ts", .kind = KEY_FUNCTION, .function = set_local_ts},
@@ -190,8 +191,13 @@ static const struct key child_keys[] = {
      .kind = KEY_ONLY,
      .words = only_no,
      .why = "received ESP is told apart by its SPI alone"},
-    {.name = "label_mode", .kind = KEY_ONLY, .words = only_label_mode, .why = KEY_KERNEL_ONLY},
-    {.name = "label", .kind = KEY_UNSUPPORTED, .why = KEY_KERNEL_ONLY},
+    {.name = "label_mode",
+     .kind = KEY_WORD,
+     .offset = CHILD(label_mode),
+     .words = label_mode_words},
+    {.name = "label",
+     .kind = KEY_UNSUPPORTED,
+     .why = "security labels of packets (RFC 9478) are not negotiated"},
     {.name = "hw_offload", .kind = KEY_ONLY, .words = only_no, .why = KEY_KERNEL_ONLY},
     {.name = "per_cpu_sas", .kind = KEY_WORD, .offset = CHILD(per_cpu), .words = per_cpu_words},
     {.name = "icmp", .kind = KEY_BOOL, .offset = CHILD(icmp)},

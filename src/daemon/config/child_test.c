@@ -64,6 +64,8 @@ static void shunt_limits(void **state)
         {"mode = drop\n local_ts = dynamic[esp/7]", false},
         {"mode = drop\n local_ts = 10.0.0.0/8[tcp/opaque]", false},
         {"mode = pass\n interface = eth0", false},
+        {"mode = tunnel\n interface = eth0", false},
+        {"mode = transport\n interface = eth0", false},
     };
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
         char text[512];
