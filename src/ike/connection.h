@@ -253,6 +253,12 @@ struct ike_remote {
     char *name; /* FQDN, resolved outside of the core; empty otherwise; POLICY_HOST */
 };
 
+/* ike_remote_any - %any. It stands in a list only beside other entries: an empty list means the same. */
+static inline bool ike_remote_any(const struct ike_remote *remote)
+{
+    return remote->range.first.family == ADDRESS_NONE && remote->name[0] == '\0';
+}
+
 /* struct ike_gateway - where a Gateway is (RFC 5685): an address, or a name. */
 struct ike_gateway {
     struct address address; /* family ADDRESS_NONE: `name`, or none at all */

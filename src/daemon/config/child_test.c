@@ -6,6 +6,7 @@
 #include "daemon/common/inner_device.h"
 #include "daemon/config/conn_build.h"
 #include "daemon/config/selectors.h"
+#include "ike/core/conn_index.h"
 
 static struct conn_credentials credentials;
 
@@ -226,6 +227,58 @@ static void unique(void **state)
     ike_conn_unref(conn);
 }
 
+/* A peer may be at any entry of the list, whatever stands beside it; a closer entry ranks higher. */
+static void peers_of_a_list(void **state)
+{
+    (void)state;
+    enum { NOT, ANYWHERE = 3, NAMED = 5 };
+    static const struct {
+        const char *remote_addrs, *peer;
+        unsigned rank;
+    } table[] = {
+        {"%any", "198.51.100.9", ANYWHERE},
+        {"%any4", "198.51.100.9", ANYWHERE},
+        {"%any, 192.0.2.1", "198.51.100.9", ANYWHERE},
+        {"%any, 192.0.2.1", "192.0.2.1", NAMED},
+        {"192.0.2.1, %any", "198.51.100.9", ANYWHERE},
+        {"192.0.2.1, %any", "2001:db8::9", ANYWHERE},
+        {"%any, %any, %any6", "198.51.100.9", ANYWHERE},
+        {"192.0.2.1", "198.51.100.9", NOT},
+        {"192.0.2.1, 198.51.100.0/24", "198.51.100.9", NAMED},
+        {"198.51.100.0/24, 192.0.2.1", "198.51.100.9", NAMED},
+        {"198.51.100.0/24, 192.0.2.1", "192.0.2.1", NAMED},
+        {"198.51.100.0/24, 192.0.2.1", "192.0.2.2", NOT},
+        {"198.51.100.1-198.51.100.8, 192.0.2.1", "198.51.100.9", NOT},
+        {"198.51.100.1-198.51.100.9, 192.0.2.1", "198.51.100.9", NAMED},
+        {"gw.example, 192.0.2.1", "198.51.100.9", ANYWHERE}, /* a name: only to connect */
+    };
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        char text[128];
+        struct ike_path path = {.interface = 1};
+        (void)snprintf(text, sizeof(text), "} remote_addrs = %s\nchildren { n { }",
+                       table[i].remote_addrs);
+        struct ike_conn *conn = built(text);
+        assert_true(address_parse(table[i].peer, &path.remote.address));
+        if (conn_rank(conn, &path) != table[i].rank)
+            fail_msg("%s: %s", table[i].remote_addrs, table[i].peer);
+        ike_conn_unref(conn);
+    }
+}
+
+/* A word that only begins as %any does is neither that nor a name. */
+static void not_any(void **state)
+{
+    (void)state;
+    static const char *const table[] = {"%anything", "%any5", "192.0.2.1, %an", "%any/0"};
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        char text[128];
+        struct build_error error = {.text = ""};
+        struct ike_conn *conn = NULL;
+        (void)snprintf(text, sizeof(text), "} remote_addrs = %s\nchildren {", table[i]);
+        assert_int_equal(build(text, &conn, &error), ERR_INVALID);
+    }
+}
+
 static void devices_refused(void **state)
 {
     (void)state;
@@ -255,7 +308,8 @@ int main(void)
         cmocka_unit_test(everything),      cmocka_unit_test(dpd_timeout_follows),
         cmocka_unit_test(shunts),          cmocka_unit_test(shunt_limits),
         cmocka_unit_test(devices),         cmocka_unit_test(unique),
-        cmocka_unit_test(devices_refused),
+        cmocka_unit_test(devices_refused), cmocka_unit_test(peers_of_a_list),
+        cmocka_unit_test(not_any),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,37 +40,57 @@ struct remotes {
     uint8_t *n;
 };
 
+static bool is_any(const char *text)
+{
+    return strcmp(text, "%any") == 0 || strcmp(text, "%any4") == 0 || strcmp(text, "%any6") == 0;
+}
+
+static bool has_any(const struct remotes *remotes)
+{
+    for (uint8_t i = 0; i < *remotes->n; i++)
+        if (ike_remote_any(&remotes->list[i]))
+            return true;
+    return false;
+}
+
 static int add_remote(const struct tree *node, const char *text, void *target,
                       struct build_error *error)
 {
     const struct remotes *remotes = target;
+    struct ike_remote *remote = &remotes->list[*remotes->n];
+    if (is_any(text) && has_any(remotes))
+        return 0;
     if (*remotes->n == POLICY_ADDRESSES)
         return build_fail(error, node, "more than %d addresses", POLICY_ADDRESSES);
-    struct ike_remote *remote = &remotes->list[*remotes->n];
-    bool any = strncmp(text, "%any", 4) == 0;
-    if (!any && !range_parse(text, &remote->range)) {
+    if (!is_any(text) && !range_parse(text, &remote->range)) {
         if (strlen(text) >= POLICY_HOST || strpbrk(text, " /[]%") != NULL)
             return build_fail(error, node, "'%.60s' is not an address, a range or a name", text);
         strcpy(remote->name, text);
     }
-    if (any)
-        return 0; /* an empty list means any */
     (*remotes->n)++;
     return 0;
+}
+
+static int set_remotes(const struct tree *node, struct remotes remotes, struct build_error *error)
+{
+    int err = key_for_items(node, &remotes, error, add_remote);
+    if (err == 0 && *remotes.n == 1 && ike_remote_any(&remotes.list[0]))
+        *remotes.n = 0; /* an empty list means any */
+    return err;
 }
 
 static int set_local_addrs(const struct tree *node, void *target, struct build_error *error)
 {
     struct conn_work *work = target;
     struct remotes remotes = {work->conn.local_addrs, &work->conn.n_local_addrs};
-    return key_for_items(node, &remotes, error, add_remote);
+    return set_remotes(node, remotes, error);
 }
 
 static int set_remote_addrs(const struct tree *node, void *target, struct build_error *error)
 {
     struct conn_work *work = target;
     struct remotes remotes = {work->conn.remote_addrs, &work->conn.n_remote_addrs};
-    return key_for_items(node, &remotes, error, add_remote);
+    return set_remotes(node, remotes, error);
 }
 
 struct addresses {

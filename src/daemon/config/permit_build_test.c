@@ -37,6 +37,8 @@ static void peer_by_address(void **state)
         {"10.1.0.0/24", "10.1.0.1", 32, true, true}, /* the peer chooses which */
         {"%any", "10.1.0.1", 32, true, true},
         {"gw.example", "10.1.0.1", 32, true, true},
+        {"%any, 10.1.0.1", "10.1.0.1", 32, true, false},
+        {"%any, 10.1.0.1", "10.1.0.2", 32, true, true},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct permits permits = {0};
@@ -67,7 +69,8 @@ static void any_peer(void **state)
         {"10.1.0.0/24, 10.3.0.1", "mode = transport\n start_action = trap", "10.1.0.0", 24, true},
         {"10.1.0.0/24, 10.3.0.1", "mode = transport\n start_action = trap", "10.3.0.1", 32, true},
         {"10.1.0.1, 10.3.0.1", "mode = transport\n start_action = trap", "10.1.0.0", 24, false},
-        {"%any, gw.example", "mode = transport\n start_action = trap", "0.0.0.0", 0, false},
+        {"%any, 10.3.0.1", "mode = transport\n start_action = trap", "0.0.0.0", 0, true},
+        {"%any, gw.example", "mode = transport", "0.0.0.0", 0, false},
         {"%any", "mode = transport", "0.0.0.0", 0, false},
         {"%any", "start_action = trap", "0.0.0.0", 0, false},
         {"%any", "mode = transport\n start_action = trap\n remote_ts = 10.1.0.0/30", "10.1.0.0", 29,

@@ -251,11 +251,13 @@ enum ike_lan selectors_lan(const struct ike_conn *conn)
 
 static const uint8_t families[] = {ADDRESS_V4, ADDRESS_V6};
 
+/* has_network - a peer can be one of many: a network, a range, or %any. */
 static bool has_network(const struct ike_conn *conn)
 {
     bool found = false;
     for (uint8_t i = 0; i < conn->n_remote_addrs; i++)
         found |=
+            ike_remote_any(&conn->remote_addrs[i]) ||
             !address_equal(&conn->remote_addrs[i].range.first, &conn->remote_addrs[i].range.last);
     return found;
 }
@@ -282,26 +284,45 @@ bool selectors_name_among_networks(const struct ike_conn *conn,
            selectors_remote_name(conn);
 }
 
+static int count_peer(void *context, const struct address_range *range)
+{
+    (void)range;
+    ++*(size_t *)context;
+    return 0;
+}
+
 size_t selectors_trapped(const struct ike_conn *conn, const struct ike_child_policy *child)
 {
-    size_t peers = conn->n_remote_addrs > 0 ? conn->n_remote_addrs : LEN(families);
+    size_t peers = 0;
     bool open = selectors_open_family(conn) != ADDRESS_NONE;
+    (void)!selectors_peers(conn, count_peer, &peers);
     return child->remote_ts.fixed.n + child->remote_ts.n_dynamic * (conn->n_vips > 0 ? 1 : peers) +
            (open ? 1 : 0);
 }
 
-int selectors_peers(const struct ike_conn *conn,
-                    int (*each)(void *context, const struct address_range *range), void *context)
+typedef int each_range(void *context, const struct address_range *range);
+
+/* anywhere - all addresses of each family. */
+static int anywhere(each_range *each, void *context)
 {
     int error = 0;
-    for (uint8_t i = 0; error == 0 && i < conn->n_remote_addrs; i++)
-        error = each(context, &conn->remote_addrs[i].range);
-    for (size_t i = 0; conn->n_remote_addrs == 0 && error == 0 && i < LEN(families); i++) {
+    for (size_t i = 0; error == 0 && i < LEN(families); i++) {
         const struct address any = {.family = families[i]};
         struct address_range all;
         if (range_from_prefix(&any, 0, &all))
             error = each(context, &all);
     }
+    return error;
+}
+
+int selectors_peers(const struct ike_conn *conn,
+                    int (*each)(void *context, const struct address_range *range), void *context)
+{
+    int error = conn->n_remote_addrs == 0 ? anywhere(each, context) : 0;
+    for (uint8_t i = 0; error == 0 && i < conn->n_remote_addrs; i++)
+        error = ike_remote_any(&conn->remote_addrs[i])
+                    ? anywhere(each, context)
+                    : each(context, &conn->remote_addrs[i].range);
     return error;
 }
 

@@ -43,7 +43,7 @@ static bool next_name(struct resolving *r)
         const struct ike_remote *remote = &wish->conn->remote_addrs[r->entry];
         if (remote->name[0] != '\0')
             return true;
-        if (address_equal(&remote->range.first, &remote->range.last) &&
+        if (!ike_remote_any(remote) && address_equal(&remote->range.first, &remote->range.last) &&
             wish->n_remotes < POLICY_ADDRESSES)
             wish->remotes[wish->n_remotes++] = remote->range.first;
     }

@@ -270,6 +270,8 @@ static void refused_at_load(void **state)
          "at most 16"},
         {"remote_addrs = 10.1.0.0/24, gw.example\n" CHILD "} }\n",
          "t.conf:4: remote_addrs: child n is a trap between hosts: no name beside networks"},
+        {"remote_addrs = %any, gw.example\n" CHILD "} }\n",
+         "t.conf:4: remote_addrs: child n is a trap between hosts: no name beside networks"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct ike_conn *conn = NULL;
@@ -289,6 +291,17 @@ static void addresses_among_networks(void **state)
     assert_true(holds_address("10.1.0.7"));
     assert_true(holds_address("10.3.0.1"));
     assert_false(holds_address("10.3.0.2"));
+}
+
+/* %any in a list is any host, whatever else the list has. */
+static void any_among_addresses(void **state)
+{
+    (void)state;
+    const struct ike_conn *conn = conn_of("a", "remote_addrs = 10.3.0.1, %any\n" CHILD "} }\n");
+    assert_true(engine_trap_set(&engine, conn, &conn->children[0]));
+    assert_true(holds_address("10.3.0.1"));
+    assert_true(holds_address("192.0.2.9"));
+    assert_true(holds_address("2001:db8::9"));
 }
 
 static void packet(const char *src, const char *dst)
@@ -344,6 +357,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(many_networks, setup, teardown),
         cmocka_unit_test_setup_teardown(refused_at_load, setup, teardown),
         cmocka_unit_test_setup_teardown(addresses_among_networks, setup, teardown),
+        cmocka_unit_test_setup_teardown(any_among_addresses, setup, teardown),
         cmocka_unit_test_setup_teardown(traps_beside_any_peer, setup, teardown),
         cmocka_unit_test_setup_teardown(install_by_hand, setup, teardown),
     };
