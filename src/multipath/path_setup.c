@@ -227,6 +227,29 @@ static bool created_where_it_is(const struct vpn *vpn, const struct leg *leg)
     return leg->path >= 0 && vpn->conn->create_then_move && !vpn->paths[leg->path].use.lost;
 }
 
+static nanos create_on(struct vpn *vpn, struct leg *leg, struct ike_command *command, nanos now)
+{
+    command->kind = IKE_CMD_CREATE_CHILD;
+    command->sa = leg->id;
+    command->session = vpn->session.id;
+    leg->job_further = !command->if_missing;
+    if (!repair_job(vpn, leg, JOB_CREATE, command))
+        leg->job_at_ns = now + RETRY_MIN_NS;
+    return leg->job == JOB_NONE ? leg->job_at_ns : NANOS_NEVER;
+}
+
+/* create_further - the children of the connection are there; the session that this one replaces may have more. */
+static nanos create_further(struct vpn *vpn, struct leg *leg, nanos now)
+{
+    struct ike_command command = {0};
+    uint8_t policy;
+    if (leg->job_at_ns > now || !reauth_further(vpn, &policy, &command.packet))
+        return NANOS_NEVER;
+    leg->job_policy = policy;
+    command.child = vpn->conn->children[policy].name;
+    return create_on(vpn, leg, &command, now);
+}
+
 static nanos create_missing(struct vpn *vpn, struct leg *leg, nanos now)
 {
     if (leg->job != JOB_NONE || leg->loose_tag != 0 || !leg_alive(leg) ||
@@ -240,16 +263,11 @@ static nanos create_missing(struct vpn *vpn, struct leg *leg, nanos now)
         nanos cloned_at = repair_cloning(vpn, leg, now);
         if (cloned_at != 0)
             return cloned_at;
-        struct ike_command command = {.kind = IKE_CMD_CREATE_CHILD,
-                                      .sa = leg->id,
-                                      .session = vpn->session.id,
-                                      .if_missing = true};
+        struct ike_command command = {.if_missing = true};
         repair_creates(vpn, leg, i, &command);
-        if (!repair_job(vpn, leg, JOB_CREATE, &command))
-            leg->job_at_ns = now + RETRY_MIN_NS;
-        return leg->job == JOB_NONE ? leg->job_at_ns : NANOS_NEVER;
+        return create_on(vpn, leg, &command, now);
     }
-    return NANOS_NEVER;
+    return create_further(vpn, leg, now);
 }
 
 static void delete_leg(struct vpn *vpn, struct leg *leg)
@@ -395,6 +413,8 @@ static void creation_done(struct vpn *vpn, struct leg *leg, const struct ike_eve
             leg->job_at_ns = now + RETRY_MIN_NS;
         return;
     }
+    if (leg->job_further)
+        return; /* asked for once: a packet asks again */
     leg->job_failures++;
     /* After a permanent refusal the next attempt is a minute away. */
     bool temporary = event->outcome == IKE_TEMPORARY_FAILURE || event->outcome == IKE_CANCELLED ||

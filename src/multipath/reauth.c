@@ -3,11 +3,13 @@
  * Reauthentication of a session, make before break (RFC 7296 section 2.8.3). The successor is a
  * second wish for the same connection. It logs in while the old session (the elder) lives, and asks
  * for the same inner addresses. It clones and moves until it has a VPN on each path where the elder
- * has one. Then the VPNs of the elder stop sending. They still receive for a while, and then the
+ * has one. Where the peer narrowed the selectors of a child, the elder may have several Child SAs of it: the successor
+ * asks for each of them. Then the VPNs of the elder stop sending. They still receive for a while, and then the
  * elder is deleted. A login that fails is tried again. If none succeeds, the elder ends at its
  * deadline.
  */
 #include "base/assert.h"
+#include "ike/terms/narrow.h"
 #include "multipath/vpn.h"
 
 #define HANDOVER_NS                                                                                \
@@ -67,13 +69,104 @@ static unsigned carrying(const struct vpn *vpn, nanos now)
     return n;
 }
 
+static bool child_info(const struct vpn *vpn, const struct bearer *bearer,
+                       struct ike_child_info *ret_info)
+{
+    const struct path_view *view = &vpn->pm->options.view;
+    return view->child(view->context, bearer->id, ret_info);
+}
+
+static bool ts_alike(const struct ike_ts_list *a, const struct ike_ts_list *b)
+{
+    return ts_within(a, b) && ts_within(b, a);
+}
+
+/* alike - both are of the same child and for the same traffic. The inner address of a session is in dynamic selectors:
+ * it may be another one in the successor. */
+static bool alike(const struct ike_child_info *a, const struct ike_child_info *b)
+{
+    return strcmp(a->policy->name, b->policy->name) == 0 &&
+           ts_alike(&a->remote_ts, &b->remote_ts) &&
+           (a->policy->local_ts.n_dynamic > 0 || ts_alike(&a->local_ts, &b->local_ts));
+}
+
+/* bearer_alike - a Child SA of the vpn that is like that one. NULL: there is none. */
+static const struct bearer *bearer_alike(const struct vpn *vpn, const struct ike_child_info *child)
+{
+    struct ike_child_info info;
+    for (unsigned i = 0; i < vpn->session.n_bearers; i++)
+        if (child_info(vpn, &vpn->bearers[i], &info) && alike(&info, child))
+            return &vpn->bearers[i];
+    return NULL;
+}
+
+/* lacks - the successor has no Child SA like that one of the elder, and has not asked for it. */
+static bool lacks(const struct vpn *successor, const struct bearer *bearer,
+                  struct ike_child_info *ret_info)
+{
+    return bearer->up && !bearer->renewed && !bearer->ending &&
+           child_info(successor->replace.elder, bearer, ret_info) &&
+           (wish_child(successor->conn, ret_info->policy->name) & successor->wish.children) != 0 &&
+           bearer_alike(successor, ret_info) == NULL;
+}
+
+/* renews - the elder has Child SAs beyond those that the children of the connection bring. */
+static bool renews(const struct vpn *successor)
+{
+    return successor->replace.phase == REPLACES_HANDOVER && successor->replace.elder != NULL &&
+           successor->replace.elder->session.phase < SESSION_DRAINS;
+}
+
+/* a_packet - one that the Child SA of the elder takes: it makes the peer narrow as before (RFC 7296 section 2.9). */
+static struct ike_packet a_packet(const struct ike_child_info *child)
+{
+    const struct ike_ts *local = &child->local_ts.ts[0], *remote = &child->remote_ts.ts[0];
+    return (struct ike_packet){local->range.first, remote->range.first, local->start_port,
+                               remote->start_port,
+                               local->protocol != 0 ? local->protocol : remote->protocol};
+}
+
+bool reauth_further(struct vpn *successor, uint8_t *ret_policy, struct ike_packet *ret_packet)
+{
+    struct vpn *elder = successor->replace.elder;
+    struct ike_child_info child, other;
+    for (unsigned i = 0; renews(successor) && i < elder->session.n_bearers; i++) {
+        if (!lacks(successor, &elder->bearers[i], &child) || child.local_ts.n == 0 ||
+            child.remote_ts.n == 0)
+            continue;
+        for (unsigned k = i; k < elder->session.n_bearers; k++) /* one on each path of the elder */
+            elder->bearers[k].renewed |=
+                child_info(elder, &elder->bearers[k], &other) && alike(&child, &other);
+        *ret_packet = a_packet(&child);
+        *ret_policy = 0;
+        while ((wish_child(successor->conn, child.policy->name) >> *ret_policy & 1) == 0)
+            (*ret_policy)++;
+        return true;
+    }
+    return false;
+}
+
+/* renewed - the successor has asked for all that reauth_further() names, and has its answers. */
+static bool renewed(const struct vpn *successor)
+{
+    const struct vpn *elder = successor->replace.elder;
+    struct ike_child_info child;
+    bool all = true;
+    for (unsigned i = 0; i < successor->session.n_legs; i++)
+        all &= successor->legs[i].job != JOB_CREATE || !successor->legs[i].job_further;
+    for (unsigned i = 0; all && i < elder->session.n_bearers; i++)
+        all = !lacks(successor, &elder->bearers[i], &child);
+    return all;
+}
+
 /* complete - the successor carries all children of the elder, on as many paths. */
 static bool complete(const struct vpn *successor, nanos now)
 {
     const struct vpn *vpn = successor->replace.elder;
     uint32_t children = wish_children_in(successor->conn, vpn->conn, vpn->wish.children);
     return (children & ~successor->wish.children) == 0 && successor->session.n_bearers > 0 &&
-           successor->session.login_tag == 0 && carrying(successor, now) >= carrying(vpn, now);
+           successor->session.login_tag == 0 && carrying(successor, now) >= carrying(vpn, now) &&
+           renewed(successor);
 }
 
 static nanos drained_at(const struct vpn *vpn)
