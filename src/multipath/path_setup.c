@@ -243,11 +243,16 @@ static nanos create_further(struct vpn *vpn, struct leg *leg, nanos now)
 {
     struct ike_command command = {0};
     uint8_t policy;
-    if (leg->job_at_ns > now || !reauth_further(vpn, &policy, &command.packet))
+    if (!reauth_further(vpn, &policy, &command.packet))
         return NANOS_NEVER;
+    if (leg->job_at_ns > now)
+        return leg->job_at_ns;
     leg->job_policy = policy;
     command.child = vpn->conn->children[policy].name;
-    return create_on(vpn, leg, &command, now);
+    nanos at = create_on(vpn, leg, &command, now);
+    if (leg->job == JOB_CREATE)
+        reauth_further_asked(vpn);
+    return at;
 }
 
 static nanos create_missing(struct vpn *vpn, struct leg *leg, nanos now)

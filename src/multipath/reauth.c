@@ -3,10 +3,10 @@
  * Reauthentication of a session, make before break (RFC 7296 section 2.8.3). The successor is a
  * second wish for the same connection. It logs in while the old session (the elder) lives, and asks
  * for the same inner addresses. It clones and moves until it has a VPN on each path where the elder
- * has one. Where the peer narrowed the selectors of a child, the elder may have several Child SAs of it: the successor
- * asks for each of them. Then the VPNs of the elder stop sending. They still receive for a while, and then the
- * elder is deleted. A login that fails is tried again. If none succeeds, the elder ends at its
- * deadline.
+ * has one. Where the peer narrowed the selectors of a child, the elder may have several Child SAs of
+ * it: the successor asks once for each of them. Then the VPNs of the elder stop sending. They still
+ * receive for a while, and then the elder is deleted. A login that fails is tried again. If none
+ * succeeds, the elder ends at its deadline.
  */
 #include "base/assert.h"
 #include "ike/terms/narrow.h"
@@ -76,48 +76,39 @@ static bool child_info(const struct vpn *vpn, const struct bearer *bearer,
     return view->child(view->context, bearer->id, ret_info);
 }
 
-static bool ts_alike(const struct ike_ts_list *a, const struct ike_ts_list *b)
+/* takes - the Child SA `by` is of the same child as `child`, and for all of its traffic. Dynamic
+ * selectors name an address of the session, which may be another one in the successor. */
+static bool takes(const struct ike_child_info *by, const struct ike_child_info *child)
 {
-    return ts_within(a, b) && ts_within(b, a);
+    const struct ike_child_policy *policy = child->policy;
+    return strcmp(by->policy->name, policy->name) == 0 &&
+           (policy->remote_ts.n_dynamic > 0 || ts_within(&child->remote_ts, &by->remote_ts)) &&
+           (policy->local_ts.n_dynamic > 0 || ts_within(&child->local_ts, &by->local_ts));
 }
 
-/* alike - both are of the same child and for the same traffic. The inner address of a session is in dynamic selectors:
- * it may be another one in the successor. */
-static bool alike(const struct ike_child_info *a, const struct ike_child_info *b)
-{
-    return strcmp(a->policy->name, b->policy->name) == 0 &&
-           ts_alike(&a->remote_ts, &b->remote_ts) &&
-           (a->policy->local_ts.n_dynamic > 0 || ts_alike(&a->local_ts, &b->local_ts));
-}
-
-/* bearer_alike - a Child SA of the vpn that is like that one. NULL: there is none. */
-static const struct bearer *bearer_alike(const struct vpn *vpn, const struct ike_child_info *child)
+static bool taken(const struct vpn *vpn, const struct ike_child_info *child)
 {
     struct ike_child_info info;
     for (unsigned i = 0; i < vpn->session.n_bearers; i++)
-        if (child_info(vpn, &vpn->bearers[i], &info) && alike(&info, child))
-            return &vpn->bearers[i];
-    return NULL;
+        if (child_info(vpn, &vpn->bearers[i], &info) && takes(&info, child))
+            return true;
+    return false;
 }
 
-/* lacks - the successor has no Child SA like that one of the elder, and has not asked for it. */
+/* lacks - the successor has no Child SA for the traffic of this one of the elder, and has not asked
+ * for it. */
 static bool lacks(const struct vpn *successor, const struct bearer *bearer,
-                  struct ike_child_info *ret_info)
+                  struct ike_child_info *ret_child)
 {
     return bearer->up && !bearer->renewed && !bearer->ending &&
-           child_info(successor->replace.elder, bearer, ret_info) &&
-           (wish_child(successor->conn, ret_info->policy->name) & successor->wish.children) != 0 &&
-           bearer_alike(successor, ret_info) == NULL;
+           child_info(successor->replace.elder, bearer, ret_child) && ret_child->local_ts.n > 0 &&
+           ret_child->remote_ts.n > 0 &&
+           (wish_child(successor->conn, ret_child->policy->name) & successor->wish.children) != 0 &&
+           !taken(successor, ret_child);
 }
 
-/* renews - the elder has Child SAs beyond those that the children of the connection bring. */
-static bool renews(const struct vpn *successor)
-{
-    return successor->replace.phase == REPLACES_HANDOVER && successor->replace.elder != NULL &&
-           successor->replace.elder->session.phase < SESSION_DRAINS;
-}
-
-/* a_packet - one that the Child SA of the elder takes: it makes the peer narrow as before (RFC 7296 section 2.9). */
+/* a_packet - one that the Child SA takes: it makes the peer narrow as before (RFC 7296 section
+ * 2.9). */
 static struct ike_packet a_packet(const struct ike_child_info *child)
 {
     const struct ike_ts *local = &child->local_ts.ts[0], *remote = &child->remote_ts.ts[0];
@@ -126,17 +117,15 @@ static struct ike_packet a_packet(const struct ike_child_info *child)
                                local->protocol != 0 ? local->protocol : remote->protocol};
 }
 
-bool reauth_further(struct vpn *successor, uint8_t *ret_policy, struct ike_packet *ret_packet)
+bool reauth_further(const struct vpn *successor, uint8_t *ret_policy, struct ike_packet *ret_packet)
 {
-    struct vpn *elder = successor->replace.elder;
-    struct ike_child_info child, other;
-    for (unsigned i = 0; renews(successor) && i < elder->session.n_bearers; i++) {
-        if (!lacks(successor, &elder->bearers[i], &child) || child.local_ts.n == 0 ||
-            child.remote_ts.n == 0)
+    const struct vpn *elder = successor->replace.elder;
+    struct ike_child_info child;
+    if (!vpn_reauthenticates(successor) || elder == NULL || elder->session.phase >= SESSION_DRAINS)
+        return false;
+    for (unsigned i = 0; i < elder->session.n_bearers; i++) {
+        if (!lacks(successor, &elder->bearers[i], &child))
             continue;
-        for (unsigned k = i; k < elder->session.n_bearers; k++) /* one on each path of the elder */
-            elder->bearers[k].renewed |=
-                child_info(elder, &elder->bearers[k], &other) && alike(&child, &other);
         *ret_packet = a_packet(&child);
         *ret_policy = 0;
         while ((wish_child(successor->conn, child.policy->name) >> *ret_policy & 1) == 0)
@@ -146,17 +135,27 @@ bool reauth_further(struct vpn *successor, uint8_t *ret_policy, struct ike_packe
     return false;
 }
 
+void reauth_further_asked(const struct vpn *successor)
+{
+    const struct vpn *elder = successor->replace.elder;
+    struct ike_child_info child, other;
+    unsigned i = 0;
+    while (i < elder->session.n_bearers && !lacks(successor, &elder->bearers[i], &child))
+        i++;
+    for (; i < elder->session.n_bearers; i++) /* it may have one on each path */
+        elder->bearers[i].renewed |=
+            child_info(elder, &elder->bearers[i], &other) && takes(&child, &other);
+}
+
 /* renewed - the successor has asked for all that reauth_further() names, and has its answers. */
 static bool renewed(const struct vpn *successor)
 {
-    const struct vpn *elder = successor->replace.elder;
-    struct ike_child_info child;
-    bool all = true;
+    uint8_t policy;
+    struct ike_packet packet;
     for (unsigned i = 0; i < successor->session.n_legs; i++)
-        all &= successor->legs[i].job != JOB_CREATE || !successor->legs[i].job_further;
-    for (unsigned i = 0; all && i < elder->session.n_bearers; i++)
-        all = !lacks(successor, &elder->bearers[i], &child);
-    return all;
+        if (successor->legs[i].job == JOB_CREATE && successor->legs[i].job_further)
+            return false;
+    return !reauth_further(successor, &policy, &packet);
 }
 
 /* complete - the successor carries all children of the elder, on as many paths. */

@@ -56,7 +56,7 @@ struct bearer {
     nanos in_ns, out_ns; /* last packet received and sent, as last read */
     nanos since_ns;      /* created, or last use of the Child SA that it replaced */
     bool ending;         /* its deletion was ordered because it was idle */
-    bool renewed;        /* of an elder: the successor has asked for its like (reauth_further) */
+    bool renewed;        /* of an elder: the successor has asked for its traffic (reauth_further) */
     /* as last ordered from the data plane */
     bool told, usable;
     uint32_t priority, weight;
@@ -564,9 +564,12 @@ void reauth_logged_in(struct vpn *successor);
 void reauth_pass_on(struct vpn *vpn, struct vpn *successor);
 /* reauth_settle - of the elder: hands over when the successor carries as much, and ends. */
 nanos reauth_settle(struct vpn *vpn, nanos now);
-/* reauth_further - a Child SA that the successor is to ask for now: the elder has one of that child with other selectors,
- * since its peer narrowed them for a packet. Each is asked for once. false: there is none. */
-bool reauth_further(struct vpn *successor, uint8_t *ret_policy, struct ike_packet *ret_packet);
+/* reauth_further - the child that the successor is to ask for once more, and a packet for it: the elder has a Child SA
+ * of that child with other selectors, since its peer narrowed them for a packet. false: there is none. */
+bool reauth_further(const struct vpn *successor, uint8_t *ret_policy,
+                    struct ike_packet *ret_packet);
+/* reauth_further_asked - it is being asked for, and is not named again. */
+void reauth_further_asked(const struct vpn *successor);
 /* reauth_progress - of the successor: touches the elder when it can hand over. */
 void reauth_progress(const struct vpn *successor, nanos now);
 /* reauth_lost - the successor's session ended. true: the elder continues, and the successor is

@@ -194,6 +194,7 @@ void bearer_add(struct vpn *vpn, const struct ike_event *event, nanos now)
                                                              .policy = policy,
                                                              .up = info.up,
                                                              .selectors = selectors_hash(&info),
+                                                             .renewed = old != NULL && old->renewed,
                                                              .since_ns = since};
     vpn->wish.children |= UINT32_C(1) << policy;
     if (leg->chosen)

@@ -2,6 +2,8 @@
 /* Reauthentication of a whole session, make before break: see both.h and multipath/reauth.c. */
 #include "exchange/both.h"
 
+#include <stdio.h>
+
 static struct both *connected(unsigned n_links, uint64_t seed)
 {
     struct both *both = both_new(n_links, seed);
@@ -111,6 +113,71 @@ static void test_reauthentication_per_path(void **state)
         }
         assert_int_equal(both->worst_gap, 0);
         assert_int_equal(both->worst_down_gap, 0);
+        both_free(both);
+    }
+}
+
+/* remotes_of - how many Child SAs of the End User are for exactly this network. */
+static unsigned remotes_of(const struct both *both, const char *network)
+{
+    struct ike_child_info child = {0};
+    struct address_range range;
+    unsigned n = 0;
+    assert_true(range_parse(network, &range));
+    while (ike_child_next(both->a.peer->ike, child.id, &child))
+        n += child.remote_ts.n == 1 &&
+             address_equal(&child.remote_ts.ts[0].range.first, &range.first) &&
+             address_equal(&child.remote_ts.ts[0].range.last, &range.last);
+    return n;
+}
+
+/* ask_for - a packet of the inner side asks for a further Child SA, as a trap does. */
+static void ask_for(struct both *both, const char *host)
+{
+    struct ike_command create = {.kind = IKE_CMD_CREATE_CHILD,
+                                 .sa = world_sa(&both->world->a, 0),
+                                 .child = "net",
+                                 .tag = UINT64_C(1) << 40};
+    create.packet.src = session_of(&both->a, 0).config.addresses[0];
+    assert_true(address_parse(host, &create.packet.dst));
+    assert_int_equal(ike_command(both->a.peer->ike, &create, both->world->now), 0);
+    both_run(both, SECONDS(1));
+}
+
+/* The Gateway divided the network of the End User's child among three of its own, and packets asked
+ * for two of them: the next session has both as well, and not the third one. A Gateway that no longer gives one of them is
+ * asked for it once, and the session is replaced all the same. */
+static void test_reauthentication_of_narrowed_children(void **state)
+{
+    (void)state;
+    for (int gone = 0; gone < 2; gone++) {
+        struct both *both = both_new(2, 110);
+        struct world *world = both->world;
+        struct ike_conn *gw = world->conn_b;
+        gw->n_children = 3;
+        for (unsigned i = 0; i < 3; i++) {
+            if (i > 0)
+                ike_child_set(&gw->children[i], &gw->children[0]);
+            (void)snprintf(gw->children[i].name, sizeof(gw->children[i].name), "part%u", i);
+        }
+        assert_true(range_parse("10.1.0.0/28", &gw->children[0].local_ts.fixed.ts[0].range));
+        assert_true(range_parse("10.1.1.0/24", &gw->children[1].local_ts.fixed.ts[0].range));
+        assert_true(range_parse("10.1.2.0/24", &gw->children[2].local_ts.fixed.ts[0].range));
+        world->conn_a->reauth_ns = SECONDS(100);
+        both_connect(both);
+        both_until_all_up(both, SECONDS(5));
+        ask_for(both, "10.1.1.9");
+        assert_int_equal(remotes_of(both, "10.1.0.0/28"), 2); /* one on each path */
+        assert_int_equal(remotes_of(both, "10.1.1.0/24"), 1);
+        if (gone)
+            assert_true(range_parse("10.1.3.0/24", &gw->children[1].local_ts.fixed.ts[0].range));
+        for (uint32_t n = 2; n < 4; n++) {
+            until_replaced(both, n, SECONDS(110));
+            /* what is gone is asked for once: the answer is a second one of the first part */
+            assert_int_equal(remotes_of(both, "10.1.0.0/28"), gone && n == 2 ? 3 : 2);
+            assert_int_equal(remotes_of(both, "10.1.1.0/24"), !gone);
+            assert_int_equal(remotes_of(both, "10.1.2.0/24"), 0);
+        }
         both_free(both);
     }
 }
@@ -260,6 +327,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reauthentication),
         cmocka_unit_test(test_reauthentication_per_path),
+        cmocka_unit_test(test_reauthentication_of_narrowed_children),
         cmocka_unit_test(test_reauthentication_fails),
         cmocka_unit_test(test_reauthentication_over_what_lives),
         cmocka_unit_test(test_reauthentication_and_terminate),
