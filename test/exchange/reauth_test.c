@@ -145,8 +145,8 @@ static void ask_for(struct both *both, const char *host)
 }
 
 /* The Gateway divided the network of the End User's child among three of its own, and packets asked
- * for two of them: the next session has both as well, and not the third one. A Gateway that no longer gives one of them is
- * asked for it once, and the session is replaced all the same. */
+ * for two of them: the next session has both as well, and not the third one. A Gateway that no
+ * longer gives one of them is asked for it once, and the session is replaced all the same. */
 static void test_reauthentication_of_narrowed_children(void **state)
 {
     (void)state;
