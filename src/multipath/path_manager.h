@@ -188,12 +188,12 @@ bool path_manager_order(struct path_manager *pm, struct path_order *ret_order);
 
 enum path_state {
     PATH_DOWN,       /* no link, address or route */
-    PATH_IDLE,       /* could be used, nobody wants a session yet */
+    PATH_IDLE,       /* could be used, no session is wanted, or no child of it */
     PATH_CONNECTING, /* the login is tried over it */
     PATH_CLONING,    /* an IKE SA is being cloned for it */
     PATH_MOVING,     /* its IKE SA is on its way to it */
     PATH_CREATING,   /* Child SAs are being created */
-    PATH_UP,         /* carries traffic, or could */
+    PATH_UP,         /* carries traffic, or could; without a child: an IKE SA wanted alone */
     PATH_SUSPECT,    /* unanswered for too long, not yet given up */
     PATH_DEAD,       /* link there, but nothing comes back; probed */
     PATH_RETURNING,  /* answers again, not yet for `stable_for` */

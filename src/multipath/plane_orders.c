@@ -149,6 +149,15 @@ static void favour(struct vpn *vpn)
 
 /* --- states --- */
 
+/* childless_state - of a healthy path without a Child SA, of whose session none is wanted. The login has
+ * yet to bring its child, or the peer refused it, or the child is gone. A session may be wanted alone. */
+static enum path_state childless_state(const struct vpn *vpn)
+{
+    if (vpn->wish.alone || vpn->conn->n_children == 0)
+        return PATH_UP;
+    return vpn->session.login_tag != 0 ? PATH_CREATING : PATH_IDLE;
+}
+
 static enum path_state home_state(const struct vpn *vpn, const struct path *path,
                                   const struct leg *leg, nanos now)
 {
@@ -158,8 +167,10 @@ static enum path_state home_state(const struct vpn *vpn, const struct path *path
     case HEALTH_SUSPECT: return PATH_SUSPECT;
     case HEALTH_GOOD: break;
     }
-    if (leg_carries(vpn, leg) || vpn->wish.children == 0)
+    if (leg_carries(vpn, leg))
         return PATH_UP;
+    if (vpn->wish.children == 0)
+        return childless_state(vpn);
     return leg->job == JOB_NONE && leg->job_at_ns > now && path->use.line != 0 ? PATH_BACKOFF
                                                                                : PATH_CREATING;
 }

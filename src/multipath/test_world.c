@@ -211,9 +211,9 @@ static void logged_in(struct world *world, struct world_sa *sa)
     sa->role = IKE_SA_INITIATOR;
     emit(world, sa, IKE_EV_SA_UP);
     emit(world, sa, IKE_EV_SESSION_UP);
-    if (!world->childless)
+    if (!world->childless && !world->refuses)
         child_up(world, sa);
-    done(world, sa, IKE_OK);
+    done(world, sa, world->refuses && !world->childless ? IKE_TS_REFUSED : IKE_OK);
 }
 
 static void cloned(struct world *world, struct world_sa *sa)
@@ -265,6 +265,10 @@ static void answered(struct world *world, struct world_sa *sa)
         break;
     case IKE_CMD_CREATE_CHILD:
         assert_int_equal(sa->child, 0); /* no second Child SA of the same name */
+        if (world->refuses) {
+            done(world, sa, IKE_TS_REFUSED);
+            return;
+        }
         child_up(world, sa);
         break;
     default: break;
@@ -521,6 +525,7 @@ static void pull(struct world *world)
             world->connected += news.kind == PATH_NEWS_CONNECTED;
             world->failed += news.kind == PATH_NEWS_CONNECT_FAILED;
             world->retries += news.kind == PATH_NEWS_CONNECT_RETRY;
+            world->ups += news.kind == PATH_NEWS_STATE && news.to == PATH_UP;
             if (news.kind != PATH_NEWS_STATE)
                 world->outcome = news.outcome;
             if (getenv("WORLD_TRACE") != NULL)

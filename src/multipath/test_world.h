@@ -62,6 +62,7 @@ struct world {
     unsigned n_links;
     bool peer_up, peer_clones, peer_mobike;
     bool childless; /* logins bring no Child SA (RFC 6023) */
+    bool refuses;   /* the peer refuses each Child SA (TS_UNACCEPTABLE) */
     bool no_routes; /* the host is not asked for its routes: Child SAs do not come up */
     bool chaos; /* links change faster than anybody can find out whether the old session lives */
     nanos peer_started;         /* what is older than that is unknown to the peer */
@@ -83,6 +84,7 @@ struct world {
     unsigned commands_this_second, worst_second;
     nanos second;
     unsigned connected, failed, retries;
+    unsigned ups; /* news of a path that is up */
     enum ike_outcome outcome;
 };
 

@@ -110,6 +110,33 @@ static void test_up_with_its_routes(void **state)
     world_free(world);
 }
 
+static bool ended(const struct world *world)
+{
+    return world->connected + world->failed > 0;
+}
+
+/* A path is never up before a Child SA is agreed, however the peer comes to refuse it. */
+static void test_refused_is_not_up(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        struct world *world = world_new(1, 15);
+        bool keep = (i & 1) != 0;
+        world->refuses = true;
+        world->childless = (i & 2) != 0; /* CREATE_CHILD_SA is refused, not IKE_AUTH */
+        world_start(world);
+        world_connect(world, keep);
+        if (i == 0) {
+            world_until(world, ended, SECONDS(5));
+            assert_int_equal(world->outcome, IKE_TS_REFUSED);
+        }
+        world_run(world, SECONDS(20));
+        assert_int_equal(world->ups, 0);
+        assert_int_not_equal(world_path(world, "p0").state, PATH_UP);
+        world_free(world);
+    }
+}
+
 static const struct address elsewhere = {.family = ADDRESS_V4, .octets = {203, 0, 113, 99}};
 static const struct ike_gateway there = {
     .address = {.family = ADDRESS_V4, .octets = {203, 0, 113, 99}}};
@@ -493,6 +520,7 @@ int main(void)
         cmocka_unit_test(test_wanted_once),
         cmocka_unit_test(test_childless_login),
         cmocka_unit_test(test_up_with_its_routes),
+        cmocka_unit_test(test_refused_is_not_up),
         cmocka_unit_test(test_forged_redirect_on_one_path),
         cmocka_unit_test(test_redirect_while_others_are_dead),
         cmocka_unit_test(test_redirect_of_all_paths),
