@@ -134,14 +134,14 @@ static void install(struct bench *b, uint32_t session, esp_child_id child, esp_c
     struct esp_child_config config = config_of(b, session, child);
     config.replaces = replaces;
     config.outbound_now = replaces == 0;
-    int err = esp_plane_child_install(b->plane, &config, plane_now());
+    int err = data_plane_install(esp_plane_verbs(b->plane), &config, plane_now());
     ASSERT(err == 0);
 }
 
 /* session_add - two Child SAs, numbered 2 * session + 1 and + 2. */
 static void session_add(struct bench *b, uint32_t session)
 {
-    int err = esp_plane_session_mode(b->plane, session + 1, ESP_MODE_FAILOVER, true);
+    int err = data_plane_mode(esp_plane_verbs(b->plane), session + 1, ESP_MODE_FAILOVER, true);
     ASSERT(err == 0);
     install(b, session, 2 * session + 1, 0);
     install(b, session, 2 * session + 2, 0);
@@ -209,19 +209,19 @@ static nanos timed_rekey(struct bench *b, nanos now)
     esp_child_id old = 2 * session + 2, child = b->next_child++;
     nanos began = cpu_now();
     install(b, session, child, old);
-    int err = esp_plane_child_switch(b->plane, child);
+    int err = data_plane_switch(esp_plane_verbs(b->plane), child);
     ASSERT(err == 0);
-    err = esp_plane_child_remove(b->plane, old, NAT_LINGER, now);
+    err = data_plane_remove(esp_plane_verbs(b->plane), old, NAT_LINGER, now);
     ASSERT(err == 0);
-    (void)esp_plane_deadline(b->plane);
+    (void)data_plane_deadline(esp_plane_verbs(b->plane));
     nanos cost = cpu_now() - began;
     /* once more, so that the numbers are as before */
-    err = esp_plane_child_remove(b->plane, old, 0, now);
+    err = data_plane_remove(esp_plane_verbs(b->plane), old, 0, now);
     ASSERT(err == 0);
     install(b, session, old, child);
-    err = esp_plane_child_switch(b->plane, old);
+    err = data_plane_switch(esp_plane_verbs(b->plane), old);
     ASSERT(err == 0);
-    err = esp_plane_child_remove(b->plane, child, 0, now);
+    err = data_plane_remove(esp_plane_verbs(b->plane), child, 0, now);
     ASSERT(err == 0);
     return cost;
 }
@@ -231,11 +231,11 @@ static nanos timed_go(struct bench *b, nanos now)
     uint32_t session = --b->sessions;
     nanos began = cpu_now();
     for (esp_child_id child = 2 * session + 1; child <= 2 * session + 2; child++) {
-        int err = esp_plane_child_remove(b->plane, child, 0, now);
+        int err = data_plane_remove(esp_plane_verbs(b->plane), child, 0, now);
         ASSERT(err == 0);
     }
-    esp_plane_session_end(b->plane, session + 1);
-    (void)esp_plane_deadline(b->plane);
+    data_plane_session_end(esp_plane_verbs(b->plane), session + 1);
+    (void)data_plane_deadline(esp_plane_verbs(b->plane));
     return cpu_now() - began;
 }
 

@@ -71,7 +71,7 @@ struct esp_child_config {
     /* transport mode: its selectors are two addresses, and packets have no inner IP header */
     bool transport;
     bool order;             /* both ends agreed on order trailers (esp/order_trailer.h) */
-    bool outbound_now;      /* send on it at once; else from esp_plane_child_switch() on */
+    bool outbound_now;      /* send on it at once; else from data_plane_switch() on */
     uint32_t replay_window; /* packets, at most LIMIT_REPLAY_WINDOW; 0: no protection */
     struct esp_path path;
     struct esp_ts_list local_ts, remote_ts;
@@ -85,7 +85,7 @@ struct esp_child_config {
     /* TUN devices by number: packets from device_out are sent on the Child SA, received ones go to
      * device_in. 0: the first device */
     uint16_t device_out, device_in;
-    /* first path state, as for esp_plane_child_state(). With `replaces` the old child's state stays */
+    /* first path state, as for data_plane_state(). With `replaces` the old child's state stays */
     uint32_t priority, weight;
     bool usable;
 };

@@ -11,6 +11,7 @@
 #include "ike/terms/ppk.h"
 #include "lib/lib_config.h"
 #include "linux/entropy.h"
+#include "multipath/install.h"
 
 #define IKE_PORT 500
 #define SPI_LEN  4 /* of ESP; the non-ESP marker has as many octets */
@@ -47,7 +48,8 @@ const char *ikat_error_text(int error)
 static bool child_traffic(const void *context, ike_child_id id, nanos *ret_in_ns, nanos *ret_out_ns)
 {
     struct esp_counters counters;
-    if (!lib_esp_counters(((const struct ikat *)context)->esp, id, &counters))
+    const struct ikat *ikat = context;
+    if (data_plane_counters(lib_plane(ikat), id, &counters) != 0)
         return false;
     *ret_in_ns = counters.last_in_ns;
     *ret_out_ns = counters.last_out_ns;
@@ -91,7 +93,7 @@ void ikat_free(struct ikat *ikat)
     path_manager_free(ikat->paths);
     if (ikat->ike != NULL)
         ike_free(ikat->ike);
-    lib_esp_free(ikat->esp);
+    small_plane_free(ikat->esp);
     pools_free(ikat->pools);
     shared_keys_free(ikat->secrets);
     crypto_free(ikat->crypto);
@@ -216,11 +218,17 @@ static void lease_job(struct ikat *ikat, const struct ike_event *event)
 
 static void install_job(struct ikat *ikat, const struct ike_event *event)
 {
-    struct ike_result result = {.error = lib_esp_install(ikat->esp, &event->install)};
+    struct ike_result result = {.error = lib_esp_install(ikat, &event->install)};
     ike_complete(ikat->ike, event->job, &result, ikat->now);
 }
 
 /* --- events --- */
+
+static void child_remove(struct ikat *ikat, const struct ike_event *event)
+{
+    if (data_plane_remove(lib_plane(ikat), event->child, event->linger_ns, ikat->now) != 0)
+        return; /* its installation was refused */
+}
 
 static void session_tell(struct ikat *ikat, const struct ike_event *event)
 {
@@ -241,12 +249,12 @@ static void event_act(struct ikat *ikat, const struct ike_event *event)
     case IKE_EV_LEASE: lease_job(ikat, event); break;
     case IKE_EV_LEASE_RELEASE: pools_release(ikat->pools, event->session); break;
     case IKE_EV_CHILD_INSTALL: install_job(ikat, event); break;
-    case IKE_EV_CHILD_SWITCH: lib_esp_switch(ikat->esp, event->child); break;
-    case IKE_EV_CHILD_MOVE: lib_esp_move(ikat->esp, event); break;
-    case IKE_EV_CHILD_REMOVE: lib_esp_remove(ikat->esp, event->child, event->linger_ns); break;
+    case IKE_EV_CHILD_SWITCH: lib_esp_switch(ikat, event->child); break;
+    case IKE_EV_CHILD_MOVE: lib_esp_move(ikat, event); break;
+    case IKE_EV_CHILD_REMOVE: child_remove(ikat, event); break;
     case IKE_EV_SESSION_UP: session_tell(ikat, event); break;
     case IKE_EV_SESSION_DOWN:
-        lib_esp_session_end(ikat->esp, event->session);
+        data_plane_session_end(lib_plane(ikat), event->session);
         tell(ikat, &(struct ikat_output){.kind = IKAT_SESSION_DOWN,
                                          .session = event->session,
                                          .reason = ike_outcome_name(event->outcome)});
@@ -305,7 +313,8 @@ static bool pump_once(struct ikat *ikat)
         busy = true;
     }
     while (path_manager_order(ikat->paths, &order)) {
-        lib_esp_order(ikat->esp, &order);
+        if (install_order(lib_plane(ikat), &order) != 0)
+            continue; /* the child has ended, or there is no memory: one path at a time */
         busy = true;
     }
     while (path_manager_news(ikat->paths, &news)) {
@@ -371,7 +380,7 @@ static int conns_switch(struct ikat *ikat, const struct lib_config *config)
 
 int ikat_configure(struct ikat *ikat, const char *name, const char *text, char error[IKAT_TEXT_MAX])
 {
-    struct lib_config config;
+    struct lib_config config = {.plane = lib_plane(ikat)};
     struct pools_fault fault = {.name = ""};
     char own[IKAT_TEXT_MAX];
     char *why = error != NULL ? error : own;
@@ -431,7 +440,7 @@ int ikat_links_set(struct ikat *ikat, const struct ikat_link *links, size_t n, i
     ikat->n_links = n;
     path_manager_links_set(ikat->paths, to, n, ikat->now);
     ike_local_addresses_set(ikat->ike, addresses, n_addresses, ikat->now);
-    lib_esp_links(ikat->esp);
+    lib_esp_links(ikat);
     pump(ikat);
     return IKAT_OK;
 }
@@ -484,14 +493,14 @@ void ikat_receive(struct ikat *ikat, const struct ikat_place *place, uint8_t *oc
     else if (marked(octets, len))
         ike_recv(ikat->ike, &path, span_of(octets + SPI_LEN, len - SPI_LEN), ikat->now);
     else
-        lib_esp_receive(ikat->esp, &path, (struct buffer){octets, len});
+        lib_esp_receive(ikat, &path, (struct buffer){octets, len});
     pump(ikat);
 }
 
 int ikat_send(struct ikat *ikat, const uint8_t *packet, size_t len, ikat_time now)
 {
     time_set(ikat, now);
-    int error = lib_esp_send(ikat->esp, span_of(packet, len));
+    int error = lib_esp_send(ikat, span_of(packet, len));
     pump(ikat);
     return error;
 }
@@ -499,7 +508,7 @@ int ikat_send(struct ikat *ikat, const uint8_t *packet, size_t len, ikat_time no
 ikat_time ikat_deadline(const struct ikat *ikat)
 {
     return nanos_min(nanos_min(ike_deadline(ikat->ike), path_manager_deadline(ikat->paths)),
-                     lib_esp_deadline(ikat->esp));
+                     data_plane_deadline(lib_plane(ikat)));
 }
 
 void ikat_tick(struct ikat *ikat, ikat_time now)
@@ -510,7 +519,7 @@ void ikat_tick(struct ikat *ikat, ikat_time now)
     pump(ikat);
     if (path_manager_deadline(ikat->paths) <= ikat->now)
         path_manager_tick(ikat->paths, ikat->now);
-    lib_esp_tick(ikat->esp);
+    data_plane_tick(lib_plane(ikat), ikat->now);
     pump(ikat);
 }
 
@@ -540,7 +549,7 @@ bool ikat_path(struct ikat *ikat, size_t index, struct ikat_path *ret_path)
     struct esp_counters counters = {0};
     if (!path_manager_status(ikat->paths, index, &status))
         return false;
-    (void)lib_esp_counters(ikat->esp, status.child, &counters);
+    (void)data_plane_counters(lib_plane(ikat), status.child, &counters);
     *ret_path = (struct ikat_path){.session = status.session,
                                    .state = path_state_name(status.state),
                                    .place = lib_place_out(&status.at),

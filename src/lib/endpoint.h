@@ -11,7 +11,7 @@
 #include "crypto/provider.h"
 #include "daemon/engine/pools.h"
 #include "daemon/process/shared_keys.h"
-#include "esp/policy.h"
+#include "esp/small_plane.h"
 #include "ike/ike.h"
 #include "lib/ikat.h"
 #include "multipath/path_manager.h"
@@ -25,8 +25,6 @@ struct queued {
     uint8_t octets[];
 };
 
-struct lib_esp;
-
 struct ikat {
     struct crypto_provider *crypto;
     const struct random *random;
@@ -34,7 +32,7 @@ struct ikat {
     struct path_manager *paths;
     struct pools *pools;
     struct shared_keys *secrets;
-    struct lib_esp *esp;
+    struct small_plane *esp;
     size_t n_links;
     struct ikat_link links[IKAT_LINKS];
     nanos now;
@@ -78,21 +76,18 @@ int lib_queue(struct ikat *ikat, const struct ikat_output *output) MUST_USE;
 
 /* --- lib_esp.c --- */
 
-struct lib_esp *lib_esp_new(struct ikat *ikat);    /* NULL: no memory */
-struct lib_esp *lib_esp_free(struct lib_esp *esp); /* takes NULL; returns NULL */
-int lib_esp_install(struct lib_esp *esp, const struct ike_child_install *install) MUST_USE;
-void lib_esp_switch(struct lib_esp *esp, ike_child_id child);
-void lib_esp_move(struct lib_esp *esp, const struct ike_event *event);
-void lib_esp_remove(struct lib_esp *esp, ike_child_id child, nanos linger_ns);
-void lib_esp_session_end(struct lib_esp *esp, ike_session_id session);
-void lib_esp_order(struct lib_esp *esp, const struct path_order *order);
-void lib_esp_links(struct lib_esp *esp); /* the MTU of a link may be another one */
+static inline struct data_plane *lib_plane(const struct ikat *ikat)
+{
+    return small_plane_verbs(ikat->esp);
+}
+
+struct small_plane *lib_esp_new(struct ikat *ikat); /* NULL: no memory */
+int lib_esp_install(struct ikat *ikat, const struct ike_child_install *install) MUST_USE;
+void lib_esp_switch(struct ikat *ikat, ike_child_id child);
+void lib_esp_move(struct ikat *ikat, const struct ike_event *event);
+void lib_esp_links(struct ikat *ikat); /* the MTU of a link may be another one */
 /* lib_esp_receive - `octets` begin with the ESP header, and are changed. */
-void lib_esp_receive(struct lib_esp *esp, const struct ike_path *path, struct buffer octets);
-int lib_esp_send(struct lib_esp *esp, struct span packet) MUST_USE; /* as ikat_send */
-nanos lib_esp_deadline(const struct lib_esp *esp);
-void lib_esp_tick(struct lib_esp *esp);
-/* lib_esp_counters - false: no such Child SA. */
-bool lib_esp_counters(const struct lib_esp *esp, ike_child_id child, struct esp_counters *ret);
+void lib_esp_receive(struct ikat *ikat, const struct ike_path *path, struct buffer octets);
+int lib_esp_send(struct ikat *ikat, struct span packet) MUST_USE; /* as ikat_send */
 
 #endif

@@ -20,18 +20,21 @@ static bool shared_keys_only(const struct ike_auth_policy *rounds, uint8_t n)
 
 /* conn_check - refuses what libikat cannot do. */
 static int conn_check(const struct tree *section, const struct ike_conn *conn,
-                      struct build_error *error)
+                      const struct data_plane *plane, struct build_error *error)
 {
+    bool whole_flows =
+        conn->multipath == IKE_MULTIPATH_FAILOVER || conn->multipath == IKE_MULTIPATH_BALANCE;
     if (!shared_keys_only(conn->local, conn->n_local_rounds) ||
         !shared_keys_only(conn->remote, conn->n_remote_rounds))
         return build_fail(error, section,
                           "libikat has pre-shared keys only: auth = psk on both sides");
-    if (conn->multipath != IKE_MULTIPATH_FAILOVER && conn->multipath != IKE_MULTIPATH_BALANCE)
+    if (!whole_flows && !data_plane_can(plane, DATA_PLANE_ORDER))
         return build_fail(error, section, "libikat spreads flows: multipath = failover or balance");
     if (conn->n_shunts > 0)
         return build_fail(error, section, "libikat has no policies with mode = pass or drop");
     for (uint8_t i = 0; i < conn->n_children; i++)
-        if (conn->children[i].mode != IKE_MODE_TUNNEL)
+        if (conn->children[i].mode != IKE_MODE_TUNNEL &&
+            !data_plane_can(plane, DATA_PLANE_TRANSPORT))
             return build_fail(error, section, "libikat has tunnel mode only: child %s",
                               conn->children[i].name);
     return 0;
@@ -50,12 +53,12 @@ static int conn_read(const struct tree *section, struct lib_config *config,
     conn_credentials_done(credentials);
     free(credentials);
     if (err == 0)
-        err = conn_check(section, conn, error);
+        err = conn_check(section, conn, config->plane, error);
     if (err != 0) {
         ike_conn_unref(conn);
         return err;
     }
-    conn->encap = true; /* ESP has UDP sockets and nothing else */
+    conn->encap |= !data_plane_can(config->plane, DATA_PLANE_RAW);
     config->conns[config->n_conns++] = conn;
     return 0;
 }
@@ -139,21 +142,21 @@ static int config_fill(const struct tree *root, struct lib_config *config,
     return err != 0 ? err : sections_read(root, config, error);
 }
 
-int lib_config_read(const char *name, const char *text, struct lib_config *ret_config,
+int lib_config_read(const char *name, const char *text, struct lib_config *config,
                     char error[IKAT_TEXT_MAX])
 {
     struct settings settings;
     struct build_error first = {.text = ""};
-    *ret_config = (struct lib_config){0};
+    *config = (struct lib_config){.plane = config->plane};
     int err = settings_parse(name, span_text(text), NULL, &settings);
     if (err != 0)
         (void)snprintf(error, IKAT_TEXT_MAX, "%s", settings.error);
-    else if ((err = config_fill(settings.root, ret_config, &first)) != 0)
+    else if ((err = config_fill(settings.root, config, &first)) != 0)
         (void)snprintf(error, IKAT_TEXT_MAX, "%s",
                        first.text[0] != '\0' ? first.text : error_text(err));
     settings_done(&settings);
     if (err != 0)
-        lib_config_done(ret_config);
+        lib_config_done(config);
     return err;
 }
 

@@ -7,10 +7,12 @@
 
 #include "daemon/engine/pools.h"
 #include "daemon/process/shared_keys.h"
+#include "esp/data_plane.h"
 #include "ike/connection.h"
 #include "lib/ikat.h"
 
 struct lib_config {
+    const struct data_plane *plane; /* borrowed: configurations beyond its abilities are refused */
     size_t n_conns, n_pools;
     struct ike_conn **conns;     /* references */
     struct pool_config *pools;   /* owned */
@@ -18,9 +20,9 @@ struct lib_config {
     bool any_ppk;
 };
 
-/* lib_config_read - as ikat_configure. After an error there is nothing to free. ERR_INVALID with
- * `error`, ERR_NO_MEMORY. */
-int lib_config_read(const char *name, const char *text, struct lib_config *ret_config,
+/* lib_config_read - as ikat_configure; `plane` of `config` is set, and the rest of it is written. After
+ * an error there is nothing to free. ERR_INVALID with `error`, ERR_NO_MEMORY. */
+int lib_config_read(const char *name, const char *text, struct lib_config *config,
                     char error[IKAT_TEXT_MAX]) MUST_USE;
 void lib_config_done(struct lib_config *config);
 

@@ -20,7 +20,15 @@ struct esp_path install_path(const struct ike_path *path)
     return (struct esp_path){path->local, path->remote, path->interface};
 }
 
-void install_config(const struct ike_child_install *install, struct esp_child_config *ret_config)
+/* behind_nat - keepalives are wanted (RFC 3948 section 4). */
+static bool behind_nat(const struct ike *ike, ike_sa_id id, const struct ike_conn *conn)
+{
+    struct ike_sa_info sa;
+    return conn->nat_keepalive_ns > 0 && ike_sa_get(ike, id, &sa) && sa.nat_local;
+}
+
+void install_config(const struct ike *ike, const struct ike_child_install *install,
+                    struct esp_child_config *ret_config)
 {
     const struct ike_child_policy *policy = install->policy;
     *ret_config = (struct esp_child_config){
@@ -51,6 +59,7 @@ void install_config(const struct ike_child_install *install, struct esp_child_co
         .copy_dscp_out = policy->copy_dscp_out,
         .copy_dscp_in = policy->copy_dscp_in,
         .keepalive_ns = install->conn->nat_keepalive_ns,
+        .keepalive = behind_nat(ike, install->sa, install->conn),
         .soft_packets = install->soft_packets,
         .hard_packets = policy->lifetime.life_packets,
         .soft_octets = install->soft_octets,
@@ -59,4 +68,46 @@ void install_config(const struct ike_child_install *install, struct esp_child_co
         .weight = 1,
         .usable = true,
     };
+}
+
+int install_move(const struct ike *ike, struct data_plane *plane, const struct ike_event *event,
+                 uint16_t mtu)
+{
+    struct ike_child_info child;
+    struct ike_session_info session;
+    const struct esp_path path = install_path(&event->path);
+    if (!ike_child_get(ike, event->child, &child) || !ike_session_get(ike, child.session, &session))
+        return ERR_NOT_FOUND;
+    int error = data_plane_move(plane, child.id, &path, event->udp_encap, mtu);
+    if (error == 0)
+        error = data_plane_keepalive(plane, child.id, behind_nat(ike, child.sa, session.conn));
+    if (error != 0)
+        return error;
+    const struct esp_ts_list local = install_selectors(&child.local_ts),
+                             remote = install_selectors(&child.remote_ts);
+    return data_plane_select(plane, child.id, &local, &remote);
+}
+
+int install_order(struct data_plane *plane, const struct path_order *order)
+{
+    if (order->kind == PATH_ORDER_MODE)
+        return data_plane_mode(plane, order->session, order->mode, order->follow);
+    return data_plane_state(plane, order->child, order->priority, order->weight, order->usable);
+}
+
+void install_tell(struct ike *ike, const struct esp_event *event, nanos now)
+{
+    switch (event->kind) {
+    case ESP_EVENT_TRAFFIC: ike_traffic_seen(ike, event->child, now); break;
+    case ESP_EVENT_SOFT:
+    case ESP_EVENT_HARD:
+        ike_child_expiring(ike, event->child, event->kind == ESP_EVENT_HARD, now);
+        break;
+    case ESP_EVENT_REBOUND: ike_peer_rebound(ike, event->child, &event->endpoint, now); break;
+    case ESP_EVENT_ENCAP: ike_peer_encapsulates(ike, event->child, &event->endpoint, now); break;
+    case ESP_EVENT_STRAY: ike_stray_esp(ike, &event->endpoint, event->spi, now); break;
+    case ESP_EVENT_UNREACHABLE: ike_unreachable(ike, &event->endpoint, now); break;
+    case ESP_EVENT_MTU:
+    case ESP_EVENT_ACQUIRE: break;
+    }
 }

@@ -9,7 +9,7 @@
  *
  *      path_manager_links_set / _connect / _event / _tick
  *          while (path_manager_command(pm, &command))    ike_command(), and its error back
- *          while (path_manager_order(pm, &order))        esp_plane_child_state() and others
+ *          while (path_manager_order(pm, &order))        data_plane_state() and others
  *          while (path_manager_news(pm, &news))          log, answer the command that waits
  *          while (path_manager_question(pm, &question))  resolve a name, path_manager_resolved()
  *          wait until path_manager_deadline() or the next input

@@ -118,4 +118,11 @@ void plane_sockets_drop(struct esp_plane *plane, struct plane_sockets *sockets);
  * question. */
 uint16_t plane_mtu_probe(const struct esp_path *path);
 
+/* --- esp_events.c: verbs of esp/data_plane.h --- */
+
+void plane_acquire_set(struct data_plane *verbs, bool wanted);
+bool plane_event_next(struct data_plane *verbs, nanos now, struct esp_event *ret_event);
+nanos plane_deadline(const struct data_plane *verbs);
+void plane_tick(struct data_plane *verbs, nanos now);
+
 #endif

@@ -150,7 +150,7 @@ static uint32_t mtu_of(const struct plane_record *r, const struct plane_mtu_repo
 /* mtu_learn - the path towards report->remote is narrower. The new MTU applies to all its Child
  * SAs; the first one that it changes becomes an event. */
 static bool mtu_learn(struct esp_plane *plane, const struct plane_mtu_report *report, nanos now,
-                      struct esp_plane_event *ret)
+                      struct esp_event *ret)
 {
     struct plane_control *c = plane->control;
     bool told = false;
@@ -168,15 +168,15 @@ static bool mtu_learn(struct esp_plane *plane, const struct plane_mtu_report *re
         plane_inner_max_set(r);
         plane_record_due(c, r);
         if (!told)
-            *ret = (struct esp_plane_event){
-                .kind = ESP_EVENT_MTU, .child = r->child->id, .mtu = r->mtu_now};
+            *ret =
+                (struct esp_event){.kind = ESP_EVENT_MTU, .child = r->child->id, .mtu = r->mtu_now};
         told = true;
     }
     return told;
 }
 
 /* bit_tell - makes the event for the lowest bit of `news`. */
-static bool bit_tell(struct esp_child *child, struct esp_plane_event *ret)
+static bool bit_tell(struct esp_child *child, struct esp_event *ret)
 {
     static const struct {
         uint32_t bit;
@@ -189,7 +189,7 @@ static bool bit_tell(struct esp_child *child, struct esp_plane_event *ret)
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         if ((atomic_fetch_and(&child->news, ~kinds[i].bit) & kinds[i].bit) == 0)
             continue;
-        *ret = (struct esp_plane_event){.kind = kinds[i].kind, .child = child->id};
+        *ret = (struct esp_event){.kind = kinds[i].kind, .child = child->id};
         esp_child_lock(child);
         ret->endpoint = child->seen_from;
         esp_child_unlock(child);
@@ -198,7 +198,7 @@ static bool bit_tell(struct esp_child *child, struct esp_plane_event *ret)
     return false;
 }
 
-static bool news_tell(struct esp_plane *plane, struct esp_plane_event *ret)
+static bool news_tell(struct esp_plane *plane, struct esp_event *ret)
 {
     struct plane_control *c = plane->control;
     if (c->news == NULL)
@@ -221,28 +221,29 @@ static bool news_tell(struct esp_plane *plane, struct esp_plane_event *ret)
     return false;
 }
 
-static bool acquire_tell(struct esp_plane *plane, struct esp_plane_event *ret)
+static bool acquire_tell(struct esp_plane *plane, struct esp_event *ret)
 {
-    *ret = (struct esp_plane_event){.kind = ESP_EVENT_ACQUIRE};
+    *ret = (struct esp_event){.kind = ESP_EVENT_ACQUIRE};
     return plane_acquire_take(&plane->inbox, &ret->acquire);
 }
 
-static bool hint_tell(struct esp_plane *plane, struct esp_plane_event *ret)
+static bool hint_tell(struct esp_plane *plane, struct esp_event *ret)
 {
     struct plane_hint hint;
     if (!plane_hint_take(&plane->inbox, &hint))
         return false;
-    *ret = (struct esp_plane_event){.kind = hint.kind, .endpoint = hint.from, .spi = hint.spi};
+    *ret = (struct esp_event){.kind = hint.kind, .endpoint = hint.from, .spi = hint.spi};
     return true;
 }
 
-static bool any_tell(struct esp_plane *plane, struct esp_plane_event *ret)
+static bool any_tell(struct esp_plane *plane, struct esp_event *ret)
 {
     return news_tell(plane, ret) || acquire_tell(plane, ret) || hint_tell(plane, ret);
 }
 
-bool esp_plane_event_next(struct esp_plane *plane, nanos now, struct esp_plane_event *ret)
+bool plane_event_next(struct data_plane *verbs, nanos now, struct esp_event *ret)
 {
+    struct esp_plane *plane = plane_of(verbs);
     struct plane_mtu_report report;
     while (plane_mtu_take(&plane->inbox, &report))
         if (mtu_learn(plane, &report, now, ret))
@@ -253,8 +254,9 @@ bool esp_plane_event_next(struct esp_plane *plane, nanos now, struct esp_plane_e
     return any_tell(plane, ret);
 }
 
-void esp_plane_acquire(struct esp_plane *plane, bool wanted)
+void plane_acquire_set(struct data_plane *verbs, bool wanted)
 {
+    struct esp_plane *plane = plane_of(verbs);
     atomic_store(&plane->acquire, wanted);
 }
 
@@ -279,8 +281,9 @@ void plane_record_due(struct plane_control *c, struct plane_record *r)
     deadline_heap_set(&c->deadlines, &r->due, record_due(r));
 }
 
-nanos esp_plane_deadline(const struct esp_plane *plane)
+nanos plane_deadline(const struct data_plane *verbs)
 {
+    const struct esp_plane *plane = plane_of_const(verbs);
     const struct plane_control *c = plane->control;
     const struct deadline *first = deadline_heap_first(&c->deadlines);
     nanos due = first != NULL ? first->at : NANOS_NEVER;
@@ -305,8 +308,9 @@ static void record_tick(struct esp_plane *plane, struct plane_record *r, nanos n
     plane_record_due(plane->control, r);
 }
 
-void esp_plane_tick(struct esp_plane *plane, nanos now)
+void plane_tick(struct data_plane *verbs, nanos now)
 {
+    struct esp_plane *plane = plane_of(verbs);
     const struct deadline *first;
     while ((first = deadline_heap_first(&plane->control->deadlines)) != NULL && first->at <= now) {
         struct plane_record *r = first->owner;

@@ -13,6 +13,8 @@
 #define MTU_MIN_V4        576                  /* RFC 791 */
 #define MTU_MIN_V6        1280                 /* RFC 8200 section 5 */
 
+static const struct data_plane_ops ops;
+
 static bool options_valid(const struct esp_plane_options *o)
 {
     return o->n_workers >= 1 && o->n_workers <= LIMIT_WORKERS && o->random != NULL;
@@ -155,6 +157,8 @@ int esp_plane_new(const struct esp_plane_options *o, struct esp_plane **ret_plan
     struct esp_plane *plane = calloc(1, sizeof(*plane));
     if (plane == NULL)
         return ERR_NO_MEMORY;
+    plane->verbs = (struct data_plane){&ops, DATA_PLANE_RAW | DATA_PLANE_TRANSPORT |
+                                                 DATA_PLANE_ORDER | DATA_PLANE_ACQUIRE};
     plane->n_workers = o->n_workers;
     plane->random = o->random;
     plane->nat_port = o->nat_port != 0 ? o->nat_port : 4500;
@@ -207,7 +211,12 @@ struct esp_plane *esp_plane_free(struct esp_plane *plane)
     return NULL;
 }
 
-/* --- children --- */
+/* --- the verbs: esp/data_plane.h --- */
+
+struct data_plane *esp_plane_verbs(struct esp_plane *plane)
+{
+    return &plane->verbs;
+}
 
 static uint16_t mtu_clamp(uint16_t mtu, const struct esp_path *path)
 {
@@ -283,9 +292,9 @@ static int child_show(struct esp_plane *plane, struct plane_record *record,
     return err;
 }
 
-int esp_plane_child_install(struct esp_plane *plane, const struct esp_child_config *config,
-                            nanos now)
+static int verb_install(struct data_plane *verbs, const struct esp_child_config *config, nanos now)
 {
+    struct esp_plane *plane = plane_of(verbs);
     struct plane_control *c = plane->control;
     if (!path_valid(&config->path) || plane_record_find(c, config->child) != NULL ||
         esp_policy_spi(plane->policy, config->spi_in) != NULL)
@@ -343,8 +352,9 @@ int esp_plane_shunts_set(struct esp_plane *plane, const struct esp_shunt *shunts
     return 0;
 }
 
-int esp_plane_child_switch(struct esp_plane *plane, esp_child_id child)
+static int verb_switch(struct data_plane *verbs, esp_child_id child)
 {
+    struct esp_plane *plane = plane_of(verbs);
     struct plane_record *record = plane_record_find(plane->control, child);
     if (record == NULL || record->removed)
         return ERR_NOT_FOUND;
@@ -356,9 +366,10 @@ int esp_plane_child_switch(struct esp_plane *plane, esp_child_id child)
     return err;
 }
 
-int esp_plane_child_move(struct esp_plane *plane, esp_child_id child, const struct esp_path *path,
-                         bool udp_encap, uint16_t mtu)
+static int verb_move(struct data_plane *verbs, esp_child_id child, const struct esp_path *path,
+                     bool udp_encap, uint16_t mtu)
 {
+    struct esp_plane *plane = plane_of(verbs);
     struct plane_record *record = plane_record_find(plane->control, child);
     if (record == NULL)
         return ERR_NOT_FOUND;
@@ -381,9 +392,10 @@ int esp_plane_child_move(struct esp_plane *plane, esp_child_id child, const stru
     return err;
 }
 
-int esp_plane_child_selectors(struct esp_plane *plane, esp_child_id child,
-                              const struct esp_ts_list *local, const struct esp_ts_list *remote)
+static int verb_select(struct data_plane *verbs, esp_child_id child,
+                       const struct esp_ts_list *local, const struct esp_ts_list *remote)
 {
+    struct esp_plane *plane = plane_of(verbs);
     struct plane_record *record = plane_record_find(plane->control, child);
     if (record == NULL)
         return ERR_NOT_FOUND;
@@ -394,8 +406,9 @@ int esp_plane_child_selectors(struct esp_plane *plane, esp_child_id child,
     return err;
 }
 
-int esp_plane_child_keepalive(struct esp_plane *plane, esp_child_id child, bool on)
+static int verb_keepalive(struct data_plane *verbs, esp_child_id child, bool on)
 {
+    struct esp_plane *plane = plane_of(verbs);
     struct plane_record *record = plane_record_find(plane->control, child);
     if (record == NULL)
         return ERR_NOT_FOUND;
@@ -404,8 +417,9 @@ int esp_plane_child_keepalive(struct esp_plane *plane, esp_child_id child, bool 
     return 0;
 }
 
-int esp_plane_child_remove(struct esp_plane *plane, esp_child_id child, nanos linger, nanos now)
+static int verb_remove(struct data_plane *verbs, esp_child_id child, nanos linger, nanos now)
 {
+    struct esp_plane *plane = plane_of(verbs);
     struct plane_record *record = plane_record_find(plane->control, child);
     if (record == NULL)
         return ERR_NOT_FOUND;
@@ -422,9 +436,10 @@ int esp_plane_child_remove(struct esp_plane *plane, esp_child_id child, nanos li
     return 0;
 }
 
-int esp_plane_child_state(struct esp_plane *plane, esp_child_id child, uint32_t priority,
-                          uint32_t weight, bool usable)
+static int verb_state(struct data_plane *verbs, esp_child_id child, uint32_t priority,
+                      uint32_t weight, bool usable)
 {
+    struct esp_plane *plane = plane_of(verbs);
     const struct plane_record *record = plane_record_find(plane->control, child);
     if (record == NULL)
         return ERR_NOT_FOUND;
@@ -432,8 +447,9 @@ int esp_plane_child_state(struct esp_plane *plane, esp_child_id child, uint32_t 
     return 0;
 }
 
-int esp_plane_child_mtu(struct esp_plane *plane, esp_child_id child, uint16_t mtu)
+static int verb_mtu(struct data_plane *verbs, esp_child_id child, uint16_t mtu)
 {
+    struct esp_plane *plane = plane_of(verbs);
     struct plane_record *record = plane_record_find(plane->control, child);
     if (record == NULL)
         return ERR_NOT_FOUND;
@@ -444,26 +460,49 @@ int esp_plane_child_mtu(struct esp_plane *plane, esp_child_id child, uint16_t mt
     return 0;
 }
 
-int esp_plane_session_mode(struct esp_plane *plane, esp_session_id session, enum esp_mode mode,
-                           bool follow)
+static int verb_mode(struct data_plane *verbs, esp_session_id session, enum esp_mode mode,
+                     bool follow)
 {
+    struct esp_plane *plane = plane_of(verbs);
     return esp_policy_mode(plane->policy, session, mode, follow);
 }
 
-void esp_plane_session_end(struct esp_plane *plane, esp_session_id session)
+static void verb_session_end(struct data_plane *verbs, esp_session_id session)
 {
+    struct esp_plane *plane = plane_of(verbs);
     esp_policy_mode_end(plane->policy, session);
 }
 
-int esp_plane_child_counters(const struct esp_plane *plane, esp_child_id child,
-                             struct esp_counters *ret_counters)
+static int verb_counters(const struct data_plane *verbs, esp_child_id child,
+                         struct esp_counters *ret_counters)
 {
+    const struct esp_plane *plane = plane_of_const(verbs);
     const struct plane_record *record = plane_record_find(plane->control, child);
     if (record == NULL)
         return ERR_NOT_FOUND;
     esp_child_counters(record->child, ret_counters);
     return 0;
 }
+
+static const struct data_plane_ops ops = {
+    .install = verb_install,
+    .send_on = verb_switch,
+    .move = verb_move,
+    .select = verb_select,
+    .keepalive = verb_keepalive,
+    .mtu = verb_mtu,
+    .state = verb_state,
+    .remove = verb_remove,
+    .mode = verb_mode,
+    .session_end = verb_session_end,
+    .counters = verb_counters,
+    .acquire = plane_acquire_set,
+    .event = plane_event_next,
+    .deadline = plane_deadline,
+    .tick = plane_tick,
+};
+
+/* --- the rest --- */
 
 int esp_plane_child_lane(const struct esp_plane *plane, esp_child_id child,
                          struct esp_plane_lane *ret_lane)

@@ -10,15 +10,15 @@
  *
  *   plane = esp_plane_new(&options); esp_plane_start(plane);
  *   poll esp_plane_fd(plane):  while (esp_plane_ike_next(...) == 0) ike_recv(...);
- *                              while (esp_plane_event_next(plane, now, &event)) ...
- *   at esp_plane_deadline():   esp_plane_tick(plane, now)
+ *                              while (data_plane_event(esp_plane_verbs(plane), now, &event)) ...
+ *   at data_plane_deadline(esp_plane_verbs(plane)):   data_plane_tick(esp_plane_verbs(plane), now)
  *
  * Every worker can receive for every Child SA. That SPI % n_workers names the worker is an
  * optimisation (linux/udp_socket.h steers by it); random SPIs spread evenly.
  */
 
 #include "base/random.h"
-#include "esp/esp.h"
+#include "esp/data_plane.h"
 #include "esp/shunt.h"
 
 struct esp_plane;
@@ -46,61 +46,10 @@ int esp_plane_start(struct esp_plane *plane) MUST_USE; /* ERR_SYSTEM */
 /* esp_plane_free - stops the workers, wipes keys. Takes NULL, returns NULL. */
 struct esp_plane *esp_plane_free(struct esp_plane *plane);
 
-/* --- the verbs --- */
-
-/*
- * esp_plane_child_install - packets with the SPI spi_in are accepted from now on. With
- * `outbound_now` the child also sends. `replaces`: the new child takes over the flows of the old
- * one, and its place once it sends. The old one receives until it is removed. ERR_FULL,
- * ERR_NO_MEMORY, ERR_CRYPTO, ERR_INVALID (unknown algorithm, key length, spi < 256, spi_in or child
- * already installed).
- */
-int esp_plane_child_install(struct esp_plane *plane, const struct esp_child_config *config,
-                            nanos now) MUST_USE;
-
-/* esp_plane_child_switch - the child sends from now on. The child that it replaces stops sending at
- * the same moment. */
-int esp_plane_child_switch(struct esp_plane *plane, esp_child_id child) MUST_USE;
-
-/* esp_plane_child_move - changes the addresses (MOBIKE, NAT rebinding). `mtu` replaces the learned
- * path MTU; 0: 1500. */
-int esp_plane_child_move(struct esp_plane *plane, esp_child_id child, const struct esp_path *path,
-                         bool udp_encap, uint16_t mtu) MUST_USE;
-
-/* esp_plane_child_selectors - changes the selectors of a Child SA whose selectors follow the
- * addresses. ERR_NOT_FOUND; ERR_INVALID, ERR_NO_MEMORY: it has the old ones, or does not send. */
-int esp_plane_child_selectors(struct esp_plane *plane, esp_child_id child,
-                              const struct esp_ts_list *local,
-                              const struct esp_ts_list *remote) MUST_USE;
-
-/* esp_plane_child_keepalive - turns NAT keepalives on or off (after a move). */
-int esp_plane_child_keepalive(struct esp_plane *plane, esp_child_id child, bool on) MUST_USE;
-
-/* esp_plane_child_remove - the child stops sending at once and receives for `linger` more. Its
- * flows move to other children of the group. ERR_NOT_FOUND. */
-int esp_plane_child_remove(struct esp_plane *plane, esp_child_id child, nanos linger,
-                           nanos now) MUST_USE;
-
-/* esp_plane_child_state - health and rank of the path under a child, as the path manager sees them.
- * Takes effect with the next packet. weight 0 counts as 1. */
-int esp_plane_child_state(struct esp_plane *plane, esp_child_id child, uint32_t priority,
-                          uint32_t weight, bool usable) MUST_USE;
-
-/* esp_plane_child_mtu - MTU of the outer path; clamped to 576 (IPv4) or 1280 (IPv6) .. 65535. */
-int esp_plane_child_mtu(struct esp_plane *plane, esp_child_id child, uint16_t mtu) MUST_USE;
-
-/*
- * esp_plane_session_mode - how the children of a session share its traffic; may be called before
- * the first child. `follow`: a flow is answered over the child on which it last arrived, while that
- * one is usable (the Gateway). Default: failover, follow. esp_plane_session_end forgets the mode.
- */
-int esp_plane_session_mode(struct esp_plane *plane, esp_session_id session, enum esp_mode mode,
-                           bool follow) MUST_USE;
-void esp_plane_session_end(struct esp_plane *plane, esp_session_id session);
-
-/* esp_plane_child_counters - ERR_NOT_FOUND. */
-int esp_plane_child_counters(const struct esp_plane *plane, esp_child_id child,
-                             struct esp_counters *ret_counters) MUST_USE;
+/* esp_plane_verbs - what the data plane does for Child SAs; it can do everything that esp/data_plane.h
+ * names. A worker makes at most one ESP_EVENT_ACQUIRE, ESP_EVENT_STRAY and ESP_EVENT_UNREACHABLE each in
+ * 10 ms, and none while eight of them wait. */
+struct data_plane *esp_plane_verbs(struct esp_plane *plane);
 
 /* struct esp_plane_lane - the sender's view of a Child SA that shares flows with others
  * (ESP_MODE_AGGREGATE, ESP_MODE_REDUNDANT, ESP_MODE_AUTO), and counters of its session in both directions. */
@@ -172,7 +121,7 @@ int esp_plane_path_socket_remove(struct esp_plane *plane, uint32_t path_id) MUST
 
 /* --- what the workers tell --- */
 
-/* esp_plane_fd - readable while esp_plane_ike_next or esp_plane_event_next has something. Level
+/* esp_plane_fd - readable while esp_plane_ike_next or data_plane_event has something. Level
  * triggered: call both until they return nothing. */
 int esp_plane_fd(const struct esp_plane *plane);
 
@@ -185,52 +134,5 @@ int esp_plane_ike_next(struct esp_plane *plane, struct esp_path *ret_path, struc
  * The path names the source address, port and interface. ERR_SYSTEM (errno kept), ERR_AGAIN. */
 int esp_plane_ike_send(struct esp_plane *plane, const struct esp_path *path, uint8_t dscp,
                        struct span message) MUST_USE;
-
-enum esp_event_kind {
-    /* an authentic packet arrived: for the first packet, then at most once a second */
-    ESP_EVENT_TRAFFIC,
-    ESP_EVENT_SOFT, /* a soft volume limit is reached: time to rekey; once */
-    /* a hard limit is reached, or the sequence numbers are used up: the child sends no more; once */
-    ESP_EVENT_HARD,
-    /* the newest authentic packet came from `endpoint`, not from the remote address of the path */
-    ESP_EVENT_REBOUND,
-    ESP_EVENT_ENCAP,   /* the same, in UDP, on a child that sends without UDP */
-    ESP_EVENT_MTU,     /* the path MTU fell to `mtu`; the plane uses it already */
-    ESP_EVENT_ACQUIRE, /* `acquire`: a packet from the inner side for which no Child SA exists */
-    /* Anybody can forge the next two. Each worker makes at most one of each in 10 ms, and none
-     * while eight wait. */
-    /* ESP arrived from `endpoint` (port 0: not in UDP) with the SPI `spi`, which no Child SA has */
-    ESP_EVENT_STRAY,
-    ESP_EVENT_UNREACHABLE, /* an ICMP message says that packets do not reach `endpoint` */
-};
-
-/* struct esp_acquire - addresses, protocol and ports of the packet; ports as in struct esp_inner. */
-struct esp_acquire {
-    struct address src, dst;
-    uint16_t src_port, dst_port;
-    uint8_t protocol;
-    uint16_t device; /* that it came from */
-};
-
-struct esp_plane_event {
-    enum esp_event_kind kind;
-    esp_child_id child;
-    struct endpoint endpoint;
-    uint16_t mtu;
-    uint32_t spi;
-    struct esp_acquire acquire;
-};
-
-/* esp_plane_acquire - turns ESP_EVENT_ACQUIRE on or off. A worker makes at most one in 10 ms, and
- * none while eight wait. Initially off. */
-void esp_plane_acquire(struct esp_plane *plane, bool wanted);
-
-/* esp_plane_event_next - false: none. */
-bool esp_plane_event_next(struct esp_plane *plane, nanos now, struct esp_plane_event *ret_event);
-
-/* esp_plane_deadline - when esp_plane_tick is due: keepalives, the end of lingering, memory to
- * free. All times are of CLOCK_MONOTONIC. */
-nanos esp_plane_deadline(const struct esp_plane *plane);
-void esp_plane_tick(struct esp_plane *plane, nanos now);
 
 #endif

@@ -132,13 +132,13 @@ static int child_command(struct peer *p, char **w)
     c.integ_in = span_of(keys[1 - p->end][1], cipher->integ_len);
     ts_fill(&c.local_ts, w[13]);
     ts_fill(&c.remote_ts, w[14]);
-    return esp_plane_child_install(p->plane, &c, now_read());
+    return data_plane_install(esp_plane_verbs(p->plane), &c, now_read());
 }
 
 static int counters_print(const struct peer *p, esp_child_id child)
 {
     struct esp_counters c;
-    int err = esp_plane_child_counters(p->plane, child, &c);
+    int err = data_plane_counters(esp_plane_verbs(p->plane), child, &c);
     if (err != 0)
         return err;
     printf("ok in=%lu out=%lu octets_in=%lu octets_out=%lu replayed=%lu auth_failed=%lu "
@@ -185,28 +185,28 @@ static int command(struct peer *p, char **w, int n)
     if (strcmp(w[0], "child") == 0 && n == 15)
         return child_command(p, w);
     if (strcmp(w[0], "switch") == 0 && n == 2)
-        return esp_plane_child_switch(p->plane, number(w[1]));
+        return data_plane_switch(esp_plane_verbs(p->plane), number(w[1]));
     if (strcmp(w[0], "remove") == 0 && n == 3)
-        return esp_plane_child_remove(p->plane, number(w[1]), number(w[2]) * NANOS_PER_MS,
-                                      now_read());
+        return data_plane_remove(esp_plane_verbs(p->plane), number(w[1]),
+                                 number(w[2]) * NANOS_PER_MS, now_read());
     if (strcmp(w[0], "state") == 0 && n == 5)
-        return esp_plane_child_state(p->plane, number(w[1]), number(w[2]), number(w[3]),
-                                     number(w[4]) != 0);
+        return data_plane_state(esp_plane_verbs(p->plane), number(w[1]), number(w[2]), number(w[3]),
+                                number(w[4]) != 0);
     if (strcmp(w[0], "mode") == 0 && n == 3)
-        return esp_plane_session_mode(p->plane, 1,
-                                      strcmp(w[1], "balance") == 0     ? ESP_MODE_BALANCE
-                                      : strcmp(w[1], "aggregate") == 0 ? ESP_MODE_AGGREGATE
-                                      : strcmp(w[1], "auto") == 0      ? ESP_MODE_AUTO
-                                                                       : ESP_MODE_FAILOVER,
-                                      number(w[2]) != 0);
+        return data_plane_mode(esp_plane_verbs(p->plane), 1,
+                               strcmp(w[1], "balance") == 0     ? ESP_MODE_BALANCE
+                               : strcmp(w[1], "aggregate") == 0 ? ESP_MODE_AGGREGATE
+                               : strcmp(w[1], "auto") == 0      ? ESP_MODE_AUTO
+                                                                : ESP_MODE_FAILOVER,
+                               number(w[2]) != 0);
     if (strcmp(w[0], "mtu") == 0 && n == 3)
-        return esp_plane_child_mtu(p->plane, number(w[1]), (uint16_t)number(w[2]));
+        return data_plane_mtu(esp_plane_verbs(p->plane), number(w[1]), (uint16_t)number(w[2]));
     if (strcmp(w[0], "keepalive") == 0 && n == 3)
-        return esp_plane_child_keepalive(p->plane, number(w[1]), number(w[2]) != 0);
+        return data_plane_keepalive(esp_plane_verbs(p->plane), number(w[1]), number(w[2]) != 0);
     if (strcmp(w[0], "move") == 0 && n == 5)
-        return path_fill(&path, w + 2) != 0
-                   ? ERR_INVALID
-                   : esp_plane_child_move(p->plane, number(w[1]), &path, p->udp_encap, 0);
+        return path_fill(&path, w + 2) != 0 ? ERR_INVALID
+                                            : data_plane_move(esp_plane_verbs(p->plane),
+                                                              number(w[1]), &path, p->udp_encap, 0);
     if (strcmp(w[0], "ike") == 0 && n == 5)
         return ike_command(p, w);
     if (strcmp(w[0], "counters") == 0 && n == 2)
@@ -243,12 +243,12 @@ static void news_print(struct peer *p)
 {
     static const char *const names[] = {"traffic", "soft",    "hard",  "rebound",    "encap",
                                         "mtu",     "acquire", "stray", "unreachable"};
-    struct esp_plane_event e;
+    struct esp_event e;
     struct esp_path path;
     uint8_t octets[LIMIT_IKE_MESSAGE];
     size_t len;
     char text[ENDPOINT_TEXT_MAX];
-    while (esp_plane_event_next(p->plane, now_read(), &e))
+    while (data_plane_event(esp_plane_verbs(p->plane), now_read(), &e))
         printf("event %s %u mtu=%u\n", names[e.kind], e.child, e.mtu);
     while (esp_plane_ike_next(p->plane, &path, (struct buffer){octets, sizeof(octets)}, &len) == 0)
         printf("event ike %s %.*s\n", endpoint_print(&path.remote, text), (int)len, octets);
@@ -311,13 +311,13 @@ int main(int argc, char **argv)
     for (bool go = true; go;) {
         struct pollfd fds[2] = {{.fd = STDIN_FILENO, .events = POLLIN},
                                 {.fd = esp_plane_fd(p.plane), .events = POLLIN}};
-        nanos due = esp_plane_deadline(p.plane), now = now_read();
+        nanos due = data_plane_deadline(esp_plane_verbs(p.plane)), now = now_read();
         nanos wait = due == NANOS_NEVER ? 1000 : due <= now ? 0 : (due - now) / NANOS_PER_MS + 1;
         poll(fds, 2, wait > 1000 ? 1000 : (int)wait);
         if (fds[0].revents != 0)
             go = line_handle(&p);
         news_print(&p);
-        esp_plane_tick(p.plane, now_read());
+        data_plane_tick(esp_plane_verbs(p.plane), now_read());
     }
     esp_plane_free(p.plane);
     /* leak checkers open files when the program ends */

@@ -138,7 +138,8 @@ static void install(struct ends *ends, esp_child_id child, esp_child_id replaces
     for (int end = 1; end >= 0; end--) { /* the receiver first */
         struct esp_child_config c = config_of(ends, end, child);
         c.replaces = replaces;
-        assert_int_equal(esp_plane_child_install(ends->end[end].plane, &c, now_read()), 0);
+        assert_int_equal(data_plane_install(esp_plane_verbs(ends->end[end].plane), &c, now_read()),
+                         0);
     }
 }
 
@@ -178,11 +179,11 @@ static int64_t frame_get(const struct ends *ends, int wait_ms)
     return number;
 }
 
-static bool event_wait(const struct end *e, enum esp_event_kind kind, struct esp_plane_event *ret)
+static bool event_wait(const struct end *e, enum esp_event_kind kind, struct esp_event *ret)
 {
     struct pollfd fd = {.fd = esp_plane_fd(e->plane), .events = POLLIN};
     for (nanos end = now_read() + WAIT_MS * NANOS_PER_MS; now_read() < end;) {
-        while (esp_plane_event_next(e->plane, now_read(), ret))
+        while (data_plane_event(esp_plane_verbs(e->plane), now_read(), ret))
             if (ret->kind == kind)
                 return true;
         poll(&fd, 1, 100);
@@ -193,18 +194,18 @@ static bool event_wait(const struct end *e, enum esp_event_kind kind, struct esp
 static void test_a_packet_passes(void **state)
 {
     struct ends *ends = *state;
-    struct esp_plane_event event;
+    struct esp_event event;
     struct esp_counters counters;
     install(ends, 1, 0);
     assert_true(frame_put(ends, 7));
     assert_int_equal(frame_get(ends, WAIT_MS), 7);
     assert_true(event_wait(&ends->end[1], ESP_EVENT_TRAFFIC, &event));
     assert_int_equal(event.child, 1);
-    assert_int_equal(esp_plane_child_counters(ends->end[1].plane, 1, &counters), 0);
+    assert_int_equal(data_plane_counters(esp_plane_verbs(ends->end[1].plane), 1, &counters), 0);
     assert_int_equal(counters.packets_in, 1);
     assert_int_equal(counters.octets_in, 60);
     assert_true(counters.last_in_ns > 0);
-    assert_int_equal(esp_plane_child_counters(ends->end[0].plane, 1, &counters), 0);
+    assert_int_equal(data_plane_counters(esp_plane_verbs(ends->end[0].plane), 1, &counters), 0);
     assert_int_equal(counters.packets_out, 1);
 }
 
@@ -250,7 +251,8 @@ static void test_devices(void **state)
     for (int end = 1; end >= 0; end--) {
         struct esp_child_config c = config_of(ends, end, 2);
         c.device_out = c.device_in = 70;
-        assert_int_equal(esp_plane_child_install(ends->end[end].plane, &c, now_read()), 0);
+        assert_int_equal(data_plane_install(esp_plane_verbs(ends->end[end].plane), &c, now_read()),
+                         0);
     }
     for (uint32_t i = 10; i < 20; i++) {
         assert_true(frame_put(&second, i));
@@ -258,7 +260,7 @@ static void test_devices(void **state)
         assert_int_equal(frame_get(&second, WAIT_MS), i);
         assert_int_equal(frame_get(ends, WAIT_MS), 100 + i);
     }
-    assert_int_equal(esp_plane_child_remove(ends->end[0].plane, 1, 0, now_read()), 0);
+    assert_int_equal(data_plane_remove(esp_plane_verbs(ends->end[0].plane), 1, 0, now_read()), 0);
     assert_true(frame_put(ends, 2));
     assert_true(stats_wait(ends->end[0].plane, 2));
     /* what still comes for a device that is gone comes out of no other */
@@ -293,7 +295,8 @@ static void busy_child(struct ends *ends, esp_child_id child, uint8_t protocol, 
         struct esp_child_config c = config_of(ends, end, child);
         c.order = true;
         c.local_ts.ts[0].protocol = c.remote_ts.ts[0].protocol = protocol;
-        assert_int_equal(esp_plane_child_install(ends->end[end].plane, &c, now_read()), 0);
+        assert_int_equal(data_plane_install(esp_plane_verbs(ends->end[end].plane), &c, now_read()),
+                         0);
     }
 }
 
@@ -304,7 +307,8 @@ static void test_groups_share_no_packets(void **state)
     enum { ICMP = 1, UDP = 17 };
     struct ends *ends = *state;
     struct esp_counters counters;
-    assert_int_equal(esp_plane_session_mode(ends->end[0].plane, 1, ESP_MODE_AGGREGATE, false), 0);
+    assert_int_equal(
+        data_plane_mode(esp_plane_verbs(ends->end[0].plane), 1, ESP_MODE_AGGREGATE, false), 0);
     for (esp_child_id child = 1; child <= 2; child++)
         busy_child(ends, child, ICMP, false); /* the peer has none, so nothing is reported */
     for (esp_child_id child = 3; child <= 4; child++)
@@ -316,7 +320,8 @@ static void test_groups_share_no_packets(void **state)
     }
     uint64_t wrong = 0;
     for (esp_child_id child = 3; child <= 4; child++) {
-        assert_int_equal(esp_plane_child_counters(ends->end[1].plane, child, &counters), 0);
+        assert_int_equal(data_plane_counters(esp_plane_verbs(ends->end[1].plane), child, &counters),
+                         0);
         wrong += counters.wrong_selector;
     }
     assert_int_equal(wrong, 0);
@@ -374,24 +379,27 @@ static void test_refused(void **state)
     struct esp_child_config c = config_of(ends, 0, 1);
     struct esp_counters counters;
     install(ends, 1, 0);
-    assert_int_equal(esp_plane_child_install(plane, &c, 0), ERR_INVALID); /* the child is there */
+    assert_int_equal(data_plane_install(esp_plane_verbs(plane), &c, 0),
+                     ERR_INVALID); /* the child is there */
     c.child = 2;
-    assert_int_equal(esp_plane_child_install(plane, &c, 0), ERR_INVALID); /* the SPI is there */
+    assert_int_equal(data_plane_install(esp_plane_verbs(plane), &c, 0),
+                     ERR_INVALID); /* the SPI is there */
     c = config_of(ends, 0, 2);
     c.udp_encap = false;
-    assert_int_equal(esp_plane_child_install(plane, &c, 0), ERR_NOT_FOUND); /* no raw socket */
+    assert_int_equal(data_plane_install(esp_plane_verbs(plane), &c, 0),
+                     ERR_NOT_FOUND); /* no raw socket */
     c = config_of(ends, 0, 2);
     c.path.remote.address.family = ADDRESS_NONE;
-    assert_int_equal(esp_plane_child_install(plane, &c, 0), ERR_INVALID);
+    assert_int_equal(data_plane_install(esp_plane_verbs(plane), &c, 0), ERR_INVALID);
     c = config_of(ends, 0, 2);
     c.encr_in.len = 3;
-    assert_int_equal(esp_plane_child_install(plane, &c, 0), ERR_INVALID);
-    assert_int_equal(esp_plane_child_switch(plane, 9), ERR_NOT_FOUND);
-    assert_int_equal(esp_plane_child_remove(plane, 9, 0, 0), ERR_NOT_FOUND);
-    assert_int_equal(esp_plane_child_state(plane, 9, 1, 1, true), ERR_NOT_FOUND);
-    assert_int_equal(esp_plane_child_mtu(plane, 9, 1400), ERR_NOT_FOUND);
-    assert_int_equal(esp_plane_child_move(plane, 9, &c.path, true, 0), ERR_NOT_FOUND);
-    assert_int_equal(esp_plane_child_counters(plane, 9, &counters), ERR_NOT_FOUND);
+    assert_int_equal(data_plane_install(esp_plane_verbs(plane), &c, 0), ERR_INVALID);
+    assert_int_equal(data_plane_switch(esp_plane_verbs(plane), 9), ERR_NOT_FOUND);
+    assert_int_equal(data_plane_remove(esp_plane_verbs(plane), 9, 0, 0), ERR_NOT_FOUND);
+    assert_int_equal(data_plane_state(esp_plane_verbs(plane), 9, 1, 1, true), ERR_NOT_FOUND);
+    assert_int_equal(data_plane_mtu(esp_plane_verbs(plane), 9, 1400), ERR_NOT_FOUND);
+    assert_int_equal(data_plane_move(esp_plane_verbs(plane), 9, &c.path, true, 0), ERR_NOT_FOUND);
+    assert_int_equal(data_plane_counters(esp_plane_verbs(plane), 9, &counters), ERR_NOT_FOUND);
     assert_int_equal(esp_plane_path_socket_remove(plane, 9), ERR_NOT_FOUND);
     assert_true(frame_put(ends, 1));
     assert_int_equal(frame_get(ends, WAIT_MS), 1);
@@ -401,14 +409,14 @@ static void test_unusable_and_back(void **state)
 {
     struct ends *ends = *state;
     install(ends, 1, 0);
-    assert_int_equal(esp_plane_child_state(ends->end[0].plane, 1, 1, 1, false), 0);
+    assert_int_equal(data_plane_state(esp_plane_verbs(ends->end[0].plane), 1, 1, 1, false), 0);
     assert_true(frame_put(ends, 1));
     struct esp_plane_stats stats = {0};
     for (nanos end = now_read() + WAIT_MS * NANOS_PER_MS; stats.not_usable == 0;) {
         esp_plane_stats_get(ends->end[0].plane, &stats);
         assert_true(now_read() < end);
     }
-    assert_int_equal(esp_plane_child_state(ends->end[0].plane, 1, 1, 1, true), 0);
+    assert_int_equal(data_plane_state(esp_plane_verbs(ends->end[0].plane), 1, 1, 1, true), 0);
     assert_true(frame_put(ends, 2));
     assert_int_equal(frame_get(ends, WAIT_MS), 2);
 }
@@ -416,12 +424,13 @@ static void test_unusable_and_back(void **state)
 static void test_hard_limit(void **state)
 {
     struct ends *ends = *state;
-    struct esp_plane_event event;
+    struct esp_event event;
     for (int end = 0; end < 2; end++) {
         struct esp_child_config c = config_of(ends, end, 1);
         c.soft_packets = 3;
         c.hard_packets = 5;
-        assert_int_equal(esp_plane_child_install(ends->end[end].plane, &c, now_read()), 0);
+        assert_int_equal(data_plane_install(esp_plane_verbs(ends->end[end].plane), &c, now_read()),
+                         0);
     }
     for (uint32_t i = 1; i <= 7; i++)
         assert_true(frame_put(ends, i));
@@ -480,14 +489,14 @@ static void test_ike_waits(void **state)
     struct esp_path path = {.local = loopback(ends->end[0].port),
                             .remote = loopback(ends->end[1].port)};
     struct esp_path from;
-    struct esp_plane_event event;
+    struct esp_event event;
     struct esp_plane *plane = ends->end[1].plane;
     struct pollfd fd = {.fd = esp_plane_fd(plane), .events = POLLIN};
     size_t len;
     assert_int_equal(esp_plane_ike_send(ends->end[0].plane, &path, 0, span_of(message, 60)), 0);
     assert_int_equal(poll(&fd, 1, WAIT_MS), 1);
     for (int i = 0; i < 3; i++) {
-        while (esp_plane_event_next(plane, now_read(), &event))
+        while (data_plane_event(esp_plane_verbs(plane), now_read(), &event))
             ;
         assert_int_equal(poll(&fd, 1, 0), 1);
     }
@@ -502,7 +511,7 @@ static void test_path_sockets(void **state)
 {
     struct ends *ends = *state;
     struct esp_plane *plane = ends->end[0].plane;
-    struct esp_plane_event event;
+    struct esp_event event;
     install(ends, 1, 0);
     for (uint32_t round = 1; round <= 20; round++) {
         uint16_t port;
@@ -511,7 +520,7 @@ static void test_path_sockets(void **state)
         assert_int_equal(esp_plane_path_socket_add(plane, round, 0, &local, &fd, 1), 0);
         assert_int_equal(esp_plane_path_socket_add(plane, round, 0, &local, &fd, 1), ERR_INVALID);
         struct esp_path path = {.local = local, .remote = loopback(ends->end[1].port)};
-        assert_int_equal(esp_plane_child_move(plane, 1, &path, true, 0), 0);
+        assert_int_equal(data_plane_move(esp_plane_verbs(plane), 1, &path, true, 0), 0);
         assert_true(frame_put(ends, round * 2));
         assert_int_equal(frame_get(ends, WAIT_MS), round * 2);
         if (round == 1) { /* the other end saw where it came from */
@@ -521,7 +530,7 @@ static void test_path_sockets(void **state)
         assert_int_equal(esp_plane_path_socket_remove(plane, round), 0);
         assert_true(frame_put(ends, round * 2 + 1)); /* from the wildcard socket again */
         assert_int_equal(frame_get(ends, WAIT_MS), round * 2 + 1);
-        esp_plane_tick(plane, now_read());
+        data_plane_tick(esp_plane_verbs(plane), now_read());
     }
 }
 
@@ -529,9 +538,9 @@ static void test_path_sockets(void **state)
 
 static unsigned events_of(const struct end *e, enum esp_event_kind kind)
 {
-    struct esp_plane_event event;
+    struct esp_event event;
     unsigned n = 0;
-    while (esp_plane_event_next(e->plane, now_read(), &event))
+    while (data_plane_event(esp_plane_verbs(e->plane), now_read(), &event))
         n += event.kind == kind;
     return n;
 }
@@ -540,10 +549,10 @@ static void test_hints(void **state)
 {
     struct ends *ends = *state;
     struct esp_child_config c = config_of(ends, 0, 1);
-    struct esp_plane_event event;
+    struct esp_event event;
     struct esp_plane_stats stats = {0};
     uint16_t port;
-    assert_int_equal(esp_plane_child_install(ends->end[0].plane, &c, now_read()), 0);
+    assert_int_equal(data_plane_install(esp_plane_verbs(ends->end[0].plane), &c, now_read()), 0);
     assert_true(frame_put(ends, 1)); /* the other end does not know it */
     assert_true(event_wait(&ends->end[1], ESP_EVENT_STRAY, &event));
     assert_int_equal(event.spi, c.spi_out);
@@ -560,7 +569,7 @@ static void test_hints(void **state)
 
     close(loopback_socket(&port)); /* nobody is there */
     c.path.remote = loopback(port);
-    assert_int_equal(esp_plane_child_move(ends->end[0].plane, 1, &c.path, true, 0), 0);
+    assert_int_equal(data_plane_move(esp_plane_verbs(ends->end[0].plane), 1, &c.path, true, 0), 0);
     assert_true(frame_put(ends, 2));
     assert_true(event_wait(&ends->end[0], ESP_EVENT_UNREACHABLE, &event));
     assert_true(endpoint_equal(&event.endpoint, &c.path.remote));
@@ -573,15 +582,15 @@ static void test_drops_stay(void **state)
     struct esp_plane *plane = ends->end[1].plane;
     struct esp_plane_stats stats = {0};
     install(ends, 1, 0);
-    assert_int_equal(esp_plane_child_remove(plane, 1, 0, now_read()), 0);
+    assert_int_equal(data_plane_remove(esp_plane_verbs(plane), 1, 0, now_read()), 0);
     struct esp_child_config c = config_of(ends, 1, 1);
     c.encr_in =
         span_of(keys[1], 20); /* the key of the other direction: each packet is a forged one */
-    assert_int_equal(esp_plane_child_install(plane, &c, now_read()), 0);
+    assert_int_equal(data_plane_install(esp_plane_verbs(plane), &c, now_read()), 0);
     assert_true(frame_put(ends, 1));
     while (stats.auth_failed < 1)
         esp_plane_stats_get(plane, &stats);
-    assert_int_equal(esp_plane_child_remove(plane, 1, 0, now_read()), 0);
+    assert_int_equal(data_plane_remove(esp_plane_verbs(plane), 1, 0, now_read()), 0);
     esp_plane_stats_get(plane, &stats);
     assert_int_equal(stats.auth_failed, 1);
     assert_int_equal(stats.replayed + stats.malformed + stats.wrong_selector, 0);
@@ -620,28 +629,31 @@ static void test_churn_loses_nothing(void **state)
             nanos now = now_read();
             /* sometimes it lingers, sometimes the packets of a moment ago have arrived anyway */
             nanos linger = child % 3 == 0 ? NANOS_PER_SEC : 20 * NANOS_PER_MS;
-            assert_int_equal(esp_plane_child_remove(ends->end[end].plane, last, linger, now), 0);
-            esp_plane_tick(ends->end[end].plane, now);
-            struct esp_plane_event event;
-            while (esp_plane_event_next(ends->end[end].plane, now, &event))
+            assert_int_equal(
+                data_plane_remove(esp_plane_verbs(ends->end[end].plane), last, linger, now), 0);
+            data_plane_tick(esp_plane_verbs(ends->end[end].plane), now);
+            struct esp_event event;
+            while (data_plane_event(esp_plane_verbs(ends->end[end].plane), now, &event))
                 assert_true(event.child <= child);
         }
         last = child;
     }
     for (uint32_t target = atomic_load(&pump.sent) + 100; atomic_load(&pump.sent) < target;)
         for (int end = 0; end < 2; end++)
-            esp_plane_tick(ends->end[end].plane, now_read());
+            data_plane_tick(esp_plane_verbs(ends->end[end].plane), now_read());
     atomic_store(&pump.stop, true);
     pthread_join(thread, NULL);
     /* all that lingered is gone in the end, and nothing waits */
     for (int end = 0; end < 2; end++) {
         struct esp_counters counters;
-        esp_plane_tick(ends->end[end].plane, now_read() + 2 * NANOS_PER_SEC);
-        esp_plane_tick(ends->end[end].plane, now_read() + 2 * NANOS_PER_SEC);
+        data_plane_tick(esp_plane_verbs(ends->end[end].plane), now_read() + 2 * NANOS_PER_SEC);
+        data_plane_tick(esp_plane_verbs(ends->end[end].plane), now_read() + 2 * NANOS_PER_SEC);
         for (esp_child_id child = 1; child < last; child++)
-            assert_int_equal(esp_plane_child_counters(ends->end[end].plane, child, &counters),
-                             ERR_NOT_FOUND);
-        assert_int_equal(esp_plane_child_counters(ends->end[end].plane, last, &counters), 0);
+            assert_int_equal(
+                data_plane_counters(esp_plane_verbs(ends->end[end].plane), child, &counters),
+                ERR_NOT_FOUND);
+        assert_int_equal(
+            data_plane_counters(esp_plane_verbs(ends->end[end].plane), last, &counters), 0);
         assert_int_equal(counters.replayed + counters.auth_failed + counters.malformed +
                              counters.wrong_selector,
                          0);
@@ -655,19 +667,20 @@ static void test_deadlines(void **state)
     struct esp_child_config c = config_of(ends, 0, 1);
     nanos now = now_read();
     c.keepalive = true;
-    assert_int_equal(esp_plane_child_install(plane, &c, now), 0);
-    assert_in_range(esp_plane_deadline(plane), now, now + 20 * NANOS_PER_SEC);
-    esp_plane_tick(plane, now + 20 * NANOS_PER_SEC);
+    assert_int_equal(data_plane_install(esp_plane_verbs(plane), &c, now), 0);
+    assert_in_range(data_plane_deadline(esp_plane_verbs(plane)), now, now + 20 * NANOS_PER_SEC);
+    data_plane_tick(esp_plane_verbs(plane), now + 20 * NANOS_PER_SEC);
     for (struct esp_plane_stats stats = {0}; stats.keepalives_in < 1;)
         esp_plane_stats_get(ends->end[1].plane, &stats);
-    assert_int_equal(esp_plane_deadline(plane), now + 40 * NANOS_PER_SEC);
-    assert_int_equal(esp_plane_child_remove(plane, 1, 3 * NANOS_PER_SEC, now), 0);
-    assert_in_range(esp_plane_deadline(plane), now, now + 3 * NANOS_PER_SEC);
-    esp_plane_tick(plane, now + 3 * NANOS_PER_SEC);
+    assert_int_equal(data_plane_deadline(esp_plane_verbs(plane)), now + 40 * NANOS_PER_SEC);
+    assert_int_equal(data_plane_remove(esp_plane_verbs(plane), 1, 3 * NANOS_PER_SEC, now), 0);
+    assert_in_range(data_plane_deadline(esp_plane_verbs(plane)), now, now + 3 * NANOS_PER_SEC);
+    data_plane_tick(esp_plane_verbs(plane), now + 3 * NANOS_PER_SEC);
     struct esp_counters counters;
-    assert_int_equal(esp_plane_child_counters(plane, 1, &counters), ERR_NOT_FOUND);
-    for (nanos end = now + WAIT_MS * NANOS_PER_MS; esp_plane_deadline(plane) != NANOS_NEVER;) {
-        esp_plane_tick(plane, now + 3 * NANOS_PER_SEC);
+    assert_int_equal(data_plane_counters(esp_plane_verbs(plane), 1, &counters), ERR_NOT_FOUND);
+    for (nanos end = now + WAIT_MS * NANOS_PER_MS;
+         data_plane_deadline(esp_plane_verbs(plane)) != NANOS_NEVER;) {
+        data_plane_tick(esp_plane_verbs(plane), now + 3 * NANOS_PER_SEC);
         assert_true(now_read() < end);
     }
 }

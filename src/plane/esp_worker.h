@@ -205,6 +205,7 @@ struct plane_inbox {
 struct plane_control; /* the control thread's own: esp_plane.c */
 
 struct esp_plane {
+    struct data_plane verbs; /* first: plane_of */
     unsigned n_workers;
     const struct random *random;
     uint16_t nat_port;
@@ -221,6 +222,16 @@ struct esp_plane {
     struct plane_worker *workers;
     struct plane_control *control;
 };
+
+static inline struct esp_plane *plane_of(struct data_plane *verbs)
+{
+    return (struct esp_plane *)verbs;
+}
+
+static inline const struct esp_plane *plane_of_const(const struct data_plane *verbs)
+{
+    return (const struct esp_plane *)verbs;
+}
 
 nanos plane_now(void); /* CLOCK_MONOTONIC */
 

@@ -317,9 +317,7 @@ static void event_act(struct sim_host *host, const struct ike_event *event)
         break;
     case IKE_EV_CHILD_INSTALL: install(host, event); break;
     case IKE_EV_CHILD_SWITCH: sim_plane_switch(host->plane, event->child); break;
-    case IKE_EV_CHILD_MOVE:
-        sim_plane_move(host->plane, event->child, &event->path, event->udp_encap);
-        break;
+    case IKE_EV_CHILD_MOVE: sim_plane_move(host->plane, event); break;
     case IKE_EV_CHILD_REMOVE: sim_plane_remove(host->plane, event->child, event->linger_ns); break;
     case IKE_EV_COMMAND_DONE:
         if (event->sa != 0 && event->session == 0)

@@ -3,9 +3,8 @@
 #define TEST_SIM_PLANE_H
 
 /*
- * The data plane of a simulated host: the ESP core (children, policy, flow table) behind the verbs
- * of plane/esp_plane.h, without threads, sockets and a TUN device. News for the IKE core (traffic,
- * rebinding, volume limits) is handled at once.
+ * The data plane of a simulated host: esp/small_plane.h with checkers at its ends. News for the IKE
+ * core is handled at once.
  */
 
 #include "sim/sim.h"
@@ -15,8 +14,7 @@ void sim_plane_free(struct sim_plane *plane);
 
 int sim_plane_install(struct sim_plane *plane, const struct ike_child_install *install) MUST_USE;
 void sim_plane_switch(struct sim_plane *plane, ike_child_id child);
-void sim_plane_move(struct sim_plane *plane, ike_child_id child, const struct ike_path *path,
-                    bool udp_encap);
+void sim_plane_move(struct sim_plane *plane, const struct ike_event *event);
 void sim_plane_remove(struct sim_plane *plane, ike_child_id child, nanos linger);
 void sim_plane_order(struct sim_plane *plane, const struct path_order *order);
 void sim_plane_session_end(struct sim_plane *plane, ike_session_id session);

@@ -34,7 +34,7 @@ static int failed(const char *what)
 static bool child_traffic(const void *context, ike_child_id id, nanos *ret_in, nanos *ret_out)
 {
     struct esp_counters counters;
-    if (esp_plane_child_counters(((const struct engine *)context)->plane, id, &counters) != 0)
+    if (data_plane_counters(((const struct engine *)context)->plane, id, &counters) != 0)
         return false;
     *ret_in = counters.last_in_ns;
     *ret_out = counters.last_out_ns;
@@ -103,8 +103,9 @@ static int plane_new(struct engine *e)
         options.udp4_fds[i] = start->udp4_fds[i];
         options.udp6_fds[i] = start->udp6_fds[i];
     }
-    if (esp_plane_new(&options, &e->plane) != 0)
+    if (esp_plane_new(&options, &e->esp) != 0)
         return failed("data plane");
+    e->plane = esp_plane_verbs(e->esp);
     return 0;
 }
 
@@ -225,8 +226,8 @@ static int engine_begin(struct engine *e, pid_t parent)
     if (error == 0 && sandbox_files(SANDBOX_FILES_NONE, &abi) != 0)
         error = failed("Landlock");
     log_line(LOG_LEVEL_DEBUG, "event=landlock abi=%d", abi);
-    if (error == 0 && (esp_plane_start(e->plane) != 0 ||
-                       ke_workers_start(e->ke_workers, e->start->n_workers) != 0))
+    if (error == 0 &&
+        (esp_plane_start(e->esp) != 0 || ke_workers_start(e->ke_workers, e->start->n_workers) != 0))
         error = failed("workers");
     if (error == 0 && sandbox_limits(ENGINE_DESCRIPTORS, 0, false) != 0)
         error = failed("limits");
@@ -246,7 +247,7 @@ static int engine_begin(struct engine *e, pid_t parent)
 static nanos engine_deadline(const struct engine *e)
 {
     nanos deadline = nanos_min(ike_deadline(e->ike), path_manager_deadline(e->paths));
-    deadline = nanos_min(deadline, esp_plane_deadline(e->plane));
+    deadline = nanos_min(deadline, data_plane_deadline(e->plane));
     deadline = nanos_min(deadline, engine_watch_deadline(e));
     deadline = nanos_min(deadline, engine_connect_deadline(e));
     deadline = nanos_min(deadline, engine_aaa_deadline(e));
@@ -277,8 +278,8 @@ static void engine_tick(struct engine *e)
         path_manager_tick(e->paths, e->now);
         engine_pump(e);
     }
-    if (esp_plane_deadline(e->plane) <= e->now)
-        esp_plane_tick(e->plane, e->now);
+    if (data_plane_deadline(e->plane) <= e->now)
+        data_plane_tick(e->plane, e->now);
     engine_watch_tick(e);
     engine_connect_tick(e);
     engine_name_servers_tick(e);
@@ -296,7 +297,7 @@ static void engine_end(struct engine *e)
     if (e->plane != NULL)
         engine_accounts_close(e);
     engine_paths_done(e);
-    e->plane = esp_plane_free(e->plane);
+    e->esp = esp_plane_free(e->esp);
     e->ke_workers = ke_workers_free(e->ke_workers);
     e->paths = path_manager_free(e->paths);
     e->ike = ike_free(e->ike);

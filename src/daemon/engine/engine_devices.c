@@ -99,7 +99,7 @@ static void device_ask(struct engine *e, struct device *device)
 
 static void device_close(struct engine *e, struct device *device)
 {
-    if (device->there && esp_plane_device_remove(e->plane, device->number) != 0)
+    if (device->there && esp_plane_device_remove(e->esp, device->number) != 0)
         log_line(LOG_LEVEL_WARNING, "event=device-lost device=%s", device->what.name);
     host_device_close(e->host, device->number); /* one that is refused is blocked there */
     *device = (struct device){.number = 0};
@@ -165,7 +165,7 @@ void engine_devices_answer(struct engine *e, const struct host_sockets *answer)
     struct device *device = device_of(e, answer->device);
     int error = answer->error;
     if (device != NULL && error == 0)
-        error = esp_plane_device_add(e->plane, device->number, answer->fds, answer->n);
+        error = esp_plane_device_add(e->esp, device->number, answer->fds, answer->n);
     for (unsigned i = 0; device == NULL && i < answer->n; i++)
         close(answer->fds[i]); /* nobody needs it any more */
     if (device == NULL)

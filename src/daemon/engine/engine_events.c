@@ -25,15 +25,14 @@ static void child_install(struct engine *e, const struct ike_event *event)
     struct ike_sa_info sa;
     bool known = ike_session_get(e->ike, install->session, &session);
     bool there = ike_sa_get(e->ike, install->sa, &sa);
-    install_config(install, &config);
-    config.keepalive = there && sa.nat_local && config.keepalive_ns > 0;
+    install_config(e->ike, install, &config);
     config.mtu = engine_link_mtu(e, install->path.interface);
     /* a Gateway responds on the path that the End User chose, whichever socket received the request */
     if (known && session.role == IKE_END_USER)
         engine_path_bind(e, &install->path);
     struct ike_result result = {.error = engine_devices_child(e, install, &config)};
     if (result.error == 0)
-        result.error = esp_plane_child_install(e->plane, &config, e->now);
+        result.error = data_plane_install(e->plane, &config, e->now);
     wipe(&config, sizeof(config));
     if (result.error == 0) {
         engine_mtu_carrier(e, install->path.interface);
@@ -62,42 +61,23 @@ static void child_install(struct engine *e, const struct ike_event *event)
     ike_complete(e->ike, event->job, &result, e->now);
 }
 
-/* child_reselect - updates selectors and routes after a move, because selectors may be outer
- * addresses. */
-static int child_reselect(struct engine *e, const struct ike_child_info *child)
-{
-    const struct esp_ts_list local = install_selectors(&child->local_ts),
-                             remote = install_selectors(&child->remote_ts);
-    const struct engine_route route = {
-        child->id,         child->sa, child->session, child->policy, &child->local_ts,
-        &child->remote_ts, 0};
-    int error = esp_plane_child_selectors(e->plane, child->id, &local, &remote);
-    if (error == 0)
-        engine_routes_set(e, &route);
-    return error;
-}
-
 static void child_move(struct engine *e, const struct ike_event *event)
 {
     struct ike_child_info child;
-    struct ike_sa_info sa;
-    struct esp_path path = install_path(&event->path);
     struct ike_session_info session;
     bool known = ike_session_get(e->ike, event->session, &session);
     if (known && session.role == IKE_END_USER)
         engine_path_bind(e, &event->path);
     accounts_moved(e->accounts, event->child, &event->path);
     engine_mtu_carrier(e, event->path.interface);
-    int error = esp_plane_child_move(e->plane, event->child, &path, event->udp_encap,
-                                     engine_link_mtu(e, event->path.interface));
-    if (error == 0 && ike_child_get(e->ike, event->child, &child) &&
-        ike_sa_get(e->ike, child.sa, &sa)) {
-        error = esp_plane_child_keepalive(
-            e->plane, event->child, sa.nat_local && known && session.conn->nat_keepalive_ns > 0);
-        if (error == 0)
-            error = child_reselect(e, &child);
+    int error = install_move(e->ike, e->plane, event, engine_link_mtu(e, event->path.interface));
+    if (error == 0 && ike_child_get(e->ike, event->child, &child)) {
+        /* selectors may be outer addresses, and routes follow selectors */
+        const struct engine_route route = {
+            child.id, child.sa, child.session, child.policy, &child.local_ts, &child.remote_ts, 0};
+        engine_routes_set(e, &route);
     }
-    if (error != 0)
+    if (error != 0 && error != ERR_NOT_FOUND) /* the child may have ended meanwhile */
         log_line(LOG_LEVEL_WARNING, "event=move-failed child=%u error=%s", event->child,
                  error_text(error));
 }
@@ -111,7 +91,7 @@ static void child_remove(struct engine *e, const struct ike_event *event)
     e->gone_marked = engine_child_marks(e, event->child, &e->gone_marks);
     accounts_child_gone(e->accounts, event->child);
     reqids_drop(e->reqids, event->child);
-    int error = esp_plane_child_remove(e->plane, event->child, event->linger_ns, e->now);
+    int error = data_plane_remove(e->plane, event->child, event->linger_ns, e->now);
     if (error != 0)
         log_line(LOG_LEVEL_DEBUG, "event=remove-failed child=%u error=%s", event->child,
                  error_text(error));
@@ -121,16 +101,7 @@ static void child_remove(struct engine *e, const struct ike_event *event)
 
 void engine_order(struct engine *e, const struct path_order *order)
 {
-    int error = 0;
-    switch (order->kind) {
-    case PATH_ORDER_MODE:
-        error = esp_plane_session_mode(e->plane, order->session, order->mode, order->follow);
-        break;
-    case PATH_ORDER_CHILD:
-        error = esp_plane_child_state(e->plane, order->child, order->priority, order->weight,
-                                      order->usable);
-        break;
-    }
+    int error = install_order(e->plane, order);
     if (error != 0 && error != ERR_NOT_FOUND) /* the child may have ended meanwhile */
         log_line(LOG_LEVEL_WARNING, "event=order-failed child=%u session=%u error=%s", order->child,
                  order->session, error_text(error));
@@ -301,7 +272,7 @@ static void order(struct engine *e, const struct ike_event *event)
         child_install(e, event);
     else if (event->kind == IKE_EV_LEASE_RELEASE)
         lease_release(e, event->session);
-    else if (event->kind == IKE_EV_CHILD_SWITCH && esp_plane_child_switch(e->plane, event->child))
+    else if (event->kind == IKE_EV_CHILD_SWITCH && data_plane_switch(e->plane, event->child))
         log_line(LOG_LEVEL_WARNING, "event=switch-failed child=%u", event->child);
     else if (event->kind == IKE_EV_CHILD_MOVE)
         child_move(e, event);

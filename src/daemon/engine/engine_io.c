@@ -137,7 +137,7 @@ void engine_datagram_send(struct engine *e, const struct ike_datagram *datagram)
         error = ike_port_send(e, datagram);
     } else {
         struct esp_path path = install_path(&datagram->path);
-        error = esp_plane_ike_send(e->plane, &path, datagram->dscp,
+        error = esp_plane_ike_send(e->esp, &path, datagram->dscp,
                                    span_of(datagram->octets, datagram->len));
     }
     /* the datagram is lost, as on the network: IKE sends it again */
@@ -149,26 +149,14 @@ void engine_datagram_send(struct engine *e, const struct ike_datagram *datagram)
 
 /* --- the data plane --- */
 
-static void plane_event(struct engine *e, const struct esp_plane_event *event)
+static void plane_event(struct engine *e, const struct esp_event *event)
 {
-    switch (event->kind) {
-    case ESP_EVENT_TRAFFIC: ike_traffic_seen(e->ike, event->child, e->now); break;
-    case ESP_EVENT_SOFT:
-    case ESP_EVENT_HARD:
-        ike_child_expiring(e->ike, event->child, event->kind == ESP_EVENT_HARD, e->now);
-        break;
-    case ESP_EVENT_REBOUND: ike_peer_rebound(e->ike, event->child, &event->endpoint, e->now); break;
-    case ESP_EVENT_ENCAP:
-        ike_peer_encapsulates(e->ike, event->child, &event->endpoint, e->now);
-        break;
-    case ESP_EVENT_MTU:
+    install_tell(e->ike, event, e->now);
+    if (event->kind == ESP_EVENT_MTU)
         log_line(LOG_LEVEL_DEBUG, "event=path-mtu child=%u mtu=%u", event->child,
                  (unsigned)event->mtu);
-        break;
-    case ESP_EVENT_STRAY: ike_stray_esp(e->ike, &event->endpoint, event->spi, e->now); break;
-    case ESP_EVENT_UNREACHABLE: ike_unreachable(e->ike, &event->endpoint, e->now); break;
-    case ESP_EVENT_ACQUIRE: engine_trap_acquire(e, &event->acquire); break;
-    }
+    if (event->kind == ESP_EVENT_ACQUIRE)
+        engine_trap_acquire(e, &event->acquire);
     engine_pump(e);
 }
 
@@ -181,7 +169,7 @@ static bool plane_batch(struct engine *e)
         struct buffer octets = {batch->octets[i], sizeof(batch->octets[i])};
         struct esp_path from;
         size_t len;
-        error = esp_plane_ike_next(e->plane, &from, octets, &len);
+        error = esp_plane_ike_next(e->esp, &from, octets, &len);
         if (error != 0)
             continue;
         struct ike_path path = engine_ike_path(&from);
@@ -195,12 +183,12 @@ static bool plane_batch(struct engine *e)
 static void on_plane(void *context, int fd, unsigned events)
 {
     struct engine *e = context;
-    struct esp_plane_event event;
+    struct esp_event event;
     (void)fd, (void)events;
     /* the descriptor stays readable while datagrams wait */
     for (int i = 0; i < RECV_BATCHES && plane_batch(e); i++)
         ;
-    while (esp_plane_event_next(e->plane, e->now, &event))
+    while (data_plane_event(e->plane, e->now, &event))
         plane_event(e, &event);
 }
 
@@ -274,7 +262,7 @@ int engine_io_add(struct engine *e)
     if (error == 0)
         error = source_add(e, e->start->ike6_fd, on_ike_port);
     if (error == 0)
-        error = source_add(e, esp_plane_fd(e->plane), on_plane);
+        error = source_add(e, esp_plane_fd(e->esp), on_plane);
     if (error == 0)
         error = source_add(e, netlink_monitor_fd(e->monitor), on_links);
     return error;

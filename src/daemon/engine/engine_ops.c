@@ -698,7 +698,7 @@ static bool op_traffic(void *engine, ike_child_id child, struct engine_child_tra
         *ret = e->gone_traffic;
         return true;
     }
-    if (esp_plane_child_counters(e->plane, child, &c) != 0)
+    if (data_plane_counters(e->plane, child, &c) != 0)
         return false;
     *ret = (struct engine_child_traffic){c.packets_in, c.octets_in,  c.packets_out,
                                          c.octets_out, c.last_in_ns, c.last_out_ns};
@@ -713,12 +713,12 @@ static struct engine_child_traffic op_path_traffic(void *engine, ike_session_id 
 
 static bool op_lane(void *engine, ike_child_id child, struct esp_plane_lane *ret)
 {
-    return esp_plane_child_lane(((const struct engine *)engine)->plane, child, ret) == 0;
+    return esp_plane_child_lane(((const struct engine *)engine)->esp, child, ret) == 0;
 }
 
 static void op_plane_stats(void *engine, struct esp_plane_stats *ret)
 {
-    esp_plane_stats_get(((const struct engine *)engine)->plane, ret);
+    esp_plane_stats_get(((const struct engine *)engine)->esp, ret);
 }
 
 static void op_name_servers(void *engine, const struct ike_session_info *session,

@@ -46,7 +46,7 @@ static void bound_close(struct engine *e, struct bound_path *b)
 static int bound_open(struct engine *e, struct bound_path *b, const struct host_sockets *sockets)
 {
     if (b->local.port == NAT_PORT)
-        return esp_plane_path_socket_add(e->plane, b->id, b->interface, &b->local, sockets->fds,
+        return esp_plane_path_socket_add(e->esp, b->id, b->interface, &b->local, sockets->fds,
                                          sockets->n);
     int error = sockets->n == 1 ? engine_ike_port_add(e, sockets->fds[0]) : ERR_NOT_FOUND;
     if (error == 0)
@@ -134,7 +134,7 @@ void engine_mtu_check(struct engine *e, const struct path_link before[PATH_LINKS
         bool same = mtu == 0;
         for (size_t i = 0; i < PATH_LINKS && mtu != 0; i++)
             same |= before[i].index == sa.path.interface && before[i].mtu == mtu;
-        if (!same && esp_plane_child_mtu(e->plane, child.id, mtu) == 0)
+        if (!same && data_plane_mtu(e->plane, child.id, mtu) == 0)
             log_line(LOG_LEVEL_DEBUG, "event=link-mtu child=%u mtu=%u", child.id, (unsigned)mtu);
     }
     inner_mtu_settle(e);
@@ -155,7 +155,7 @@ void engine_paths_check(struct engine *e, size_t n_links)
         struct bound_path *b = &e->bound.paths[i];
         if (b->id == 0 || address_there(e, n_links, b))
             continue;
-        if (!b->there || b->ike_fd >= 0 || esp_plane_path_socket_remove(e->plane, b->id) == 0)
+        if (!b->there || b->ike_fd >= 0 || esp_plane_path_socket_remove(e->esp, b->id) == 0)
             bound_close(e, b);
     }
 }

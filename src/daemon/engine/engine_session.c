@@ -156,7 +156,7 @@ void engine_session_down(struct engine *e, const struct ike_event *event)
     engine_session_log(e, "session-down", event);
     accounts_end(e->accounts, event->session);
     host_session_gone(e->host, event->session);
-    esp_plane_session_end(e->plane, event->session);
+    data_plane_session_end(e->plane, event->session);
 }
 
 void engine_accounts_close(struct engine *e)

@@ -151,7 +151,7 @@ static void plane_tell(struct engine *e)
         for (size_t j = 0; j < e->shunts[i]->n; j++)
             if (e->shunts[i]->policy->interface[0] == '\0')
                 list[n++] = e->shunts[i]->entries[j].shunt;
-    if (list == NULL || esp_plane_shunts_set(e->plane, list, n) != 0)
+    if (list == NULL || esp_plane_shunts_set(e->esp, list, n) != 0)
         log_line(LOG_LEVEL_ERROR, "event=shunts-incomplete reason=\"%s\"",
                  error_text(ERR_NO_MEMORY));
     free(list);

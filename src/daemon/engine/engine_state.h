@@ -134,7 +134,8 @@ struct engine {
     struct crypto_provider *crypto;
     struct ike *ike;
     struct path_manager *paths;
-    struct esp_plane *plane;
+    struct esp_plane *esp;    /* owned: its sockets, devices and workers */
+    struct data_plane *plane; /* what `esp` does for Child SAs */
     struct pools *pools;
     struct accounts *accounts;
     struct reqids *reqids;

@@ -103,7 +103,7 @@ bool engine_trap_set(struct engine *e, const struct ike_conn *conn,
     if (!engine_is_trap(e, conn, child))
         return false;
     engine_hold(e, conn, child, NULL);
-    esp_plane_acquire(e->plane, true);
+    data_plane_acquire(e->plane, true);
     return true;
 }
 
@@ -178,7 +178,7 @@ void engine_traps_renew(struct engine *e)
                 if (!engine_is_held(e, conn->name, conn->children[c].name))
                     (void)engine_trap_set(e, conn, &conn->children[c]);
             }
-    esp_plane_acquire(e->plane, any);
+    data_plane_acquire(e->plane, any);
 }
 
 void engine_traps_forget(struct engine *e, const struct ike_conn *conn)

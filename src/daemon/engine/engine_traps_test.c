@@ -35,7 +35,6 @@ bool __wrap_host_hold_at(const struct host *host, size_t index, const char **ret
                          const char **ret_child);
 void __wrap_host_unblock(struct host *host, const struct ike_ts_list *remote_ts,
                          uint16_t block_device);
-void __wrap_esp_plane_acquire(struct esp_plane *plane, bool wanted);
 int __wrap_engine_connect(struct engine *e, const struct path_connect *wish);
 bool __wrap_path_manager_status(const struct path_manager *pm, size_t index,
                                 struct path_status *ret_status);
@@ -83,7 +82,7 @@ void __wrap_host_unblock(struct host *host, const struct ike_ts_list *remote_ts,
     (void)host, (void)remote_ts, (void)block_device;
 }
 
-void __wrap_esp_plane_acquire(struct esp_plane *plane, bool wanted)
+static void acquire(struct data_plane *plane, bool wanted)
 {
     (void)plane, (void)wanted;
 }
@@ -142,7 +141,9 @@ static int setup(void **state)
 {
     (void)state;
     static const struct random random = {.fill = fill};
-    engine = (struct engine){.now = 1000 * NANOS_PER_SEC, .crypto = crypto_new()};
+    static const struct data_plane_ops ops = {.acquire = acquire};
+    static struct data_plane plane = {&ops, DATA_PLANE_ACQUIRE};
+    engine = (struct engine){.now = 1000 * NANOS_PER_SEC, .crypto = crypto_new(), .plane = &plane};
     ike = ike_new(&(struct ike_options){.crypto = engine.crypto, .random = &random});
     engine.ike = ike;
     engine.devices = engine_devices_new();

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ESP_SMALL_PLANE_H
+#define ESP_SMALL_PLANE_H
+
+/*
+ * A data plane on one thread, without sockets and devices: packets come in as arguments, and those for
+ * the network leave through a function of the owner. It has the tables of the data plane with workers
+ * (esp/policy.h), and frees at once what a change removes. For the simulator, and for programs that
+ * have a network of their own (lib/ikat.h).
+ *
+ * It spreads whole flows. It knows no order trailers, no transport mode and no acquires, and learns no
+ * path MTU.
+ */
+
+#include "base/deadline_heap.h"
+#include "base/random.h"
+#include "esp/data_plane.h"
+#include "esp/policy.h"
+
+/* struct small_child - a Child SA; for those who look. */
+struct small_child {
+    struct esp_child *esp; /* owned */
+    struct esp_path path;
+    bool udp_encap, keepalive;
+    bool removed;       /* it receives until gone_at */
+    nanos gone_at;      /* with `removed` */
+    nanos alive_at;     /* of the last keepalive, or of the installation */
+    nanos keepalive_ns; /* interval */
+    struct deadline
+        due; /* when it is looked at again. Packets that are sent postpone a keepalive */
+    struct small_child *next_child, **link_child; /* among all, in order of installation */
+};
+
+/* struct small_packet - for the network. `sequence` 0: `octets` is a keepalive. */
+struct small_packet {
+    const struct small_child *child; /* its path says where the packet goes */
+    struct span octets;
+    uint64_t sequence;
+};
+
+struct small_plane_options {
+    const struct random *random; /* borrowed */
+    bool raw;                    /* ESP may leave without UDP */
+    /* sends a packet, whose octets are borrowed. An error of its own is that of small_plane_send */
+    int (*send)(void *context, const struct small_packet *packet);
+    void *context;
+};
+
+struct small_plane;
+
+struct small_plane *
+small_plane_new(const struct small_plane_options *options);      /* NULL: no memory */
+struct small_plane *small_plane_free(struct small_plane *plane); /* takes NULL; returns NULL */
+struct data_plane *small_plane_verbs(struct small_plane *plane);
+
+/* small_plane_send - an inner packet of this host. ERR_INVALID: no IP packet; ERR_NOT_FOUND: no Child SA
+ * may carry it, or its sequence numbers are used up; ERR_TRUNCATED: it does not fit the path; ERR_CRYPTO;
+ * or what `send` said. small_plane_seal - the same on this Child SA, whatever its selectors say. */
+int small_plane_send(struct small_plane *plane, struct span inner, nanos now) MUST_USE;
+int small_plane_seal(struct small_plane *plane, struct small_child *child, struct span inner,
+                     nanos now) MUST_USE;
+
+/* small_plane_recv - an ESP packet from the network, which is opened in place. `from`: its source; port
+ * 0: not in UDP. NULL: it is noise, or no Child SA has its SPI (ESP_EVENT_STRAY). Otherwise the Child SA,
+ * and in *ret_opened what became of the packet. */
+const struct small_child *small_plane_recv(struct small_plane *plane, const struct endpoint *from,
+                                           struct buffer octets, nanos now,
+                                           struct esp_opened *ret_opened);
+
+/* --- looking in --- */
+
+/* small_plane_find - NULL: none. small_plane_first - the one that was installed first; the others follow
+ * by `next_child`. */
+struct small_child *small_plane_find(const struct small_plane *plane, esp_child_id child);
+struct small_child *small_plane_first(const struct small_plane *plane);
+
+#endif
