@@ -2,6 +2,7 @@
 /* RFC 5685: a Gateway sends an End User to another one. */
 #include <stdio.h>
 
+#include "exchange/party.h"
 #include "exchange/scenario.h"
 #include "ike/terms/gateway.h"
 
@@ -151,6 +152,154 @@ static void behind_the_proof(void **state)
     scenario_end(world);
 }
 
+/* --- several IKE_AUTH exchanges --- */
+
+enum where { FIRST, BETWEEN, BEFORE_LAST };
+static struct {
+    enum where where;
+    bool alone;   /* instead of the EAP packet, not beside it */
+    bool spoiled; /* the Gateway's AUTH is not its own */
+    unsigned seen;
+} sending;
+
+/* send_away - a REDIRECT comes into one of the responses in which an EAP packet goes on. */
+static enum scenario_fate send_away(struct world *world, bool to_b, struct message *m)
+{
+    (void)world;
+    uint8_t octets[REDIRECT_DATA_MAX];
+    struct ike_gateway to = other();
+    size_t eap = message_find(m, WIRE_PAYLOAD_EAP);
+    if (to_b || eap == m->n || sending.seen++ != (unsigned)sending.where)
+        return SCENARIO_PASS;
+    if (sending.alone)
+        message_remove(m, eap);
+    size_t auth = message_find(m, WIRE_PAYLOAD_AUTH);
+    if (sending.spoiled)
+        message_octets(m, auth)[message_body(m, auth).len - 1] ^= 1;
+    message_append_notify(m, N_REDIRECT, redirect_write(&to, (struct span){0}, octets));
+    return SCENARIO_CHANGED;
+}
+
+static struct world *eap_world(enum ike_auth_method gateway)
+{
+    struct world *world = world_of(true);
+    world->conn_a->local[0].method = world->conn_b->remote[0].method = IKE_AUTH_EAP;
+    world->conn_a->remote[0].method = world->conn_b->local[0].method = gateway;
+    return world;
+}
+
+static void expect_login(struct world *world, enum where where, enum ike_outcome outcome)
+{
+    sending.where = where;
+    sending.seen = 0;
+    scenario_edit(world, send_away);
+    world_start(world);
+    assert_int_equal(world_connect(world), outcome);
+    if (outcome == IKE_REDIRECTED)
+        expect_target(world);
+    else
+        assert_null(told(&world->a));
+    assert_int_equal(scenario_count(world, "INFORMATIONAL") > 0, outcome == IKE_PEER_AUTH_FAILED);
+}
+
+/* Section 6: a REDIRECT in the first response of several counts, behind the proof of the Gateway. */
+static void in_the_first_of_several(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 8; i++) {
+        sending.alone = i & 1;
+        sending.spoiled = i & 2;
+        struct world *world = eap_world(i & 4 ? IKE_AUTH_PSK : IKE_AUTH_PUBKEY);
+        expect_login(world, FIRST, sending.spoiled ? IKE_PEER_AUTH_FAILED : IKE_REDIRECTED);
+        world_run(world, 4 * 60 * NANOS_PER_SEC); /* the Gateway waits for a person (A27) */
+        assert_int_equal(world_n_sas(&world->a) + world_n_sas(&world->b), 0);
+        assert_int_equal(world->a.counts[IKE_EV_SESSION_UP], 0);
+        scenario_edit(world, NULL);
+        world_free(world);
+    }
+    sending.spoiled = false;
+}
+
+/* It MUST NOT be accepted in an intermediate response, without a proof of the Gateway (RFC 5998), or
+ * where redirects are not followed. */
+static void in_a_response_that_does_not_count(void **state)
+{
+    (void)state;
+    sending.alone = false;
+    for (enum where where = BETWEEN; where <= BEFORE_LAST; where++) {
+        struct world *world = eap_world(IKE_AUTH_PUBKEY);
+        expect_login(world, where, IKE_OK);
+        scenario_end(world);
+    }
+    struct world *world = eap_world(IKE_AUTH_EAP);
+    expect_login(world, FIRST, IKE_OK);
+    scenario_end(world);
+    world = eap_world(IKE_AUTH_PUBKEY);
+    world->conn_a->follow_redirects = false;
+    expect_login(world, FIRST, IKE_OK);
+    scenario_end(world);
+}
+
+/* away_behind_auth - a REDIRECT comes into the nth response with AUTH. */
+static enum scenario_fate away_behind_auth(struct world *world, bool to_b, struct message *m)
+{
+    (void)world;
+    uint8_t octets[REDIRECT_DATA_MAX];
+    struct ike_gateway to = other();
+    if (to_b || message_find(m, WIRE_PAYLOAD_AUTH) == m->n ||
+        sending.seen++ != (unsigned)sending.where)
+        return SCENARIO_PASS;
+    message_append_notify(m, N_REDIRECT, redirect_write(&to, (struct span){0}, octets));
+    return SCENARIO_CHANGED;
+}
+
+/* RFC 4739: of the Gateway's proofs, the one in the first response alone lets it send us away before
+ * the end. */
+static void in_several_rounds(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct world *world = world_of(true);
+        party_rounds(world->conn_a, world->conn_b);
+        sending.where = (enum where)i;
+        sending.seen = 0;
+        scenario_edit(world, away_behind_auth);
+        world_start(world);
+        assert_int_equal(world_connect(world), i == 0 ? IKE_REDIRECTED : IKE_OK);
+        assert_int_equal(told(&world->a) != NULL, i == 0);
+        scenario_edit(world, NULL);
+        world_free(world);
+    }
+}
+
+/* Of several responses, the Gateway has a REDIRECT in the last one: both are proven then. */
+static void the_gateway_waits_for_the_last(void **state)
+{
+    (void)state;
+    for (int several = 0; several < 2; several++) {
+        struct world *world = eap_world(IKE_AUTH_PUBKEY);
+        struct ike_conn *second = ike_conn_new();
+        assert_non_null(second);
+        if (several)
+            party_rounds(world->conn_a, world->conn_b);
+        ike_conn_set(second, world->conn_b); /* the first response of all cannot redirect */
+        (void)snprintf(second->name, sizeof(second->name), "second");
+        (void)snprintf(second->remote[0].id_pattern, POLICY_TEXT, "nobody");
+        *world->conn_b->redirect_to = other();
+        scenario_watch(world);
+        world_start(world);
+        assert_int_equal(ike_conn_add(world->b.ike, second), 0);
+        assert_int_equal(world_connect(world), IKE_REDIRECTED);
+        assert_int_equal(scenario_count(world, "N(REDIRECT)"), 1);
+        assert_int_equal(scenario_count(world, "AUTH N(REDIRECT)"), 1);
+        assert_int_equal(scenario_count(world, "INFORMATIONAL request: D"), 1);
+        expect_target(world);
+        assert_int_equal(world->b.counts[IKE_EV_EAP], 3);
+        ike_conn_unref(second);
+        scenario_end(world);
+    }
+}
+
 static int redirect(struct peer *peer, ike_session_id session)
 {
     return ike_command(
@@ -225,6 +374,10 @@ int main(void)
         cmocka_unit_test(to_a_name),
         cmocka_unit_test(forged),
         cmocka_unit_test(behind_the_proof),
+        cmocka_unit_test(in_the_first_of_several),
+        cmocka_unit_test(in_a_response_that_does_not_count),
+        cmocka_unit_test(in_several_rounds),
+        cmocka_unit_test(the_gateway_waits_for_the_last),
         cmocka_unit_test(of_a_session),
         cmocka_unit_test(data),
     };

@@ -455,8 +455,23 @@ static struct verdict ppk_mixed(struct sa *sa, const struct ike_result *result)
     return login->eap.stage == LOGIN_EAP_PROVEN ? prove_key(sa) : sign(sa);
 }
 
+/* sent_away - RFC 5685 section 6: of several responses, the first one may have a REDIRECT too, and
+ * the ones between it and the last MUST NOT be followed. The Gateway's AUTH in it is verified. No
+ * IKE SA exists yet that a Delete would end. */
+static bool sent_away(struct sa *sa)
+{
+    const struct login *login = sa->login;
+    struct wire_message response;
+    kept_message_get(&login->message, &response);
+    if ((login->ours.over && login->theirs.over) || !redirect_found(sa, &response, false))
+        return false; /* the last one: login_through() */
+    redirect_follow(sa, &response);
+    return true;
+}
+
 static struct verdict verified(struct sa *sa, const struct ike_result *result, nanos now)
 {
+    bool first = sa->login->theirs.round == 0; /* its proof is in the first response: round_due() */
     if (result->error != 0 || !login_proven(sa->login, &result->proof, now)) {
         bool missing = result->error == ERR_NOT_FOUND;
         return not_proven(sa, missing ? IKE_NO_SECRET : IKE_PEER_AUTH_FAILED,
@@ -465,7 +480,7 @@ static struct verdict verified(struct sa *sa, const struct ike_result *result, n
                                                  : "its secret is another one");
     }
     peer_round_over(sa->login);
-    return read_eap(sa, now);
+    return first && sent_away(sa) ? verdict_done(IKE_REDIRECTED) : read_eap(sa, now);
 }
 
 static struct verdict eap_said(struct sa *sa, const struct ike_result *result, nanos now)
