@@ -28,6 +28,9 @@ static const struct {
      "The gateway cannot clone IKE SAs: one VPN is used, and moved when its interface goes."},
     {"no-additional-sas", "The gateway allows no further IKE SAs (max_ike_sas)."},
     {"temporary-failure", "The gateway is busy with the same SA; try again."},
+    {"invalid-syntax",
+     "The gateway could not read the login, or its answer could not be read. Both logs say "
+     "which payload it was."},
     {"limit", "A limit of this host was reached; see its log."},
 };
 

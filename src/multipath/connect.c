@@ -130,6 +130,7 @@ static void login_round_failed(struct vpn *vpn, enum ike_outcome outcome, nanos 
 {
     login_cancel(vpn);
     vpn->wish.round++;
+    vpn->wish.said = IKE_OK;
     if (redirect_over(vpn))
         return;
     bool away = vpn->redirect.n_home > 0;
@@ -210,7 +211,7 @@ static void attempts_race(struct vpn *vpn, nanos now)
     if (attempts_running(vpn) > 0)
         return;
     if (tried_one(vpn))
-        login_round_failed(vpn, IKE_TIMEOUT, now);
+        login_round_failed(vpn, vpn->wish.said != IKE_OK ? vpn->wish.said : IKE_TIMEOUT, now);
     else if (vpn->wish.phase != WISH_KEPT || vpn->redirect.n_home > 0)
         /* no path exists, and the wish does not wait for a link; or none leads to where a Gateway
          * sent us */
@@ -352,6 +353,9 @@ bool login_done(struct vpn *vpn, uint64_t tag, enum ike_outcome outcome, nanos n
         return true;
     }
     path->login.failed = true;
+    if (outcome != IKE_TIMEOUT && outcome != IKE_NO_PATH && outcome != IKE_CANCELLED &&
+        outcome != IKE_REDIRECTED)
+        vpn->wish.said = outcome;                    /* silence on another path does not hide it */
     vpn->wish.last_start_ns = now - NEXT_ADDRESS_NS; /* the next attempt begins at once */
     bool waits = outcome == IKE_REDIRECTED && redirect_heard(vpn);
     if (outcome_final(outcome) && outcome != IKE_OK && !waits)

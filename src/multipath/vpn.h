@@ -174,6 +174,8 @@ struct vpn_wish {
     bool waits;               /* ... if a caller waits for that */
     bool clone_comes; /* the login asks for a clone: no other is ordered before its outcome */
     uint32_t round;   /* rounds of login attempts that failed */
+    enum ike_outcome
+        said; /* of this round: what a peer said to an attempt that failed; IKE_OK: nothing */
     nanos round_at_ns, last_start_ns;
     uint32_t short_lives; /* sessions in a row that ended soon after their login */
 };

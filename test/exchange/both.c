@@ -79,6 +79,8 @@ void both_pull(struct both *both, struct end *end)
         while (path_manager_news(end->pm, &news)) {
             both->connected += news.kind == PATH_NEWS_CONNECTED;
             both->failed += news.kind == PATH_NEWS_CONNECT_FAILED;
+            if (news.kind == PATH_NEWS_CONNECT_FAILED || news.kind == PATH_NEWS_CONNECT_RETRY)
+                both->outcome = news.outcome;
             if (getenv("WORLD_TRACE") != NULL && news.kind == PATH_NEWS_STATE)
                 printf("%10.3f %s %s: %s -> %s\n", (double)both->world->now / 1e9, end->peer->name,
                        news.path, path_state_name(news.from), path_state_name(news.to));

@@ -35,6 +35,7 @@ struct both {
     bool announce;               /* both ends tell the other one their addresses */
     nanos step;                  /* how often the managers look */
     unsigned connected, failed;
+    enum ike_outcome outcome;      /* of the last login that failed */
     nanos flow_ok, worst_gap;      /* upstream packets, each answered */
     nanos down_ok, worst_down_gap; /* a downstream flow without an answer */
     bool flow, down_flow;

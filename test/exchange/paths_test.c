@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What one session makes of its paths while they come, go and fail: see both.h. */
 #include "exchange/both.h"
+#include "exchange/scenario.h"
 
 static struct both *connected(unsigned n_links, uint64_t seed)
 {
@@ -232,6 +233,39 @@ static void test_no_additional_sas(void **state)
     both_free(both);
 }
 
+static enum scenario_fate cannot_read(struct world *world, bool to_b, struct message *m)
+{
+    (void)world;
+    if (to_b || m->header.exchange != WIRE_IKE_AUTH)
+        return SCENARIO_PASS;
+    message_clear(m);
+    message_append_notify(m, N_INVALID_SYNTAX, (struct span){0});
+    return SCENARIO_CHANGED;
+}
+
+/* INVALID_SYNTAX of one path is no reason to leave out the others. A login that fails on all of them
+ * names it all the same, also where the last path was silent. Silence of all is a timeout. */
+static void test_refusal_is_named(void **state)
+{
+    (void)state;
+    for (int silent = 0; silent < 3; silent++) {
+        struct both *both = both_new(2, 140);
+        both->world->conn_a->keyingtries = 1;
+        for (int i = 0; i < silent; i++)
+            both->hole[1 - i] = true;
+        if (silent < 2)
+            scenario_edit(both->world, cannot_read);
+        both_connect(both);
+        for (nanos end = both->world->now + SECONDS(300);
+             both->failed == 0 && both->world->now < end;)
+            both_run(both, SECONDS(1));
+        assert_int_equal(both->failed, 1);
+        assert_int_equal(both->outcome, silent < 2 ? IKE_INVALID_SYNTAX : IKE_TIMEOUT);
+        scenario_edit(both->world, NULL);
+        both_free(both);
+    }
+}
+
 static void test_lossy(void **state)
 {
     (void)state;
@@ -350,6 +384,7 @@ int main(void)
         cmocka_unit_test(test_mobility),
         cmocka_unit_test(test_no_additional_sas),
         cmocka_unit_test(test_inner_address_per_path),
+        cmocka_unit_test(test_refusal_is_named),
         cmocka_unit_test(test_lossy),
         cmocka_unit_test(test_random),
     };
