@@ -6,12 +6,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
+#define ANSWER_MS 10000 /* to what ikatd answers at once */
+
 struct client {
     int fd;
+    /* the frame that is arriving */
+    uint8_t length[4];
+    uint8_t *octets; /* owned; `len` of them; NULL: the length is not there yet */
+    size_t len, n;   /* n: octets of the length, or of the frame, that have arrived */
 };
 
 struct client *client_open(const char *socket_path, char error[512])
@@ -35,13 +42,18 @@ struct client *client_open(const char *socket_path, char error[512])
                        strerror(errno), next);
         return client_close(client);
     }
+    const struct timeval patience = {.tv_sec = ANSWER_MS / 1000}; /* it reads nothing any more */
+    (void)setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
     return client;
 }
 
 struct client *client_close(struct client *client)
 {
-    if (client != NULL && client->fd >= 0)
+    if (client == NULL)
+        return NULL;
+    if (client->fd >= 0)
         (void)close(client->fd);
+    free(client->octets);
     free(client);
     return NULL;
 }
@@ -71,9 +83,57 @@ static long long now_ms(void)
     return (long long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static bool read_exactly(struct client *client, uint8_t *out, size_t len, long long deadline_ms)
+enum arrival { ARRIVAL_BROKEN, ARRIVAL_PART, ARRIVAL_WHOLE };
+
+/* begin_frame - the length is there. false: no frame has it, or there is no memory. */
+static bool begin_frame(struct client *client)
 {
-    while (len > 0) {
+    const uint8_t *l = client->length;
+    client->len = (size_t)l[0] << 24 | (size_t)l[1] << 16 | (size_t)l[2] << 8 | l[3];
+    client->n = 0;
+    if (client->len > 0 && client->len <= VICI_FRAME_MAX)
+        client->octets = malloc(client->len);
+    return client->octets != NULL;
+}
+
+/* frame_receive - takes what has arrived of one frame, and never waits for the rest. */
+static enum arrival frame_receive(struct client *client)
+{
+    for (;;) {
+        bool head = client->octets == NULL;
+        uint8_t *to = head ? client->length : client->octets;
+        size_t len = head ? sizeof(client->length) : client->len;
+        ssize_t n = recv(client->fd, to + client->n, len - client->n, MSG_DONTWAIT);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            return ARRIVAL_PART;
+        if (n <= 0)
+            return ARRIVAL_BROKEN;
+        client->n += (size_t)n;
+        if (client->n == len && !head)
+            return ARRIVAL_WHOLE;
+        if (client->n == len && !begin_frame(client))
+            return ARRIVAL_BROKEN;
+    }
+}
+
+/* frame_take - of a whole frame. The caller owns the octets, into which `frame` points. NULL: it is none. */
+static uint8_t *frame_take(struct client *client, struct vici_frame *frame)
+{
+    uint8_t *octets = client->octets;
+    client->octets = NULL;
+    client->n = 0;
+    if (vici_frame_read(span_of(octets, client->len), frame))
+        return octets;
+    free(octets);
+    return NULL;
+}
+
+/* await - until something has arrived. false: the deadline (0: none) has passed, or it cannot be known. */
+static bool await(struct client *client, long long deadline_ms)
+{
+    for (;;) {
         struct pollfd poll_fd = {.fd = client->fd, .events = POLLIN};
         long long left = deadline_ms == 0 ? -1 : deadline_ms - now_ms();
         if (deadline_ms != 0 && left <= 0)
@@ -81,33 +141,18 @@ static bool read_exactly(struct client *client, uint8_t *out, size_t len, long l
         int ready = poll(&poll_fd, 1, (int)left);
         if (ready < 0 && errno == EINTR)
             continue;
-        if (ready <= 0)
-            return false;
-        ssize_t n = recv(client->fd, out, len, 0);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        out += n;
-        len -= (size_t)n;
+        return ready > 0;
     }
-    return true;
 }
 
-/* read_frame - the caller owns `octets`, into which the frame points. */
+/* read_frame - as frame_take(), of the next frame. */
 static uint8_t *read_frame(struct client *client, struct vici_frame *frame, long long deadline_ms)
 {
-    uint8_t length[4];
-    if (!read_exactly(client, length, sizeof(length), deadline_ms))
-        return NULL;
-    size_t len =
-        (size_t)length[0] << 24 | (size_t)length[1] << 16 | (size_t)length[2] << 8 | length[3];
-    uint8_t *octets = len == 0 || len > VICI_FRAME_MAX ? NULL : malloc(len);
-    if (octets != NULL && read_exactly(client, octets, len, deadline_ms) &&
-        vici_frame_read(span_of(octets, len), frame))
-        return octets;
-    free(octets);
-    return NULL;
+    enum arrival arrival;
+    while ((arrival = frame_receive(client)) == ARRIVAL_PART)
+        if (!await(client, deadline_ms))
+            return NULL;
+    return arrival == ARRIVAL_WHOLE ? frame_take(client, frame) : NULL;
 }
 
 bool client_register(struct client *client, const char *event)
@@ -117,7 +162,7 @@ bool client_register(struct client *client, const char *event)
     vici_begin(&w, VICI_EVENT_REGISTER, event);
     if (!send_frame(client, &w))
         return false;
-    uint8_t *octets = read_frame(client, &frame, 0);
+    uint8_t *octets = read_frame(client, &frame, now_ms() + ANSWER_MS);
     bool ok = octets != NULL && frame.type == VICI_EVENT_CONFIRM;
     free(octets);
     return ok;
@@ -152,18 +197,35 @@ int client_descriptor(const struct client *client)
     return client->fd;
 }
 
-bool client_event_take(struct client *client, client_event *handler, void *context)
+/* event_give - takes the octets. */
+static bool event_give(const struct vici_frame *frame, uint8_t *octets, client_event *handler,
+                       void *context)
 {
-    struct vici_frame frame;
-    uint8_t *octets = read_frame(client, &frame, 0);
     struct tree *message =
-        octets == NULL || frame.type != VICI_EVENT ? NULL : vici_message_read(frame.message);
+        octets == NULL || frame->type != VICI_EVENT ? NULL : vici_message_read(frame->message);
     if (message != NULL)
-        handler(context, frame.name, message);
+        handler(context, frame->name, message);
     bool ok = message != NULL;
     tree_free(message);
     free(octets);
     return ok;
+}
+
+bool client_event_wait(struct client *client, client_event *handler, void *context)
+{
+    struct vici_frame frame;
+    uint8_t *octets = read_frame(client, &frame, 0);
+    return event_give(&frame, octets, handler, context);
+}
+
+bool client_event_take(struct client *client, client_event *handler, void *context)
+{
+    struct vici_frame frame;
+    enum arrival arrival = frame_receive(client);
+    if (arrival != ARRIVAL_WHOLE)
+        return arrival == ARRIVAL_PART;
+    uint8_t *octets = frame_take(client, &frame);
+    return event_give(&frame, octets, handler, context);
 }
 
 static void collect(void *context, const char *name, struct tree *message)
@@ -189,7 +251,7 @@ struct tree *client_list(struct client *client, const char *command, const char 
     if (all == NULL || !client_register(client, event))
         return tree_free(all);
     vici_begin(&w, VICI_CMD_REQUEST, command);
-    struct tree *response = client_request(client, &w, collect, all, 10000);
+    struct tree *response = client_request(client, &w, collect, all, ANSWER_MS);
     if (response == NULL)
         return tree_free(all);
     tree_free(response);

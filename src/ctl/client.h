@@ -2,7 +2,7 @@
 #ifndef CTL_CLIENT_H
 #define CTL_CLIENT_H
 
-/* A blocking VICI client. */
+/* A VICI client. Its calls block, except client_event_take(). */
 
 #include "control/vici.h"
 
@@ -24,8 +24,10 @@ struct tree *client_request(struct client *client, struct vici_writer *w, client
 /* client_descriptor - to wait for events with poll(2). */
 int client_descriptor(const struct client *client);
 
-/* client_event_take - waits for the next event and gives it to `handler`. false: the connection
+/* client_event_wait - waits for the next event and gives it to `handler`. client_event_take - gives it if it has
+ * arrived whole, and waits for nothing: half of a frame is kept until the rest is there. false: the connection
  * broke, or the daemon sent something else. */
+bool client_event_wait(struct client *client, client_event *handler, void *context);
 bool client_event_take(struct client *client, client_event *handler, void *context);
 
 /* client_list - sends a request without arguments and collects its `event`s: one section that holds

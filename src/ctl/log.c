@@ -63,7 +63,7 @@ int command_log(const struct ctl_options *options, char **arguments, int n)
               (!options->follow || client_register(client, "log")) &&
               ask_past(client, NULL, show_past, NULL);
     if (ok && options->follow) {
-        while (ok && client_event_take(client, show_new, NULL))
+        while (ok && client_event_wait(client, show_new, NULL))
             ;
         ok = false;
     }

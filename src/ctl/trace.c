@@ -167,7 +167,7 @@ static bool trace_run(struct client *client, struct shown *shown)
         entry_show(shown, entry);
     bool ok = true;
     while (ok && shown->options->follow)
-        ok = client_event_take(client, show_new, shown);
+        ok = client_event_wait(client, show_new, shown);
     return ok;
 }
 
