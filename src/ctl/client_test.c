@@ -111,10 +111,10 @@ static void broken(void **state)
         const uint8_t *octets;
         size_t len;
     } table[] = {
-        {(const uint8_t *)"\0\0\0\0", 4},             /* an empty frame */
-        {(const uint8_t *)"\xff\xff\xff\xff", 4},      /* a longer one than any */
-        {(const uint8_t *)"\0\0\0\3\7\x09u", 7},      /* a name that is longer than its frame */
-        {(const uint8_t *)"\0\0\0\4\7\1u\x09", 8},    /* an element of no kind */
+        {(const uint8_t *)"\0\0\0\0", 4},          /* an empty frame */
+        {(const uint8_t *)"\xff\xff\xff\xff", 4},  /* a longer one than any */
+        {(const uint8_t *)"\0\0\0\3\7\x09u", 7},   /* a name that is longer than its frame */
+        {(const uint8_t *)"\0\0\0\4\7\1u\x09", 8}, /* an element of no kind */
         {other, len},
     };
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
