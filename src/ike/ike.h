@@ -27,7 +27,8 @@
 struct ike;
 struct crypto_provider;
 
-/* Identifiers are never reused while the process lives; 0 is none. */
+/* Identifiers are never reused while the process lives, but for the number of an IKE SA by a login that is tried again
+ * (struct ike_command: again); 0 is none. */
 typedef uint32_t ike_sa_id;
 typedef uint32_t ike_child_id;
 typedef uint32_t ike_session_id;
@@ -174,7 +175,7 @@ const char *ike_outcome_name(
 /* enum ike_command_kind - which members of struct ike_command each kind reads, beside `kind` and `tag`:
  *
  * CONNECT         conn, path, child, packet: a login on that path, for a new session
- *                 alone, clone, redirected_from, replaces, give_up_ns
+ *                 alone, clone, redirected_from, replaces, again, give_up_ns
  * CANCEL          tag of a CONNECT that is not complete: ends it without a word to the peer
  * CREATE_CHILD    sa, child, packet, if_missing
  * REKEY_IKE       sa
@@ -231,6 +232,8 @@ enum ike_command_kind {
  * redirected_from: the Gateway that sent us here. Family NONE: none.
  * replaces: reauthenticates beside this session, which stays. 0: none. The same inner addresses are asked for. The
  *     caller deletes the old IKE SAs once the new ones carry its traffic.
+ * again: the same login was tried before: the number that its IKE SA had, which the new one gets. 0, or an IKE SA that
+ *     exists: a new number.
  * force: ends at once, without a response of the peer.
  * reason: of an end with `force`. 0: IKE_CANCELLED. The path manager gives up a silent peer with IKE_TIMEOUT, which
  *     session tickets outlive.
@@ -257,6 +260,7 @@ struct ike_command {
     struct ike_gateway gateway;
     struct address redirected_from;
     ike_session_id replaces;
+    ike_sa_id again;
     bool force;
     enum ike_outcome reason;
     nanos retry_ns;

@@ -91,6 +91,7 @@ static void attempt_start(struct vpn *vpn, struct path *path, nanos now)
         .alone = vpn->wish.alone,
         .redirected_from = vpn->redirect.from,
         .clone = wants_clone(vpn),
+        .again = vpn->wish.again,
         .give_up_ns = beside_knock_time(vpn),
         .replaces = vpn->replace.phase == REPLACES_LIVING && vpn->replace.elder != NULL
                         ? vpn->replace.elder->session.id
@@ -100,6 +101,7 @@ static void attempt_start(struct vpn *vpn, struct path *path, nanos now)
                  .interface = path->link},
     };
     path->login.tag = command_add(vpn, &command);
+    vpn->wish.again = 0;
     vpn->wish.clone_comes |= command.clone;
     path->login.sa = 0;
     path->login.begun_ns = vpn->wish.last_start_ns = now;
@@ -314,8 +316,10 @@ bool login_progress(struct vpn *vpn, const struct ike_event *event, nanos now)
     struct path *path = event->tag == 0 ? NULL : path_of_tag(vpn, event->tag);
     if (path == NULL)
         return false;
-    if (beside_answered(vpn, path, now))
+    if (beside_answered(vpn, path, now)) {
+        vpn->wish.again = event->sa;
         return true;
+    }
     path->login.sa = event->sa;
     path->login.begun_ns = now;
     vpn->gateway->heard.until_ns = 0; /* this path needs no other Gateway */
@@ -328,6 +332,7 @@ bool login_progress(struct vpn *vpn, const struct ike_event *event, nanos now)
 void login_connected(struct vpn *vpn, enum ike_outcome outcome)
 {
     vpn->wish.round = 0;
+    vpn->wish.again = 0;
     if (vpn->wish.waits)
         wish_tell(vpn, outcome == IKE_OK ? PATH_NEWS_CONNECTED : PATH_NEWS_CONNECT_FAILED, outcome);
 }

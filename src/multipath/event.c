@@ -439,6 +439,8 @@ static void login_news(struct path_manager *pm, const struct ike_event *event, n
         if (event->kind == IKE_EV_REDIRECT)
             ours = login_redirected(vpn, event, now);
         if (ours) {
+            if (event->kind == IKE_EV_COMMAND_DONE && vpn->session.id == 0)
+                vpn->wish.again = event->sa;
             vpn_touch(vpn);
             return;
         }

@@ -351,7 +351,12 @@ static int command_run(struct world *world, const struct ike_command *command)
         return 0;
     }
     if (command->kind == IKE_CMD_CONNECT) {
+        bool again = command->again != 0 && sa_find(world, command->again) == NULL;
         sa = sa_new(world);
+        if (again) {
+            sa->id = command->again;
+            world->last_id--;
+        }
         sa->path = command->path;
         sa->life = IKE_HALF_OPEN;
     }

@@ -46,6 +46,43 @@ static void test_own_limit_of_ike_sas(void **state)
     world_free(world);
 }
 
+static ike_sa_id established(const struct world *world)
+{
+    ike_sa_id id = 0;
+    for (unsigned i = 0; i < WORLD_SAS; i++)
+        if (world->sas[i].id != 0 && world->sas[i].life == IKE_ESTABLISHED)
+            id = world->sas[i].id;
+    return id;
+}
+
+/* The IKE SA has one number, however often its login is tried, and the next session has the next free one. So it is where
+ * the Gateway had restarted, and answers after a while: what was in doubt meanwhile takes no number. */
+static void test_number_of_a_login(void **state)
+{
+    (void)state;
+    struct world *world = world_new(1, 7);
+    world->conn->keyingtries = 0;
+    world->peer_up = false;
+    world->flow = true;
+    world_start(world);
+    world_connect(world, true);
+    ike_sa_id last = 0;
+    for (unsigned login = 1; login <= 3; login++) {
+        world->connects = 0;
+        world_run(world, SECONDS(login == 1 ? 600 : 60));
+        assert_in_range(world->connects, 2, 60);
+        world->peer_started = world->now;
+        world->peer_up = true;
+        world_run(world, SECONDS(60));
+        assert_int_equal(world->logins, login);
+        assert_int_equal(world_established(world), 1);
+        assert_int_equal(established(world), last + 1);
+        last = world->last_id;
+        world->peer_up = false;
+    }
+    world_free(world);
+}
+
 /* keyingtries counts rounds over all paths. */
 static void test_keyingtries(void **state)
 {
@@ -516,6 +553,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_attempts_one_after_another),
         cmocka_unit_test(test_own_limit_of_ike_sas),
+        cmocka_unit_test(test_number_of_a_login),
         cmocka_unit_test(test_keyingtries),
         cmocka_unit_test(test_wanted_once),
         cmocka_unit_test(test_childless_login),

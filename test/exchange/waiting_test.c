@@ -131,6 +131,50 @@ static void verification_takes_long(void **state)
     world_free(world);
 }
 
+/* A login that is tried again has the number of the attempt before. What is still under way for that attempt is not
+ * taken for its own: neither the word that AUTH is wrong, nor a key exchange. */
+static void tried_again(void **state)
+{
+    (void)state;
+    struct world *world = world_new(1);
+    struct ike_command connect = {.kind = IKE_CMD_CONNECT, .conn = "office", .path = world_path(0)};
+    world_start(world);
+    world->a.hold_verify = true;
+    uint64_t first = world_post(&world->a, connect);
+    world_run(world, NANOS_PER_SEC);
+    ike_job_id late = world->a.held_job;
+    assert_int_not_equal(late, 0);
+    connect.again = 1;
+    (void)world_post(&world->a, connect); /* the first one is there still */
+    struct ike_command end = {.kind = IKE_CMD_DELETE_IKE, .sa = 1, .force = true};
+    assert_int_equal(ike_command(world->a.ike, &end, world->now), 0);
+    end.sa = 2;
+    assert_int_equal(ike_command(world->a.ike, &end, world->now), 0);
+    world_drain(world);
+    assert_int_equal(world_done(&world->a, first)->sa, 1);
+
+    uint64_t again = world_post(&world->a, connect);
+    world_run(world, NANOS_PER_SEC);
+    assert_int_not_equal(world->a.held_job, late);
+    struct ike_result wrong = {.error = ERR_CRYPTO};
+    ike_complete(world->a.ike, late, &wrong, world->now);
+    world_drain(world);
+    assert_null(world_done(&world->a, again));
+    world_eap_release(&world->a);
+    assert_int_equal(outcome_of(world, again), IKE_OK);
+    assert_int_equal(world_done(&world->a, again)->sa, 1);
+    assert_int_equal(world_sa(&world->a, 0), 1);
+
+    world->a.hold_verify = false; /* neither a number of an IKE SA that lives, nor one that nobody had */
+    for (ike_sa_id number = 3; number <= 4; number++) {
+        connect.again = number == 3 ? 1 : 99;
+        uint64_t other = world_post(&world->a, connect);
+        assert_int_equal(outcome_of(world, other), IKE_OK);
+        assert_int_equal(world_done(&world->a, other)->sa, number);
+    }
+    world_free(world);
+}
+
 static const enum ike_command_kind kinds[] = {IKE_CMD_REKEY_IKE, IKE_CMD_CLONE};
 
 /* A rekey and a clone wait; the other direction of requests does not. */
@@ -434,6 +478,7 @@ int main(void)
         cmocka_unit_test(login_waits),
         cmocka_unit_test(for_the_dead),
         cmocka_unit_test(verification_takes_long),
+        cmocka_unit_test(tried_again),
         cmocka_unit_test(requests_wait),
         cmocka_unit_test(too_many),
         cmocka_unit_test(deleted_meanwhile),

@@ -319,7 +319,7 @@ void ike_complete(struct ike *ike, ike_job_id id, const struct ike_result *resul
         if (child != NULL)
             child_installed(child, result->error);
     } else {
-        struct sa *sa = sa_find(ike, job.sa);
+        struct sa *sa = job_sa(ike, &job);
         if (job.kind == IKE_EV_KE) {
             if (sa != NULL)
                 key_exchange_step(sa, id, result, now);

@@ -3,6 +3,9 @@
 
 #include <stdlib.h>
 
+#include "ike/core/sa.h"
+#include "ike/core/session.h"
+
 ike_job_id job_add(const struct sa *sa, enum ike_event_kind kind, ike_child_id child)
 {
     struct ike *ike = sa->ike;
@@ -28,6 +31,14 @@ bool job_take(struct ike *ike, ike_job_id id, struct job *ret_job)
     *ret_job = *job;
     free(job);
     return true;
+}
+
+struct sa *job_sa(const struct ike *ike, const struct job *job)
+{
+    struct sa *sa = sa_find(ike, job->sa);
+    bool other = sa != NULL && job->session != 0 &&
+                 (sa->session == NULL || sa->session->id != job->session);
+    return other ? NULL : sa;
 }
 
 void jobs_done(struct ike *ike)

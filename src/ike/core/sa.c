@@ -75,12 +75,13 @@ static int tables_enter(struct ike *ike, struct sa *sa)
     return ERR_NO_MEMORY;
 }
 
-struct sa *sa_new(struct ike *ike, enum ike_sa_role role, const struct ike_path *path, nanos now)
+static struct sa *sa_make(struct ike *ike, ike_sa_id number, enum ike_sa_role role,
+                          const struct ike_path *path, nanos now)
 {
     struct sa *sa = calloc(1, sizeof(*sa));
     if (sa == NULL)
         return NULL;
-    sa->id = sa->line = ++ike->last_sa;
+    sa->id = sa->line = number;
     sa->ike = ike;
     sa->role = role;
     sa->path = *path;
@@ -101,6 +102,17 @@ struct sa *sa_new(struct ike *ike, enum ike_sa_role role, const struct ike_path 
     ike->sas_last = sa;
     sa_touch(sa);
     return sa;
+}
+
+struct sa *sa_new(struct ike *ike, enum ike_sa_role role, const struct ike_path *path, nanos now)
+{
+    return sa_make(ike, ++ike->last_sa, role, path, now);
+}
+
+struct sa *sa_new_again(struct ike *ike, ike_sa_id number, const struct ike_path *path, nanos now)
+{
+    bool ours = number != 0 && number <= ike->last_sa && sa_find(ike, number) == NULL;
+    return sa_make(ike, ours ? number : ++ike->last_sa, IKE_SA_INITIATOR, path, now);
 }
 
 struct sa *sa_derive(struct sa *old, enum ike_sa_role role, enum ike_origin origin, nanos now)

@@ -124,6 +124,9 @@ static inline bool sa_established(const struct sa *sa)
 /* sa_new - a HALF_OPEN IKE SA in the tables of `ike`, with its own SPI chosen (unique). NULL: no
  * memory. */
 struct sa *sa_new(struct ike *ike, enum ike_sa_role role, const struct ike_path *path, nanos now);
+/* sa_new_again - the same for a login of ours that was tried before: with the number that its IKE SA had. A new number
+ * if that is 0, was never given, or belongs to an IKE SA. */
+struct sa *sa_new_again(struct ike *ike, ike_sa_id number, const struct ike_path *path, nanos now);
 
 /*
  * sa_derive - the IKE SA that a CREATE_CHILD_SA rekey or clone on `old` makes: same session, path,

@@ -100,7 +100,7 @@ void login_patience(struct sa *sa, nanos now)
 static int login_begin(struct ike *ike, struct ike_conn *conn, const struct ike_path *path,
                        const struct intent *intent, ike_session_id replaces, nanos now)
 {
-    struct sa *sa = sa_new(ike, IKE_SA_INITIATOR, path, now);
+    struct sa *sa = sa_new_again(ike, intent->again, path, now);
     if (sa == NULL)
         return ERR_NO_MEMORY;
     if (sa->path.local.port == 0)
@@ -151,6 +151,7 @@ int login_start(struct ike *ike, const struct ike_command *command, nanos now)
         .clone = command->clone && !command->alone,
         .alone = command->alone,
         .redirected_from = command->redirected_from,
+        .again = command->again,
         .packet = command->packet,
     };
     if (command->child != NULL)
