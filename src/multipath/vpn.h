@@ -177,7 +177,7 @@ struct vpn_wish {
     enum ike_outcome
         said; /* of this round: what a peer said to an attempt that failed; IKE_OK: nothing */
     nanos round_at_ns, last_start_ns;
-    ike_sa_id again; /* the number of an attempt that ended: the next one has it; 0: none */
+    ike_sa_id again;      /* the number of an attempt that ended: the next one has it; 0: none */
     uint32_t short_lives; /* sessions in a row that ended soon after their login */
 };
 

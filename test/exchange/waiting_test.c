@@ -165,7 +165,8 @@ static void tried_again(void **state)
     assert_int_equal(world_done(&world->a, again)->sa, 1);
     assert_int_equal(world_sa(&world->a, 0), 1);
 
-    world->a.hold_verify = false; /* neither a number of an IKE SA that lives, nor one that nobody had */
+    world->a.hold_verify =
+        false; /* neither a number of an IKE SA that lives, nor one that nobody had */
     for (ike_sa_id number = 3; number <= 4; number++) {
         connect.again = number == 3 ? 1 : 99;
         uint64_t other = world_post(&world->a, connect);

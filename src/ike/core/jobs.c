@@ -36,8 +36,8 @@ bool job_take(struct ike *ike, ike_job_id id, struct job *ret_job)
 struct sa *job_sa(const struct ike *ike, const struct job *job)
 {
     struct sa *sa = sa_find(ike, job->sa);
-    bool other = sa != NULL && job->session != 0 &&
-                 (sa->session == NULL || sa->session->id != job->session);
+    bool other =
+        sa != NULL && job->session != 0 && (sa->session == NULL || sa->session->id != job->session);
     return other ? NULL : sa;
 }
 

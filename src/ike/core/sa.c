@@ -75,6 +75,18 @@ static int tables_enter(struct ike *ike, struct sa *sa)
     return ERR_NO_MEMORY;
 }
 
+/* list_enter - into the list of IKE SAs, by their numbers. */
+static void list_enter(struct ike *ike, struct sa *sa)
+{
+    struct sa *before = ike->sas_last;
+    while (before != NULL && before->id > sa->id)
+        before = before->previous;
+    sa->previous = before;
+    sa->next = before == NULL ? ike->sas : before->next;
+    *(before == NULL ? &ike->sas : &before->next) = sa;
+    *(sa->next == NULL ? &ike->sas_last : &sa->next->previous) = sa;
+}
+
 static struct sa *sa_make(struct ike *ike, ike_sa_id number, enum ike_sa_role role,
                           const struct ike_path *path, nanos now)
 {
@@ -94,12 +106,7 @@ static struct sa *sa_make(struct ike *ike, ike_sa_id number, enum ike_sa_role ro
         free(sa);
         return NULL;
     }
-    sa->previous = ike->sas_last;
-    if (ike->sas_last == NULL)
-        ike->sas = sa;
-    else
-        ike->sas_last->next = sa;
-    ike->sas_last = sa;
+    list_enter(ike, sa);
     sa_touch(sa);
     return sa;
 }
@@ -301,19 +308,7 @@ void sa_leave(struct sa *sa, nanos now)
 void sa_enter(struct sa *sa)
 {
     struct ike *ike = sa->ike;
-    struct sa *before = ike->sas_last;
-    while (before != NULL && before->id > sa->id)
-        before = before->previous;
-    sa->previous = before;
-    sa->next = before == NULL ? ike->sas : before->next;
-    if (sa->next == NULL)
-        ike->sas_last = sa;
-    else
-        sa->next->previous = sa;
-    if (before == NULL)
-        ike->sas = sa;
-    else
-        before->next = sa;
+    list_enter(ike, sa);
     int err = map_put(&ike->sas_by_id, sa->id, sa);
     ASSERT(err == 0);
     err = map_put(&ike->sas_by_spi, sa_spi_ours(sa), sa);
