@@ -119,6 +119,26 @@ static void a22_keys_that_differ(void **state)
     }
 }
 
+/* RFC 7296 section 2.16 demands a signature of the Gateway. One with a pre-shared key is accepted only where the
+ * connection names that method. Otherwise the End User says nothing of its EAP identity or password. */
+static void gateway_by_shared_key(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        struct world *world = eap_world(26 + i);
+        bool named = i & 1, has = i & 2;
+        world->conn_a->remote[0].method = named ? IKE_AUTH_PSK : IKE_AUTH_PUBKEY;
+        world->conn_b->local[0].method = has ? IKE_AUTH_PSK : IKE_AUTH_PUBKEY;
+        assert_int_equal(login(world), named == has ? IKE_OK : IKE_PEER_AUTH_FAILED);
+        if (named == has) {
+            scenario_end(world);
+            continue;
+        }
+        assert_int_equal(world->a.counts[IKE_EV_EAP], 0);
+        expect_nothing(world);
+    }
+}
+
 /* --- EAP only (RFC 5998) --- */
 
 static void eap_only(void **state)
@@ -538,6 +558,7 @@ int main(void)
         cmocka_unit_test(method_without_a_key),
         cmocka_unit_test(success_that_counts_on),
         cmocka_unit_test(a22_keys_that_differ),
+        cmocka_unit_test(gateway_by_shared_key),
         cmocka_unit_test(eap_only),
         cmocka_unit_test(a21_eap_only_without_a_key),
         cmocka_unit_test(eap_only_of_one_side),

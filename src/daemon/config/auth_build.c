@@ -492,12 +492,45 @@ static const struct cert_policy *keyless(const struct auth_rounds *rounds, bool 
     return found;
 }
 
+static bool has_method(const struct auth_rounds *rounds, enum ike_auth_method method)
+{
+    bool found = false;
+    for (uint8_t i = 0; i < rounds->n; i++)
+        found |= rounds->policies[i].method == method;
+    return found;
+}
+
+/* psk_where - the `auth` of a round of that side by pre-shared key. */
+static const struct tree *psk_where(const struct tree *section, const char *side)
+{
+    for (const struct tree *child = section->first; child != NULL; child = child->next)
+        if (strncmp(child->name, side, strlen(side)) == 0 && child->kind == TREE_SECTION &&
+            strcmp(tree_text_or(child, "auth", ""), "psk") == 0)
+            return key_node(child, "auth");
+    return section;
+}
+
+/* warn_of_shared_key - EAP proves the End User, and a pre-shared key alone the Gateway. RFC 7296
+ * section 2.16 demands a signature of it. Others allow this, so it is no error. */
+static void warn_of_shared_key(const struct tree *section, const struct auth_rounds *gateway,
+                               const char *side, struct build_error *error)
+{
+    if (has_method(gateway, IKE_AUTH_PSK) && !has_method(gateway, IKE_AUTH_PUBKEY))
+        build_warn(error, psk_where(section, side),
+                   "RFC 7296 section 2.16: with EAP the gateway proves itself by pubkey. Who knows "
+                   "the pre-shared key can pose as the gateway and attack the EAP method");
+}
+
 int auth_rounds_check(const struct tree *section, const struct auth_rounds *local,
                       const struct auth_rounds *remote, struct build_error *error)
 {
     bool of_local, of_remote;
     const struct cert_policy *one = keyless(local, &of_local);
     const struct cert_policy *other = keyless(remote, &of_remote);
+    if (of_local && !of_remote)
+        warn_of_shared_key(section, remote, "remote", error);
+    if (of_remote && !of_local)
+        warn_of_shared_key(section, local, "local", error);
     if (!of_local || !of_remote || (one == NULL && other == NULL))
         return 0;
     return build_fail(

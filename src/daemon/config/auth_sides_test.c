@@ -57,8 +57,50 @@ static void refused(void **state)
     assert_string_equal(text, "t.conf:4: auth: eap-radius is for the remote side");
 }
 
+/* warned - what is said of a connection whose sides authenticate so; empty: nothing. */
+static void warned(const char *local, const char *remote, char ret_text[ENGINE_ERROR_MAX])
+{
+    static struct build_errors found;
+    char text[512];
+    struct settings settings;
+    struct build_error error = {.text = "", .warnings = &found};
+    found.n = 0;
+    (void)snprintf(text, sizeof(text),
+                   "connections {\n a {\n local-1 {\n%s}\n remote-1 {\n%s}\n}\n}\n", local, remote);
+    assert_int_equal(settings_parse("t.conf", span_text(text), NULL, &settings), 0);
+    assert_int_equal(config_check(settings.root, &error), 0);
+    settings_done(&settings);
+    assert_true(found.n < 2);
+    (void)snprintf(ret_text, ENGINE_ERROR_MAX, "%s", found.n == 0 ? "" : found.text[0]);
+}
+
+/* RFC 7296 section 2.16: beside EAP of the End User, the Gateway is to prove itself by a signature. */
+static void shared_key_beside_eap(void **state)
+{
+    static const char psk[] = "auth = psk\n", eap[] = "auth = eap-mschapv2\n",
+                      *const good[] = {"auth = pubkey\n", "", "auth = eap-mschapv2\n"};
+    char text[ENGINE_ERROR_MAX];
+    (void)state;
+    warned(psk, eap, text);
+    assert_memory_equal(text, "t.conf:4: auth: RFC 7296 section 2.16", 37);
+    warned(eap, psk, text);
+    assert_memory_equal(text, "t.conf:7: auth: RFC 7296 section 2.16", 37);
+    warned(psk, psk, text);
+    assert_string_equal(text, "");
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        warned(good[i], eap, text);
+        assert_string_equal(text, "");
+        warned(eap, good[i], text);
+        assert_string_equal(text, "");
+    }
+    /* of several rounds, one by a signature is enough */
+    warned("auth = pubkey\n}\n local-2 {\nauth = psk\n", eap, text);
+    assert_string_equal(text, "");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(accepted), cmocka_unit_test(refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(accepted), cmocka_unit_test(refused),
+                                       cmocka_unit_test(shared_key_beside_eap)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
