@@ -65,6 +65,24 @@ static void pre_shared_key(void **state)
     scenario_end(world);
 }
 
+/* RFC 5998 section 3: a login by EAP alone resumes without EAP, and N(EAP_ONLY_AUTHENTICATION) MUST NOT be sent. */
+static void eap_alone(void **state)
+{
+    (void)state;
+    struct world *world = ticket_world(22);
+    world->conn_a->remote[0].method = world->conn_b->local[0].method = IKE_AUTH_EAP;
+    scenario_watch(world);
+    scenario_login(world);
+    assert_int_equal(scenario_count(world, "N(EAP_ONLY_AUTHENTICATION)"), 1);
+    crash(world);
+    scenario_watch(world);
+    expect_by_ticket(world);
+    assert_int_equal(scenario_count(world, "IKE_SESSION_RESUME request"), 1);
+    assert_int_equal(scenario_count(world, "N(EAP_ONLY_AUTHENTICATION)"), 0);
+    assert_string_equal(scenario_session(&world->b).eap_identity, "anna");
+    scenario_end(world);
+}
+
 /* Whom a certificate proves gets no ticket: nobody could check it for revocation again. */
 static void certificate(void **state)
 {
@@ -515,6 +533,7 @@ int main(void)
         cmocka_unit_test(repeated),
         cmocka_unit_test(pre_shared_key),
         cmocka_unit_test(certificate),
+        cmocka_unit_test(eap_alone),
         cmocka_unit_test(certificate_in_eap),
         cmocka_unit_test(chains_go_on),
         cmocka_unit_test(switched_off),
