@@ -266,18 +266,27 @@ static enum signature_key curve_of(const EVP_PKEY *key)
     }
 }
 
-enum signature_key signature_key_kind(const EVP_PKEY *key)
+static enum signature_key kind_up_to(const EVP_PKEY *key, int rsa_bits_max)
 {
     int bits = EVP_PKEY_get_bits(key);
     if (EVP_PKEY_is_a(key, "RSA") || EVP_PKEY_is_a(key, "RSA-PSS"))
-        return bits >= SIGNATURE_RSA_BITS_MIN && bits <= SIGNATURE_RSA_BITS_MAX
-                   ? SIGNATURE_KEY_RSA
-                   : SIGNATURE_KEY_NONE;
+        return bits >= SIGNATURE_RSA_BITS_MIN && bits <= rsa_bits_max ? SIGNATURE_KEY_RSA
+                                                                      : SIGNATURE_KEY_NONE;
     if (EVP_PKEY_is_a(key, "EC"))
         return curve_of(key);
     if (EVP_PKEY_is_a(key, "ED25519"))
         return SIGNATURE_KEY_ED25519;
     return EVP_PKEY_is_a(key, "ED448") ? SIGNATURE_KEY_ED448 : SIGNATURE_KEY_NONE;
+}
+
+enum signature_key signature_key_kind(const EVP_PKEY *key)
+{
+    return kind_up_to(key, SIGNATURE_RSA_BITS_MAX);
+}
+
+enum signature_key signature_ca_key_kind(const EVP_PKEY *key)
+{
+    return kind_up_to(key, SIGNATURE_CA_RSA_BITS_MAX);
 }
 
 static bool kind_fits(enum signature_kind kind, enum signature_key key)

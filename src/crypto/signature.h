@@ -17,8 +17,10 @@
 
 #define SIGNATURE_RSA_BITS_MIN 2048
 #define SIGNATURE_RSA_BITS_MAX 8192 /* the time of a verification grows with the square */
-#define SIGNATURE_MAX          1024 /* octets of an RSA signature with that many bits */
-#define SIGNATURE_AUTH_MAX     (SIGNATURE_MAX + 80) /* with an AlgorithmIdentifier in front */
+/* of a CA: its signatures are in certificates only, and libcrypto verifies none by a longer key */
+#define SIGNATURE_CA_RSA_BITS_MAX 16384
+#define SIGNATURE_MAX             1024 /* octets of an RSA signature with that many bits */
+#define SIGNATURE_AUTH_MAX        (SIGNATURE_MAX + 80) /* with an AlgorithmIdentifier in front */
 
 /* Hash algorithms of SIGNATURE_HASH_ALGORITHMS (RFC 7427 section 7), as bits 1 << number. */
 enum signature_hash {
@@ -55,6 +57,8 @@ enum signature_key {
 /* signature_key_kind - NONE also for RSA keys outside of the bounds above, and for elliptic curves
  * that are not named in the key. */
 enum signature_key signature_key_kind(const EVP_PKEY *key);
+/* signature_ca_key_kind - the same for the key of a CA, which may be longer. */
+enum signature_key signature_ca_key_kind(const EVP_PKEY *key);
 
 /* signature_scheme_name - "RSA_EMSA_PKCS1_SHA2_256" and its like: for people. */
 const char *signature_scheme_name(const struct signature_scheme *scheme);

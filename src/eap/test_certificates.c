@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
+#include <openssl/param_build.h>
 #include <openssl/x509v3.h>
 
 #include "base/assert.h"
@@ -144,4 +146,34 @@ void test_tls_end(struct test_tls *side)
     OPENSSL_free(side->der);
     X509_free(side->trusted);
     *side = (struct test_tls){0};
+}
+
+EVP_PKEY *test_rsa_make(int bits)
+{
+    BN_CTX *ctx = BN_CTX_new();
+    BIGNUM *n = BN_new(), *phi = BN_new(), *p = BN_new(), *e = BN_new(), *d = BN_new();
+    ASSERT(BN_set_word(e, 65537) + BN_one(n) + BN_one(phi) == 3);
+    while (BN_num_bits(n) < bits) {
+        ASSERT(BN_generate_prime_ex(p, 256, 0, NULL, NULL, NULL) == 1);
+        ASSERT(BN_mul(n, n, p, ctx) == 1);
+        ASSERT(BN_sub_word(p, 1) + BN_mul(phi, phi, p, ctx) == 2);
+    }
+    ASSERT(BN_mod_inverse(d, e, phi, ctx) != NULL);
+    OSSL_PARAM_BLD *parts = OSSL_PARAM_BLD_new();
+    OSSL_PARAM_BLD_push_BN(parts, OSSL_PKEY_PARAM_RSA_N, n);
+    OSSL_PARAM_BLD_push_BN(parts, OSSL_PKEY_PARAM_RSA_E, e);
+    OSSL_PARAM_BLD_push_BN(parts, OSSL_PKEY_PARAM_RSA_D, d);
+    OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(parts);
+    EVP_PKEY_CTX *maker = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+    EVP_PKEY *rsa = NULL;
+    ASSERT(EVP_PKEY_fromdata_init(maker) == 1);
+    ASSERT(EVP_PKEY_fromdata(maker, &rsa, EVP_PKEY_KEYPAIR, params) == 1);
+    EVP_PKEY_CTX_free(maker);
+    OSSL_PARAM_free(params);
+    OSSL_PARAM_BLD_free(parts);
+    BIGNUM *all[] = {n, phi, p, e, d};
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        BN_free(all[i]);
+    BN_CTX_free(ctx);
+    return rsa;
 }

@@ -39,4 +39,7 @@ void test_tls_make(struct test_tls *side, const struct test_ca *issuer,
                    const struct test_leaf *leaf, const struct test_ca *trusted);
 void test_tls_end(struct test_tls *side); /* also of zeros */
 
+/* test_rsa_make - an RSA key of that many bits. Its primes are short: those of a good one take minutes to find. */
+EVP_PKEY *test_rsa_make(int bits);
+
 #endif

@@ -39,10 +39,10 @@ static const char *section(const struct cert_check *check)
 
 /* --- keys --- */
 
-bool cert_check_key(const struct cert_policy *policy, const EVP_PKEY *key)
+static bool strength_fits(const struct cert_policy *policy, const EVP_PKEY *key,
+                          enum signature_key kind)
 {
     const struct cert_strength *s = &policy->strength;
-    enum signature_key kind = signature_key_kind(key);
     bool any = s->rsa_bits == 0 && s->ecdsa_bits == 0 && s->ed25519 == 0 && s->ed448 == 0;
     int bits = EVP_PKEY_get_bits(key);
     switch (kind) {
@@ -55,6 +55,11 @@ bool cert_check_key(const struct cert_policy *policy, const EVP_PKEY *key)
     case SIGNATURE_KEY_ED448: return any || s->ed448 != 0;
     }
     return false;
+}
+
+bool cert_check_key(const struct cert_policy *policy, const EVP_PKEY *key)
+{
+    return strength_fits(policy, key, signature_key_kind(key));
 }
 
 /* --- what libcrypto says, in words --- */
@@ -280,7 +285,9 @@ static int link_check(struct cert_check *check, X509 *x509, bool is_leaf, bool s
     char subject[IDENTITY_TEXT_MAX];
     int digest = NID_undef;
     cert_identity_print(x509, subject);
-    if (!cert_check_key(check->policy, X509_get0_pubkey(x509)))
+    const EVP_PKEY *key = X509_get0_pubkey(x509);
+    if (!strength_fits(check->policy, key,
+                       is_leaf ? signature_key_kind(key) : signature_ca_key_kind(key)))
         return refuse(check,
                       "the key of certificate %.200s is of a kind or strength that "
                       "%s %.63s does not accept",

@@ -16,6 +16,7 @@
 #include "crypto/key_id.h"
 #include "crypto/signature.h"
 #include "daemon/process/cert_store.h"
+#include "eap/test_certificates.h"
 #include "ike/terms/identity.h"
 
 #define DAY 86400
@@ -478,10 +479,10 @@ static void strangers(void **state)
     EVP_PKEY_free(own);
 }
 
-/* middle_check - a certificate below an intermediate CA that is made so. */
+/* middle_check - a certificate below an intermediate CA that is made so. Frees its key. */
 static int middle_check(struct maker middle, const char *names)
 {
-    EVP_PKEY *own = ec();
+    EVP_PKEY *own = middle.key == NULL ? ec() : middle.key;
     middle.name = "Middle";
     middle.key = own;
     middle.issuer = ca;
@@ -537,17 +538,19 @@ static void constraints_of_cas(void **state)
 
 static void weak_and_odd(void **state)
 {
-    EVP_PKEY *weak = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)1024);
-    X509 *unknown = leaf_of((struct maker){.unknown = "1.2.3.4", .extensions = GW_NAMES});
-    X509 *sha1 = leaf_of((struct maker){.sha1 = true, .extensions = GW_NAMES});
-    X509 *small = leaf_of((struct maker){.key = weak, .extensions = GW_NAMES});
+    EVP_PKEY *weak = test_rsa_make(1024), *large = test_rsa_make(SIGNATURE_RSA_BITS_MAX + 1);
+    const struct maker odd[] = {{.unknown = "1.2.3.4", .extensions = GW_NAMES},
+                                {.sha1 = true, .extensions = GW_NAMES},
+                                {.key = weak, .extensions = GW_NAMES},
+                                {.key = large, .extensions = GW_NAMES}};
+    static const char *const why[] = {"critical extension", "certificate chain", "kind", "kind"};
     (void)state;
-    expect_refused(&(struct peer){.key = key, .chain = {unknown}}, NULL, "critical extension");
-    expect_refused(&(struct peer){.key = key, .chain = {sha1}}, NULL, "certificate chain");
-    expect_refused(&(struct peer){.key = key, .chain = {small}}, NULL, "is of a kind or strength");
-    X509_free(unknown);
-    X509_free(sha1);
-    X509_free(small);
+    for (size_t i = 0; i < ARRAY_LEN(odd); i++) {
+        struct peer peer = {.key = key, .chain = {leaf_of(odd[i])}};
+        expect_refused(&peer, NULL, why[i]);
+        X509_free(peer.chain[0]);
+    }
+    assert_int_equal(middle_check((struct maker){.ca = true, .key = large}, "DNS:gw.example"), 0);
     EVP_PKEY_free(weak);
 }
 
