@@ -403,6 +403,8 @@ pools { inner { addrs = 10.99.0.0/24
         for wanted in (r"ikat_logins_total 1", r"ikat_clones_total 1", r'ikat_paths_up{connection="office"} 2',
                        r'ikat_path_up{connection="office",session="\d+",path="two",interface="u2x\d+"} 1',
                        r'ikat_path_packets_total{.*direction="in"} [1-9]',
+                       r'ikat_path_jitter_seconds{.*path="two".*} 0\.\d+', r'ikat_logins_failed_total{reason="peer-auth-failed"} 0',
+                       r"ikat_failovers_total 0\n", r"ikat_failover_gap_longest_seconds 0\n",
                        r'ikat_dropped_packets_total{reason="in-replayed"} 0', r'ikat_limit_used{limit="[^"]+"} \d+', r"# EOF\n\Z"):
             self.assertRegex(self.ikat("metrics"), wanted)
         self.socket = gateway.socket
@@ -441,7 +443,7 @@ pools { inner { addrs = 10.99.0.0/24
         kind = json.loads(self.get(f"'{api}/metadata?metric=ikat_logins'")[1])["data"]["ikat_logins"][0]
         self.assertEqual((kind["type"], kind["help"]), ("counter", "IKE SAs that were authenticated."))
         group, = json.loads(self.get(f"{api}/rules")[1])["data"]["groups"]
-        self.assertEqual(len(group["rules"]), 7)
+        self.assertEqual(len(group["rules"]), 8)
 
     def screen(self, terminal, wanted, timeout=20):
         """What came from the terminal until the pattern was there."""

@@ -91,13 +91,44 @@ static const struct tree *own_section(const struct facts *facts, const char *nam
     return section == NULL ? &none : section;
 }
 
-static void put_drops(FILE *out, const struct facts *facts)
+/* put_reasons - counters by reason: one for each key of a section, which the daemon bounds. */
+static void put_reasons(FILE *out, const struct facts *facts)
 {
-    const struct tree *drops = own_section(facts, "drops");
-    family(out, "ikat_dropped_packets", "counter", "Packets that the data plane dropped.");
-    for (const struct tree *drop = drops->first; drop != NULL; drop = drop->next) {
-        label(out, "ikat_dropped_packets_total{", "reason", drop->name);
-        fprintf(out, "} %s\n", number(drops, drop->name));
+    static const struct {
+        const char *name, *section, *help;
+    } counters[] = {
+        {"ikat_dropped_packets", "drops", "Packets that the data plane dropped."},
+        {"ikat_logins_failed", "logins-failed", "Logins that failed, of either role."},
+    };
+    for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
+        const struct tree *reasons = own_section(facts, counters[i].section);
+        family(out, counters[i].name, "counter", counters[i].help);
+        for (const struct tree *reason = reasons->first; reason != NULL; reason = reason->next) {
+            fprintf(out, "%s_total", counters[i].name);
+            label(out, "{", "reason", reason->name);
+            fprintf(out, "} %s\n", number(reasons, reason->name));
+        }
+    }
+}
+
+static void put_failovers(FILE *out, const struct facts *facts)
+{
+    static const struct {
+        const char *name, *type, *suffix, *key, *help;
+        double unit;
+    } figures[] = {
+        {"ikat_failovers", "counter", "_total", "number",
+         "Times that a path failed and another one took over its traffic.", 1},
+        {"ikat_failover_gap_seconds", "counter", "_total", "gaps-us",
+         "All gaps of these failovers together.", 1e-6},
+        {"ikat_failover_gap_longest_seconds", "gauge", "", "longest-us",
+         "The longest gap of a failover.", 1e-6},
+    };
+    const struct tree *failovers = own_section(facts, "failovers");
+    for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
+        family(out, figures[i].name, figures[i].type, figures[i].help);
+        fprintf(out, "%s%s %.15g\n", figures[i].name, figures[i].suffix,
+                strtod(number(failovers, figures[i].key), NULL) * figures[i].unit);
     }
 }
 
@@ -218,6 +249,12 @@ static void put_path_rtt(FILE *out, const struct tree *path)
     fprintf(out, "} %.6f\n", strtod(number(path, "rtt-us"), NULL) / 1e6);
 }
 
+static void put_path_jitter(FILE *out, const struct tree *path)
+{
+    path_labels(out, "ikat_path_jitter_seconds", path);
+    fprintf(out, "} %.6f\n", strtod(number(path, "jitter-us"), NULL) / 1e6);
+}
+
 static void put_path_losses(FILE *out, const struct tree *path)
 {
     path_labels(out, "ikat_path_losses_total", path);
@@ -279,6 +316,8 @@ static void put_paths(FILE *out, const struct facts *facts)
     } families[] = {
         {"ikat_path_up", "gauge", "1: the path carries a VPN.", put_path_up},
         {"ikat_path_rtt_seconds", "gauge", "Round-trip time; 0: not measured yet.", put_path_rtt},
+        {"ikat_path_jitter_seconds", "gauge", "Mean deviation of the round-trip time.",
+         put_path_jitter},
         {"ikat_path_losses", "counter", "Times that the path died.", put_path_losses},
         {"ikat_path_bytes", "counter", "Inner octets since the login.", put_path_octets},
         {"ikat_path_packets", "counter", "Inner packets since the login.", put_path_packets},
@@ -344,7 +383,8 @@ static char *metrics_write(const struct facts *facts)
         return NULL;
     }
     put_totals(out, facts);
-    put_drops(out, facts);
+    put_reasons(out, facts);
+    put_failovers(out, facts);
     put_limits(out, facts);
     put_conns(out, &sums);
     put_paths(out, facts);

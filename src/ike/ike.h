@@ -167,6 +167,7 @@ enum ike_outcome {
     IKE_REDIRECTED,     /* the Gateway sends us to another one: IKE_EV_REDIRECT */
     IKE_NO_PPK,         /* a PPK is required, and the peer or we have none (RFC 8784) */
 };
+#define IKE_OUTCOMES (IKE_NO_PPK + 1)
 const char *ike_outcome_name(
     enum ike_outcome outcome); /* "timeout", "auth-failed", ... : stable, for programs */
 
@@ -741,6 +742,7 @@ struct ike_stats {
     uint64_t half_open, patient /* logins in EAP */, established, sessions, children;
     uint64_t logins, clones, rekeys_ike, rekeys_child, moves;
     uint64_t received, sent, retransmitted, malformed, unauthenticated, cookies_sent, dropped_limit;
+    uint64_t logins_failed[IKE_OUTCOMES]; /* of either role, by enum ike_outcome */
 };
 void ike_stats_get(const struct ike *ike, struct ike_stats *ret_stats);
 

@@ -97,7 +97,14 @@ void health_rtt(struct leg *leg, nanos rtt_ns)
     if (rtt_ns <= 0)
         return;
     rtt_ns = nanos_min(rtt_ns, FAR_RTT_NS); /* a peer cannot raise it further */
-    leg->rtt_ns = leg->rtt_ns == 0 ? rtt_ns : leg->rtt_ns + (rtt_ns - leg->rtt_ns) / 8;
+    if (leg->rtt_ns == 0) {                 /* one value has no deviation */
+        leg->rtt_ns = rtt_ns;
+        leg->jitter_ns = 0;
+        return;
+    }
+    nanos off = rtt_ns > leg->rtt_ns ? rtt_ns - leg->rtt_ns : leg->rtt_ns - rtt_ns;
+    leg->jitter_ns += (off - leg->jitter_ns) / 4; /* RFC 6298 section 2.3 */
+    leg->rtt_ns += (rtt_ns - leg->rtt_ns) / 8;
 }
 
 void health_dead(struct vpn *vpn, struct leg *leg, nanos now)

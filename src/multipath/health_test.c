@@ -159,6 +159,62 @@ static void test_traffic_saves_probes(void **state)
     world_free(world);
 }
 
+/* A failover is one of the path that carried traffic, with the gap that the flow had. */
+static void test_failovers_are_counted(void **state)
+{
+    (void)state;
+    struct world *world = world_up(2, 9);
+    world->worst_gap = 0;
+    world->links[0].hole = true;
+    world_run(world, SECONDS(5));
+    struct path_failovers failovers = path_manager_failovers(world->pm);
+    assert_int_equal(failovers.n, 1);
+    assert_true(failovers.gaps_ns == failovers.longest_ns);
+    assert_in_range(failovers.gaps_ns / NANOS_PER_MS, world->worst_gap / NANOS_PER_MS / 2,
+                    world->worst_gap / NANOS_PER_MS + 100);
+    world->links[0].hole = false;
+    world_until(world, world_all_up, SECONDS(20));
+    world->links[1].hole = true; /* it carries nothing */
+    world_run(world, SECONDS(10));
+    assert_int_equal(path_manager_failovers(world->pm).n, 1);
+    world->links[1].hole = false;
+    world_until(world, world_all_up, SECONDS(20));
+    world_link_set(world, 0, false); /* known at once: no gap */
+    world_run(world, SECONDS(1));
+    assert_int_equal(path_manager_failovers(world->pm).n, 2);
+    assert_true(path_manager_failovers(world->pm).gaps_ns < failovers.gaps_ns + MS(100));
+    world_free(world);
+}
+
+/* The only path fails and works again: nothing took over. */
+static void test_outage_is_no_failover(void **state)
+{
+    (void)state;
+    struct world *world = world_up(1, 10);
+    world->links[0].hole = true;
+    world_run(world, SECONDS(5));
+    world->links[0].hole = false;
+    world_until(world, world_all_up, SECONDS(30));
+    assert_int_equal(path_manager_failovers(world->pm).n, 0);
+    world_free(world);
+}
+
+/* Jitter is 0 while all round-trip times are the same, and about what they differ by afterwards. */
+static void test_jitter(void **state)
+{
+    (void)state;
+    struct world *world = world_up(1, 11);
+    world->flow = false; /* probes measure */
+    world_run(world, SECONDS(60));
+    assert_in_range(world_path(world, "p0").jitter_ns, 0, NANOS_PER_MS);
+    for (unsigned i = 0; i < 60; i++) {
+        world->links[0].rtt = i % 2 == 0 ? MS(10) : MS(50);
+        world_run(world, SECONDS(1));
+    }
+    assert_in_range(world_path(world, "p0").jitter_ns, MS(10), MS(40));
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -171,6 +227,9 @@ int main(void)
         cmocka_unit_test(test_late_answers_are_bounded),
         cmocka_unit_test(test_black_hole_idle),
         cmocka_unit_test(test_traffic_saves_probes),
+        cmocka_unit_test(test_failovers_are_counted),
+        cmocka_unit_test(test_outage_is_no_failover),
+        cmocka_unit_test(test_jitter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -251,6 +251,7 @@ struct path_status {
     uint32_t priority, weight;
     bool metered;
     nanos rtt_ns;        /* smoothed; 0: unknown */
+    nanos jitter_ns;     /* mean deviation of the round-trip time */
     nanos last_heard_ns; /* 0: never */
     nanos since_ns;      /* of the state */
     uint32_t failures;   /* attempts in a row that failed */
@@ -260,6 +261,14 @@ struct path_status {
 /* path_manager_status - the index-th path of all sessions and wishes; false: no more. The order is
  * stable between two inputs. */
 bool path_manager_status(struct path_manager *pm, size_t index, struct path_status *ret_status);
+
+/* struct path_failovers - of the End User: times that a path which carried traffic failed and another one took over.
+ * A gap begins with the last sign of life of the path that failed, or when its link went. */
+struct path_failovers {
+    uint64_t n;
+    nanos gaps_ns, longest_ns; /* the sum of all */
+};
+struct path_failovers path_manager_failovers(const struct path_manager *pm);
 
 /* path_manager_check_invariants - asserts what must hold between calls: for tests. */
 void path_manager_check_invariants(const struct path_manager *pm);

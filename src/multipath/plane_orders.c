@@ -232,6 +232,7 @@ void orders_settle(struct vpn *vpn, nanos now)
         favour(vpn);
         return;
     }
+    failovers_settle(vpn, now);
     for (unsigned i = 0; !vpn_hidden(vpn) && i < vpn->n_paths; i++) {
         struct path *path = &vpn->paths[i];
         enum path_state state = orders_path_state(vpn, path, now);
@@ -261,6 +262,7 @@ static void leg_status(const struct vpn *vpn, const struct leg *leg, struct path
     status->at = leg->at;
     status->parked = vpn_end_user(vpn) && !leg_home(vpn, leg);
     status->rtt_ns = leg->rtt_ns;
+    status->jitter_ns = leg->jitter_ns;
     status->last_heard_ns = health_last_heard(vpn, leg);
     for (unsigned i = 0; i < vpn->session.n_bearers; i++) {
         const struct bearer *bearer = &vpn->bearers[i];

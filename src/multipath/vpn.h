@@ -77,8 +77,12 @@ struct leg {
     nanos probe_at_ns;           /* DEAD: next probe */
     nanos good_since_ns;         /* RETURNING: first response */
     nanos dead_since_ns;
-    bool fell_silent; /* DEAD: the peer had spoken shortly before it was asked */
-    nanos rtt_ns;
+    bool fell_silent;        /* DEAD: the peer had spoken shortly before it was asked */
+    nanos rtt_ns, jitter_ns; /* smoothed; jitter: mean deviation from rtt_ns */
+    /* it carried traffic and failed: since when, until another one carries it, and where */
+    bool failed;
+    nanos failed_ns; /* 0: counted */
+    struct ike_path failed_at;
     uint64_t probe_tag; /* 0: none outstanding */
     nanos probed_ns;    /* the last probe was sent then; 0: none was */
     /* the responses to all copies of the answered probe have come then; 0: judged */
@@ -313,6 +317,7 @@ struct path_manager {
     struct map by_id;
     struct vpn *status_at; /* the last vpn of path_manager_status; NULL: begin anew */
     size_t status_before;  /* paths of those before it */
+    struct path_failovers failovers;
     size_t n_links;
     struct path_link links[PATH_LINKS];
     uint64_t last_tag;
@@ -600,6 +605,10 @@ struct bearer *bearer_find(struct vpn *vpn, ike_child_id id);
 void bearer_add(struct vpn *vpn, const struct ike_event *event, nanos now);
 void bearer_up(struct vpn *vpn, ike_child_id id);
 void bearer_remove(struct vpn *vpn, ike_child_id id);
+
+/* --- failovers.c --- */
+/* failovers_settle - before the data plane is told of what changed. */
+void failovers_settle(struct vpn *vpn, nanos now);
 
 /* --- plane_orders.c --- */
 enum path_state orders_path_state(const struct vpn *vpn, const struct path *path, nanos now);

@@ -732,6 +732,11 @@ static bool op_path_at(void *engine, size_t index, struct path_status *ret)
     return path_manager_status(((const struct engine *)engine)->paths, index, ret);
 }
 
+static struct path_failovers op_failovers(void *engine)
+{
+    return path_manager_failovers(((const struct engine *)engine)->paths);
+}
+
 static bool op_is_trap(void *engine, const struct ike_conn *conn,
                        const struct ike_child_policy *child)
 {

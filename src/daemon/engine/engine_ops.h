@@ -268,6 +268,7 @@ struct engine_ops {
     bool (*shunt_at)(void *engine, size_t index, const char **ret_conn,
                      const struct ike_child_policy **ret_child);
     bool (*path_at)(void *engine, size_t index, struct path_status *ret_status);
+    struct path_failovers (*failovers)(void *engine);
     /* path_traffic - the octets and packets of a session on one path since its login (accounts.h). */
     struct engine_child_traffic (*path_traffic)(void *engine, ike_session_id session,
                                                 const struct ike_path *path);
@@ -299,7 +300,8 @@ struct engine_ops {
         .unwatch = op_unwatch, .asked = op_asked, .reqid = op_reqid, .traffic = op_traffic,        \
         .marks = op_marks, .interface_name = op_interface_name, .is_trap = op_is_trap,             \
         .shunt_at = op_shunt_at, .path_at = op_path_at, .path_traffic = op_path_traffic,           \
-        .lane = op_lane, .plane_stats = op_plane_stats, .name_servers = op_name_servers,           \
+        .failovers = op_failovers, .lane = op_lane, .plane_stats = op_plane_stats,                 \
+        .name_servers = op_name_servers,                                                           \
     }
 
 #endif

@@ -475,6 +475,12 @@ static void op_name_servers(void *engine, const struct ike_session_info *session
                                       .servers = {session->config.dns[0]}};
 }
 
+static struct path_failovers op_failovers(void *engine)
+{
+    (void)engine;
+    return (struct path_failovers){3, 600 * NANOS_PER_MS, 300 * NANOS_PER_MS};
+}
+
 static bool op_path_at(void *engine, size_t index, struct path_status *ret_status)
 {
     const struct test_engine *t = engine;

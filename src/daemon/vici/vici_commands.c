@@ -162,6 +162,26 @@ static void put_drops(struct vici_writer *w, const struct engine_ops *ops)
     vici_section_end(w);
 }
 
+/* put_failures - each outcome that a login can have, the ones that no login had too. */
+static void put_failures(struct vici_writer *w, const struct ike_stats *stats)
+{
+    vici_section(w, "logins-failed");
+    for (int outcome = IKE_OK + 1; outcome < IKE_OUTCOMES; outcome++)
+        vici_put(w, ike_outcome_name((enum ike_outcome)outcome), "%" PRIu64,
+                 stats->logins_failed[outcome]);
+    vici_section_end(w);
+}
+
+static void put_failovers(struct vici_writer *w, const struct engine_ops *ops)
+{
+    const struct path_failovers failovers = ops->failovers(ops->engine);
+    vici_section(w, "failovers");
+    vici_put(w, "number", "%" PRIu64, failovers.n);
+    vici_put(w, "gaps-us", "%lld", (long long)(failovers.gaps_ns / NANOS_PER_US));
+    vici_put(w, "longest-us", "%lld", (long long)(failovers.longest_ns / NANOS_PER_US));
+    vici_section_end(w);
+}
+
 static void stats(struct vici_client *client, const struct tree *m)
 {
     static const char *const priorities[] = {"critical", "high", "medium", "low"};
@@ -206,6 +226,8 @@ static void stats(struct vici_client *client, const struct tree *m)
     vici_put(&w, "cookies-sent", "%" PRIu64, stats.cookies_sent);
     put_limits(&w, ops);
     put_drops(&w, ops);
+    put_failures(&w, &stats);
+    put_failovers(&w, ops);
     vici_section_end(&w);
     answer(client, &w);
 }

@@ -22,6 +22,13 @@ static void about(void **state)
     assert_string_equal(tree_text(drops, "out-no-policy"), "7");
     assert_string_equal(tree_text(drops, "in-replayed"), "4");
     assert_string_equal(tree_text(drops, "in-checksum"), "0");
+    const struct tree *failed = tree_get(tree_get(a.message, "ikat"), "logins-failed");
+    assert_string_equal(tree_text(failed, "peer-auth-failed"), "0");
+    assert_null(tree_text(failed, "ok"));
+    const struct tree *failovers = tree_get(tree_get(a.message, "ikat"), "failovers");
+    assert_string_equal(tree_text(failovers, "number"), "3");
+    assert_string_equal(tree_text(failovers, "gaps-us"), "600000");
+    assert_string_equal(tree_text(failovers, "longest-us"), "300000");
     tree_free(a.message);
     expect(w, "reload-settings", "", NULL);
     a = ask(w, "no-such-command", "");

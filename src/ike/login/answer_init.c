@@ -77,6 +77,7 @@ static void refuse_proposals(struct ike *ike, const struct init_request *request
                                       : NULL;
     if (conn != NULL)
         data = proposal_refusal(&conn->proposals, (struct buffer){octets, sizeof(octets)});
+    ike->stats.logins_failed[IKE_NO_PROPOSAL]++;
     init_refuse_limited(ike, request, N_NO_PROPOSAL_CHOSEN, data);
 }
 
