@@ -104,9 +104,34 @@ static void what_is_invalid(void **state)
     world_free(world);
 }
 
+/* failed_logins - of an endpoint, with that outcome; all others have none. */
+static uint64_t failed_logins(const struct peer *party, enum ike_outcome outcome)
+{
+    struct ike_stats stats;
+    ike_stats_get(party->ike, &stats);
+    for (int other = 0; other < IKE_OUTCOMES; other++)
+        if (other != (int)outcome)
+            assert_int_equal(stats.logins_failed[other], 0);
+    return stats.logins_failed[outcome];
+}
+
+/* A login that fails is counted once at each end, by its outcome there. */
+static void logins_that_fail(void **state)
+{
+    (void)state;
+    struct world *world = world_new(6);
+    strcpy(world->conn_b->remote[0].id_pattern, "*.staff.example");
+    world_start(world);
+    assert_int_equal(world_connect(world), IKE_AUTH_FAILED);
+    assert_int_equal(failed_logins(&world->a, IKE_AUTH_FAILED), 1);
+    assert_int_equal(failed_logins(&world->b, IKE_PEER_AUTH_FAILED), 1);
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(logins_that_fail),
         cmocka_unit_test(messages_and_rekeys),
         cmocka_unit_test(copies_are_not_counted),
         cmocka_unit_test(what_is_invalid),
