@@ -194,6 +194,30 @@ static void more_parts_win(void **state)
     reassembly_free(sa.reassembly);
 }
 
+/* RFC 7383 section 2.6: the fragments of a message that does not become whole are discarded, as long after the first one
+ * as a request is repeated. */
+static void given_up(void **state)
+{
+    (void)state;
+    struct world *world = small_datagrams(7);
+    scenario_login(world);
+    clone_held(world);
+    struct ike_datagram kept[FRAGMENTS];
+    size_t n = n_held;
+    memcpy(kept, held, sizeof(kept));
+    world->loss_percent = 100; /* no copy of the End User arrives */
+    give(world, &kept[0]);
+    world_run(world, 60 * NANOS_PER_SEC);
+    give(world, &kept[1]); /* the first one counts */
+    world_run(world, 20 * NANOS_PER_SEC);
+    for (size_t i = 1; i < n; i++)
+        give(world, &kept[i]);
+    assert_int_equal(world_n_sas(&world->b), 1);
+    give(world, &kept[0]); /* in time behind the others */
+    assert_int_equal(world_n_sas(&world->b), 2);
+    world_free(world);
+}
+
 /* Messages of the other direction do not get between the fragments of one. */
 static void interrupted(void **state)
 {
@@ -295,11 +319,17 @@ static void halves(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(whole_session), cmocka_unit_test(lossy),
-        cmocka_unit_test(any_order),     cmocka_unit_test(spoiled),
-        cmocka_unit_test(repeated),      cmocka_unit_test(more_parts_win),
-        cmocka_unit_test(interrupted),   cmocka_unit_test(not_agreed),
-        cmocka_unit_test(accept_only),   cmocka_unit_test(not_agreed_and_sent),
+        cmocka_unit_test(whole_session),
+        cmocka_unit_test(lossy),
+        cmocka_unit_test(any_order),
+        cmocka_unit_test(spoiled),
+        cmocka_unit_test(repeated),
+        cmocka_unit_test(more_parts_win),
+        cmocka_unit_test(given_up),
+        cmocka_unit_test(interrupted),
+        cmocka_unit_test(not_agreed),
+        cmocka_unit_test(accept_only),
+        cmocka_unit_test(not_agreed_and_sent),
         cmocka_unit_test(halves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,7 +16,13 @@ struct reassembly {
     } parts[LIMIT_FRAGMENTS];
     size_t octets;
     uint8_t *whole; /* owned; once complete */
+    nanos until_ns;
 };
+
+nanos reassembly_until(const struct reassembly *reassembly)
+{
+    return reassembly == NULL ? NANOS_NEVER : reassembly->until_ns;
+}
 
 struct reassembly *reassembly_free(struct reassembly *reassembly)
 {
@@ -44,6 +50,7 @@ static struct reassembly *reassembly_start(const struct fragment *fragment)
     reassembly->message_id = fragment->message_id;
     reassembly->response = fragment->response;
     reassembly->total = fragment->total;
+    reassembly->until_ns = fragment->until_ns;
     return reassembly;
 }
 

@@ -93,9 +93,12 @@ static void receive_fragment(struct sa *sa, const struct ike_path *path,
         .total = read_u16(&r),
         .first_payload = first,
         .plain = plain,
+        /* RFC 7383 section 2.6: as long as a request of ours is repeated */
+        .until_ns = nanos_after(now, retransmit_total(&sa->ike->retransmit)),
     };
     struct span whole;
     uint8_t whole_first;
+    sa_touch(sa);
     if (fragment_add(sa, &fragment, &whole, &whole_first) != FRAGMENT_COMPLETE)
         return;
     receive_inner(sa, path, outer, whole, whole_first, now);

@@ -469,6 +469,7 @@ nanos sa_deadline(const struct sa *sa)
         return NANOS_NEVER;
     nanos at = nanos_min(sa->expires_ns, exchange_deadline(sa));
     at = nanos_min(at, login_refusal_at(sa));
+    at = nanos_min(at, reassembly_until(sa->reassembly));
     at = nanos_min(at, nanos_min(rekey_due(sa), sa->unused_at_ns));
     if (sa->session != NULL && sa->session->ending) {
         at = nanos_min(at, sa->session->end_at_ns);
@@ -557,6 +558,8 @@ static void tick_end(struct sa *sa, nanos now)
 void sa_tick(struct sa *sa, nanos now)
 {
     sa_touch(sa);
+    if (now >= reassembly_until(sa->reassembly)) /* RFC 7383 section 2.6: MUST discard */
+        sa->reassembly = reassembly_free(sa->reassembly);
     exchange_tick(sa, now);
     if (now >= login_refusal_at(sa))
         login_refusal_due(sa, now);
