@@ -194,8 +194,8 @@ static void more_parts_win(void **state)
     reassembly_free(sa.reassembly);
 }
 
-/* RFC 7383 section 2.6: the fragments of a message that does not become whole are discarded, as long after the first one
- * as a request is repeated. */
+/* RFC 7383 section 2.6: the fragments of a message that does not become whole are discarded, as long
+ * after the first one as a request is repeated. */
 static void given_up(void **state)
 {
     (void)state;
