@@ -56,6 +56,9 @@ soak: deps programs
 nightly: deps
 	@.ci/nightly
 
+cross:
+	@tools/cross
+
 fuzz:
 	@tools/fuzz $(ARGS)
 
@@ -71,4 +74,4 @@ check:
 clean:
 	rm -rf $(BUILD) build-*
 
-.PHONY: all programs deps test demo bench sim explore mutants rfc hostile soak nightly fuzz install format check clean
+.PHONY: all programs deps test demo bench sim explore mutants rfc hostile soak nightly cross fuzz install format check clean

@@ -142,7 +142,7 @@ static int model_switch(struct model *m, const struct model_pool *wanted, size_t
 static void step_switch(struct model *m)
 {
     struct model_pool wanted[NAMES];
-    struct pool_config configs[NAMES];
+    struct pool_config configs[NAMES] = {0};
     size_t n = roll(m, NAMES + 1);
     for (size_t i = 0; i < n; i++) {
         wanted[i] = (struct model_pool){(int)roll(m, NAMES), (int)roll(m, 4)};
