@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ANSWER_MS 10000 /* to what ikatd answers at once */
+#define ANSWER_MS 10000 /* ikatd answers such requests at once */
 
 struct client {
     int fd;
@@ -85,7 +85,8 @@ static long long now_ms(void)
 
 enum arrival { ARRIVAL_BROKEN, ARRIVAL_PART, ARRIVAL_WHOLE };
 
-/* begin_frame - the length is there. false: no frame has it, or there is no memory. */
+/* begin_frame - makes room for a frame whose length has arrived. false: no frame has that length, or
+ * there is no memory. */
 static bool begin_frame(struct client *client)
 {
     const uint8_t *l = client->length;
@@ -118,7 +119,8 @@ static enum arrival frame_receive(struct client *client)
     }
 }
 
-/* frame_take - of a whole frame. The caller owns the octets, into which `frame` points. NULL: it is none. */
+/* frame_take - reads a frame that has arrived whole. The caller owns the octets, into which `frame`
+ * points. NULL: the octets are no frame. */
 static uint8_t *frame_take(struct client *client, struct vici_frame *frame)
 {
     uint8_t *octets = client->octets;
@@ -130,7 +132,7 @@ static uint8_t *frame_take(struct client *client, struct vici_frame *frame)
     return NULL;
 }
 
-/* await - until something has arrived. false: the deadline (0: none) has passed, or it cannot be known. */
+/* await - waits until octets arrive. false: the deadline has passed (0: there is none), or poll failed. */
 static bool await(struct client *client, long long deadline_ms)
 {
     for (;;) {
@@ -145,7 +147,7 @@ static bool await(struct client *client, long long deadline_ms)
     }
 }
 
-/* read_frame - as frame_take(), of the next frame. */
+/* read_frame - waits for the next frame and reads it as frame_take() does. */
 static uint8_t *read_frame(struct client *client, struct vici_frame *frame, long long deadline_ms)
 {
     enum arrival arrival;
@@ -197,7 +199,7 @@ int client_descriptor(const struct client *client)
     return client->fd;
 }
 
-/* event_give - takes the octets. */
+/* event_give - gives the event to `handler`, and frees the octets. */
 static bool event_give(const struct vici_frame *frame, uint8_t *octets, client_event *handler,
                        void *context)
 {

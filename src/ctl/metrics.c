@@ -91,7 +91,8 @@ static const struct tree *own_section(const struct facts *facts, const char *nam
     return section == NULL ? &none : section;
 }
 
-/* put_reasons - counters by reason: one for each key of a section, which the daemon bounds. */
+/* put_reasons - writes one counter for each reason, which is a key in a section of `stats`. The daemon bounds the
+ * number of reasons. */
 static void put_reasons(FILE *out, const struct facts *facts)
 {
     static const struct {

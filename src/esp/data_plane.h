@@ -3,15 +3,15 @@
 #define ESP_DATA_PLANE_H
 
 /*
- * What a data plane does for those who run IKE. Two exist: plane/esp_plane.h with worker threads, and
- * esp/small_plane.h on one thread. Its owner knows which one it made. Everybody else calls these verbs.
+ * The verbs of a data plane. Two data planes exist: plane/esp_plane.h has worker threads, and
+ * esp/small_plane.h runs on one thread. Only the code that made a data plane knows which one it is.
  *
  *      an IKE event or a path order    a verb, with its result at once
  *      data_plane_event                news of the packets, pulled until there are none
  *      data_plane_deadline             when data_plane_tick is due
  *
- * A verb refuses what the data plane cannot do with ERR_INVALID. `abilities` says so beforehand, because
- * peers agree on some of it. Times are of one clock, which never goes back.
+ * If a data plane lacks an ability, the verb returns ERR_INVALID. Callers look at `abilities` before they
+ * agree with a peer on something that needs one. All times are of one clock, which never goes back.
  */
 
 #include "esp/esp.h"
@@ -63,7 +63,7 @@ struct data_plane {
     unsigned abilities; /* enum data_plane_ability */
 };
 
-/* struct data_plane_ops - the comments are at the functions below, which callers use. */
+/* struct data_plane_ops - callers use the functions below; the comments are there. */
 struct data_plane_ops {
     int (*install)(struct data_plane *plane, const struct esp_child_config *config, nanos now);
     int (*send_on)(struct data_plane *plane, esp_child_id child);
@@ -184,7 +184,8 @@ static inline void data_plane_session_end(struct data_plane *plane, esp_session_
 
 /* --- news --- */
 
-/* data_plane_acquire - turns ESP_EVENT_ACQUIRE on or off. Initially off. Their number is bounded. */
+/* data_plane_acquire - turns ESP_EVENT_ACQUIRE on or off. It is off at first. The number of events is
+ * bounded. */
 static inline void data_plane_acquire(struct data_plane *plane, bool wanted)
 {
     plane->ops->acquire(plane, wanted);

@@ -13,7 +13,7 @@
 #define MTU_MIN_V4        576  /* RFC 791 */
 #define MTU_MIN_V6        1280 /* RFC 8200 section 5 */
 #define IV_MAX            16
-#define HINTS             8 /* that wait */
+#define HINTS             8 /* events of stray packets that wait */
 
 /* bits of esp_child.news, told in this order */
 enum news {
@@ -59,7 +59,7 @@ struct small_child *small_plane_first(const struct small_plane *plane)
     return plane->first;
 }
 
-/* policy_changed - nobody else reads the tables, so what they gave up is freed. */
+/* policy_changed - frees the objects that the tables no longer hold. No other thread reads them. */
 static void policy_changed(struct small_plane *plane)
 {
     retired_free(esp_policy_retired(plane->policy));
@@ -212,7 +212,7 @@ static bool config_fits(const struct small_plane *plane, const struct esp_child_
            esp_policy_spi(plane->policy, config->spi_in) == NULL;
 }
 
-/* child_new - with room in the heap. *ret: NULL after an error. */
+/* child_new - makes a Child SA that has its place in the heap of deadlines. *ret is NULL after an error. */
 static int child_new(struct small_plane *plane, const struct esp_child_config *config, nanos now,
                      struct small_child **ret)
 {
@@ -544,7 +544,7 @@ static void source_check(struct small_plane *plane, const struct small_child *ch
     news_add(plane, esp, child->udp_encap ? NEWS_REBOUND : NEWS_ENCAP);
 }
 
-/* authentic - of a packet that passed the ICV and the window. */
+/* authentic - handles a packet that has passed the ICV and the replay window. */
 static void authentic(struct small_plane *plane, const struct small_child *child,
                       const struct esp_opened *opened, nanos now)
 {

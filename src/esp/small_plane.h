@@ -8,8 +8,8 @@
  * (esp/policy.h), and frees at once what a change removes. For the simulator, and for programs that
  * have a network of their own (lib/ikat.h).
  *
- * It spreads whole flows. It knows no order trailers, no transport mode and no acquires, and learns no
- * path MTU.
+ * This data plane spreads whole flows. It has no order trailers, no transport mode and no acquires, and
+ * does not learn path MTUs.
  */
 
 #include "base/deadline_heap.h"
@@ -17,7 +17,7 @@
 #include "esp/data_plane.h"
 #include "esp/policy.h"
 
-/* struct small_child - a Child SA; for those who look. */
+/* struct small_child - a Child SA. Callers only read it. */
 struct small_child {
     struct esp_child *esp; /* owned */
     struct esp_path path;
@@ -31,7 +31,7 @@ struct small_child {
     struct small_child *next_child, **link_child; /* among all, in order of installation */
 };
 
-/* struct small_packet - for the network. `sequence` 0: `octets` is a keepalive. */
+/* struct small_packet - a packet for the network. If `sequence` is 0, the packet is a NAT keepalive. */
 struct small_packet {
     const struct small_child *child; /* its path says where the packet goes */
     struct span octets;
@@ -53,16 +53,17 @@ small_plane_new(const struct small_plane_options *options);      /* NULL: no mem
 struct small_plane *small_plane_free(struct small_plane *plane); /* takes NULL; returns NULL */
 struct data_plane *small_plane_verbs(struct small_plane *plane);
 
-/* small_plane_send - an inner packet of this host. ERR_INVALID: no IP packet; ERR_NOT_FOUND: no Child SA
- * may carry it, or its sequence numbers are used up; ERR_TRUNCATED: it does not fit the path; ERR_CRYPTO;
- * or what `send` said. small_plane_seal - the same on this Child SA, whatever its selectors say. */
+/* small_plane_send - seals and sends an inner packet of this host. ERR_INVALID: it is no IP packet;
+ * ERR_NOT_FOUND: no Child SA may carry it, or the sequence numbers of the Child SA are used up;
+ * ERR_TRUNCATED: it does not fit the path; ERR_CRYPTO; or the error of the function `send`.
+ * small_plane_seal - does the same on this Child SA, whatever its selectors say. */
 int small_plane_send(struct small_plane *plane, struct span inner, nanos now) MUST_USE;
 int small_plane_seal(struct small_plane *plane, struct small_child *child, struct span inner,
                      nanos now) MUST_USE;
 
-/* small_plane_recv - an ESP packet from the network, which is opened in place. `from`: its source; port
- * 0: not in UDP. NULL: it is noise, or no Child SA has its SPI (ESP_EVENT_STRAY). Otherwise the Child SA,
- * and in *ret_opened what became of the packet. */
+/* small_plane_recv - opens an ESP packet from the network in place. `from` is the source of the packet; its
+ * port is 0 if the packet came without UDP. Returns the Child SA; *ret_opened has the verdict about the
+ * packet. Returns NULL for noise, and for an SPI that no Child SA has (ESP_EVENT_STRAY). */
 const struct small_child *small_plane_recv(struct small_plane *plane, const struct endpoint *from,
                                            struct buffer octets, nanos now,
                                            struct esp_opened *ret_opened);

@@ -27,8 +27,8 @@
 struct ike;
 struct crypto_provider;
 
-/* Identifiers are never reused while the process lives, but for the number of an IKE SA by a login that is tried again
- * (struct ike_command: again); 0 is none. */
+/* Identifiers are never reused while the process lives; 0 is none. One exception: a login that is tried again may keep
+ * the number of its IKE SA (struct ike_command: again). */
 typedef uint32_t ike_sa_id;
 typedef uint32_t ike_child_id;
 typedef uint32_t ike_session_id;
@@ -233,8 +233,8 @@ enum ike_command_kind {
  * redirected_from: the Gateway that sent us here. Family NONE: none.
  * replaces: reauthenticates beside this session, which stays. 0: none. The same inner addresses are asked for. The
  *     caller deletes the old IKE SAs once the new ones carry its traffic.
- * again: the same login was tried before: the number that its IKE SA had, which the new one gets. 0, or an IKE SA that
- *     exists: a new number.
+ * again: the number of the IKE SA of a former attempt at this login. The new IKE SA gets that number. 0, or the number
+ *     of a living IKE SA: the new IKE SA gets a new number.
  * force: ends at once, without a response of the peer.
  * reason: of an end with `force`. 0: IKE_CANCELLED. The path manager gives up a silent peer with IKE_TIMEOUT, which
  *     session tickets outlive.

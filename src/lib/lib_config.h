@@ -20,8 +20,8 @@ struct lib_config {
     bool any_ppk;
 };
 
-/* lib_config_read - as ikat_configure; `plane` of `config` is set, and the rest of it is written. After
- * an error there is nothing to free. ERR_INVALID with `error`, ERR_NO_MEMORY. */
+/* lib_config_read - as ikat_configure. The caller sets `plane` of `config`; this function writes the other
+ * members. After an error there is nothing to free. ERR_INVALID with `error`, ERR_NO_MEMORY. */
 int lib_config_read(const char *name, const char *text, struct lib_config *config,
                     char error[IKAT_TEXT_MAX]) MUST_USE;
 void lib_config_done(struct lib_config *config);

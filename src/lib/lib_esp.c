@@ -59,10 +59,10 @@ void lib_esp_links(struct ikat *ikat)
          child = child->next_child)
         if (data_plane_mtu(lib_plane(ikat), child->esp->id,
                            link_mtu(ikat, child->path.interface)) != 0)
-            return; /* it is there */
+            return; /* never: the Child SA exists */
 }
 
-/* told - what the packets have told concerns the IKE core at once. */
+/* told - tells the IKE core of the events that the packets have caused. */
 static void told(struct ikat *ikat)
 {
     struct esp_event event;

@@ -20,7 +20,7 @@ struct esp_path install_path(const struct ike_path *path)
     return (struct esp_path){path->local, path->remote, path->interface};
 }
 
-/* behind_nat - keepalives are wanted (RFC 3948 section 4). */
+/* behind_nat - a NAT is in front of us, and the connection wants keepalives (RFC 3948 section 4). */
 static bool behind_nat(const struct ike *ike, ike_sa_id id, const struct ike_conn *conn)
 {
     struct ike_sa_info sa;

@@ -262,8 +262,8 @@ struct path_status {
  * stable between two inputs. */
 bool path_manager_status(struct path_manager *pm, size_t index, struct path_status *ret_status);
 
-/* struct path_failovers - of the End User: times that a path which carried traffic failed and another one took over.
- * A gap begins with the last sign of life of the path that failed, or when its link went. */
+/* struct path_failovers - how often a path that carried traffic failed and another path took over; End User only. The
+ * gap of a failover begins with the last sign of life of the failed path, or when the link went down. */
 struct path_failovers {
     uint64_t n;
     nanos gaps_ns, longest_ns; /* the sum of all */

@@ -238,7 +238,8 @@ static nanos create_on(struct vpn *vpn, struct leg *leg, struct ike_command *com
     return leg->job == JOB_NONE ? leg->job_at_ns : NANOS_NEVER;
 }
 
-/* create_further - the children of the connection are there; the session that this one replaces may have more. */
+/* create_further - asks for a further Child SA of a child, where the replaced session has one with other selectors.
+ * Each child of the connection has a Child SA already. */
 static nanos create_further(struct vpn *vpn, struct leg *leg, nanos now)
 {
     struct ike_command command = {0};
@@ -419,7 +420,7 @@ static void creation_done(struct vpn *vpn, struct leg *leg, const struct ike_eve
         return;
     }
     if (leg->job_further)
-        return; /* asked for once: a packet asks again */
+        return; /* it is asked for once; a later packet of a trap asks again */
     leg->job_failures++;
     /* After a permanent refusal the next attempt is a minute away. */
     bool temporary = event->outcome == IKE_TEMPORARY_FAILURE || event->outcome == IKE_CANCELLED ||

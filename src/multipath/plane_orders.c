@@ -149,8 +149,8 @@ static void favour(struct vpn *vpn)
 
 /* --- states --- */
 
-/* childless_state - of a healthy path without a Child SA, of whose session none is wanted. The login has
- * yet to bring its child, or the peer refused it, or the child is gone. A session may be wanted alone. */
+/* childless_state - the state of a healthy path whose session wants no Child SA now. Perhaps the login still
+ * runs, the peer refused the Child SA, or the Child SA has ended. Or the IKE SA is wanted alone. */
 static enum path_state childless_state(const struct vpn *vpn)
 {
     if (vpn->wish.alone || vpn->conn->n_children == 0)

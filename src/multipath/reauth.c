@@ -95,8 +95,8 @@ static bool taken(const struct vpn *vpn, const struct ike_child_info *child)
     return false;
 }
 
-/* lacks - the successor has no Child SA for the traffic of this one of the elder, and has not asked
- * for it. */
+/* lacks - a Child SA of the elder has traffic for which the successor has no Child SA and has not asked
+ * for one. *ret_child describes the Child SA of the elder. */
 static bool lacks(const struct vpn *successor, const struct bearer *bearer,
                   struct ike_child_info *ret_child)
 {
@@ -107,8 +107,8 @@ static bool lacks(const struct vpn *successor, const struct bearer *bearer,
            !taken(successor, ret_child);
 }
 
-/* a_packet - one that the Child SA takes: it makes the peer narrow as before (RFC 7296 section
- * 2.9). */
+/* a_packet - a packet of the Child SA. The peer narrows the selectors for that packet as it did before
+ * (RFC 7296 section 2.9). */
 static struct ike_packet a_packet(const struct ike_child_info *child)
 {
     const struct ike_ts *local = &child->local_ts.ts[0], *remote = &child->remote_ts.ts[0];
@@ -147,7 +147,8 @@ void reauth_further_asked(const struct vpn *successor)
             child_info(elder, &elder->bearers[i], &other) && takes(&child, &other);
 }
 
-/* renewed - the successor has asked for all that reauth_further() names, and has its answers. */
+/* renewed - the successor has asked for each Child SA that reauth_further() names, and each request is
+ * answered. */
 static bool renewed(const struct vpn *successor)
 {
     uint8_t policy;

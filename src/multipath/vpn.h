@@ -572,11 +572,11 @@ void reauth_logged_in(struct vpn *successor);
 void reauth_pass_on(struct vpn *vpn, struct vpn *successor);
 /* reauth_settle - of the elder: hands over when the successor carries as much, and ends. */
 nanos reauth_settle(struct vpn *vpn, nanos now);
-/* reauth_further - the child that the successor is to ask for once more, and a packet for it: the elder has a Child SA
- * of that child with other selectors, since its peer narrowed them for a packet. false: there is none. */
+/* reauth_further - which child the successor asks for once more, and for which packet. The peer of the elder narrowed
+ * the selectors of that child for packets, so the elder has several Child SAs of it. false: there is none. */
 bool reauth_further(const struct vpn *successor, uint8_t *ret_policy,
                     struct ike_packet *ret_packet);
-/* reauth_further_asked - it is being asked for, and is not named again. */
+/* reauth_further_asked - the request has begun: reauth_further() does not name that Child SA again. */
 void reauth_further_asked(const struct vpn *successor);
 /* reauth_progress - of the successor: touches the elder when it can hand over. */
 void reauth_progress(const struct vpn *successor, nanos now);
@@ -607,7 +607,7 @@ void bearer_up(struct vpn *vpn, ike_child_id id);
 void bearer_remove(struct vpn *vpn, ike_child_id id);
 
 /* --- failovers.c --- */
-/* failovers_settle - before the data plane is told of what changed. */
+/* failovers_settle - counts the failovers since the last call. Call it before the data plane gets new orders. */
 void failovers_settle(struct vpn *vpn, nanos now);
 
 /* --- plane_orders.c --- */

@@ -55,8 +55,8 @@ static ike_sa_id established(const struct world *world)
     return id;
 }
 
-/* The IKE SA has one number, however often its login is tried, and the next session has the next free one. So it is
- * where the Gateway had restarted, and answers after a while: what was in doubt meanwhile takes no number. */
+/* An IKE SA keeps its number, however often its login is tried. The next session has the next free number, also after a
+ * restart of the Gateway: the attempts to find out whether the Gateway is there use up no number. */
 static void test_number_of_a_login(void **state)
 {
     (void)state;

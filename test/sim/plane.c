@@ -86,7 +86,7 @@ static struct data_plane *verbs(const struct sim_plane *plane)
     return small_plane_verbs(plane->small);
 }
 
-/* told - what the packets have told concerns the IKE core at once. */
+/* told - tells the IKE core of the events that the packets have caused. */
 static void told(struct sim_plane *plane)
 {
     nanos now = plane->host->sim->now;

@@ -500,7 +500,7 @@ static bool has_method(const struct auth_rounds *rounds, enum ike_auth_method me
     return found;
 }
 
-/* psk_where - the `auth` of a round of that side by pre-shared key. */
+/* psk_where - the node of `auth = psk` on that side, for the place of a warning. */
 static const struct tree *psk_where(const struct tree *section, const char *side)
 {
     for (const struct tree *child = section->first; child != NULL; child = child->next)
@@ -510,8 +510,9 @@ static const struct tree *psk_where(const struct tree *section, const char *side
     return section;
 }
 
-/* warn_of_shared_key - EAP proves the End User, and a pre-shared key alone the Gateway. RFC 7296
- * section 2.16 demands a signature of it. Others allow this, so it is no error. */
+/* warn_of_shared_key - the End User uses EAP, and the Gateway has a pre-shared key and no other proof.
+ * RFC 7296 section 2.16 demands a signature of the Gateway. Other implementations allow such a
+ * connection, so ikat warns of it and loads it. */
 static void warn_of_shared_key(const struct tree *section, const struct auth_rounds *gateway,
                                const char *side, struct build_error *error)
 {

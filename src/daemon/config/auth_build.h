@@ -21,8 +21,8 @@ int auth_build(const struct tree *section, struct auth_rounds *rounds,
                struct conn_credentials *credentials, struct build_error *error) MUST_USE;
 
 /* auth_rounds_check - where EAP is all that proves both sides (RFC 5998), its method has to have a
- * key. ERR_INVALID, with the error at `section`. A Gateway that proves itself by a pre-shared key alone and
- * asks for EAP is warned of. */
+ * key. ERR_INVALID, with the error at `section`. Warns of a Gateway that asks for EAP and proves itself
+ * by a pre-shared key alone. */
 int auth_rounds_check(const struct tree *section, const struct auth_rounds *local,
                       const struct auth_rounds *remote, struct build_error *error) MUST_USE;
 

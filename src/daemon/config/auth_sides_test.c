@@ -74,7 +74,7 @@ static void warned(const char *local, const char *remote, char ret_text[ENGINE_E
     (void)snprintf(ret_text, ENGINE_ERROR_MAX, "%s", found.n == 0 ? "" : found.text[0]);
 }
 
-/* RFC 7296 section 2.16: beside EAP of the End User, the Gateway is to prove itself by a signature. */
+/* If the End User uses EAP, RFC 7296 section 2.16 demands a signature of the Gateway. */
 static void shared_key_beside_eap(void **state)
 {
     static const char psk[] = "auth = psk\n", eap[] = "auth = eap-mschapv2\n",

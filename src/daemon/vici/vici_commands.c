@@ -162,7 +162,7 @@ static void put_drops(struct vici_writer *w, const struct engine_ops *ops)
     vici_section_end(w);
 }
 
-/* put_failures - each outcome that a login can have, the ones that no login had too. */
+/* put_failures - writes a counter for each outcome of a failed login. An outcome that no login had is 0. */
 static void put_failures(struct vici_writer *w, const struct ike_stats *stats)
 {
     vici_section(w, "logins-failed");

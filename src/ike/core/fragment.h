@@ -15,7 +15,7 @@ struct fragment {
     uint16_t number, total; /* from 1 */
     uint8_t first_payload;  /* of fragment 1 */
     struct span plain;
-    nanos until_ns; /* the first one of a message sets when its reassembly is given up */
+    nanos until_ns; /* the first fragment of a message decides when all of them are discarded */
 };
 
 enum fragment_verdict { FRAGMENT_WAIT, FRAGMENT_COMPLETE, FRAGMENT_BAD };
@@ -30,7 +30,7 @@ enum fragment_verdict fragment_add(struct sa *sa, const struct fragment *fragmen
 void fragment_traffic(const struct sa *sa, const struct ike_header *header, uint16_t *ret_datagrams,
                       uint32_t *ret_octets);
 struct reassembly *reassembly_free(struct reassembly *reassembly); /* takes NULL; returns NULL */
-/* reassembly_until - when it is given up; NULL: NANOS_NEVER. */
+/* reassembly_until - the time at which the fragments are discarded. NANOS_NEVER if there are none (NULL). */
 nanos reassembly_until(const struct reassembly *reassembly);
 
 #endif

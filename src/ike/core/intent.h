@@ -45,7 +45,7 @@ struct intent {
     bool told; /* MOVE: the peer may have acted already, on the IKE SA that this one replaced */
     struct ike_gateway gateway;     /* REDIRECT */
     struct address redirected_from; /* LOGIN */
-    ike_sa_id again;                /* LOGIN: the number of the attempt before */
+    ike_sa_id again;                /* LOGIN: the number of the former attempt */
     bool clone, alone, without_ppk; /* LOGIN */
     /* LOGIN: by no session ticket; a Gateway was silent to one, and may not have been up */
     bool without_ticket, ticket_silent;

@@ -18,7 +18,8 @@ struct job {
 ike_job_id job_add(const struct sa *sa, enum ike_event_kind kind, ike_child_id child);
 /* job_take - removes it; false: unknown. */
 bool job_take(struct ike *ike, ike_job_id id, struct job *ret_job);
-/* job_sa - the IKE SA that the job is of; NULL: it is gone. A later attempt at the same login may have its number. */
+/* job_sa - the IKE SA of the job; NULL if that IKE SA is gone. A later attempt at the same login may have the same
+ * number, but it has another session. */
 struct sa *job_sa(const struct ike *ike, const struct job *job);
 void jobs_done(struct ike *ike);
 

@@ -75,7 +75,7 @@ static int tables_enter(struct ike *ike, struct sa *sa)
     return ERR_NO_MEMORY;
 }
 
-/* list_enter - into the list of IKE SAs, by their numbers. */
+/* list_enter - puts the IKE SA into the list, which is in the order of numbers. */
 static void list_enter(struct ike *ike, struct sa *sa)
 {
     struct sa *before = ike->sas_last;

@@ -124,8 +124,8 @@ static inline bool sa_established(const struct sa *sa)
 /* sa_new - a HALF_OPEN IKE SA in the tables of `ike`, with its own SPI chosen (unique). NULL: no
  * memory. */
 struct sa *sa_new(struct ike *ike, enum ike_sa_role role, const struct ike_path *path, nanos now);
-/* sa_new_again - the same for a login of ours that was tried before: with the number that its IKE SA had. A new number
- * if that is 0, was never given, or belongs to an IKE SA. */
+/* sa_new_again - makes the IKE SA of a login that was tried before. It gets the number of the former attempt. If that
+ * number is 0, was never given, or belongs to a living IKE SA, it gets a new one. */
 struct sa *sa_new_again(struct ike *ike, ike_sa_id number, const struct ike_path *path, nanos now);
 
 /*

@@ -455,9 +455,9 @@ static struct verdict ppk_mixed(struct sa *sa, const struct ike_result *result)
     return login->eap.stage == LOGIN_EAP_PROVEN ? prove_key(sa) : sign(sa);
 }
 
-/* sent_away - RFC 5685 section 6: of several responses, the first one may have a REDIRECT too, and
- * the ones between it and the last MUST NOT be followed. The Gateway's AUTH in it is verified. No
- * IKE SA exists yet that a Delete would end. */
+/* sent_away - the first of several IKE_AUTH responses has a REDIRECT, and the Gateway's AUTH in that
+ * response is verified. A REDIRECT in a response between the first and the last one MUST NOT be
+ * accepted (RFC 5685 section 6). No Delete is sent, since no IKE SA is established yet. */
 static bool sent_away(struct sa *sa)
 {
     const struct login *login = sa->login;
