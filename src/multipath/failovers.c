@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How often a path that carried traffic failed while another one took over, and after how long. */
+/* Counts failovers: a path that carried traffic fails, and after a gap another path carries the traffic. */
 #include "multipath/vpn.h"
 
 static bool works(const struct leg *leg)
@@ -7,7 +7,7 @@ static bool works(const struct leg *leg)
     return leg_usable(leg) && !leg->link_gone;
 }
 
-/* carried - packets left on it: none of its rivals that the data plane knows goes before it. */
+/* carried - the leg carried traffic: the data plane preferred no other leg to it. */
 static bool carried(const struct vpn *vpn, const struct leg *leg)
 {
     uint32_t own = UINT32_MAX, best = UINT32_MAX;
@@ -39,21 +39,24 @@ static void count(struct path_failovers *failovers, nanos gap_ns)
         failovers->longest_ns = gap_ns;
 }
 
-/* leg_settle - a leg that works again where it failed was no failover; one that has moved was. */
+/* leg_settle - a leg that works again where it failed was no failover. A leg that has moved was one. */
 static void leg_settle(struct vpn *vpn, struct leg *leg, nanos now)
 {
+    struct failure *failure = &leg->failure;
     bool again = works(leg);
-    if (!again && !leg->failed && carried(vpn, leg)) {
-        leg->failed = true;
-        leg->failed_at = leg->at;
-        leg->failed_ns = leg->health == HEALTH_DEAD && !leg->link_gone ? leg->heard_ns : now;
+    if (!again && failure->phase == FAILURE_NONE && carried(vpn, leg))
+        *failure = (struct failure){
+            .phase = FAILURE_OPEN,
+            .since_ns = leg->health == HEALTH_DEAD && !leg->link_gone ? leg->heard_ns : now,
+            .at = leg->at,
+        };
+    bool taken_over = again ? !leg_stands(leg, &failure->at) : another_works(vpn, leg);
+    if (failure->phase == FAILURE_OPEN && taken_over) {
+        count(&vpn->pm->failovers, now - failure->since_ns);
+        failure->phase = FAILURE_COUNTED;
     }
-    bool elsewhere = again && !leg_stands(leg, &leg->failed_at);
-    if (leg->failed && leg->failed_ns != 0 && (elsewhere || (!again && another_works(vpn, leg)))) {
-        count(&vpn->pm->failovers, now - leg->failed_ns);
-        leg->failed_ns = 0;
-    }
-    leg->failed &= !again;
+    if (again)
+        failure->phase = FAILURE_NONE;
 }
 
 void failovers_settle(struct vpn *vpn, nanos now)

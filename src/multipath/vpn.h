@@ -62,6 +62,17 @@ struct bearer {
     uint32_t priority, weight;
 };
 
+/* struct failure - of a leg that carried traffic: its path failed at `since_ns`, when it was at `at`. */
+struct failure {
+    enum {
+        FAILURE_NONE,
+        FAILURE_OPEN,    /* no other leg carries the traffic yet */
+        FAILURE_COUNTED, /* as a failover */
+    } phase;
+    nanos since_ns;
+    struct ike_path at;
+};
+
 struct leg {
     ike_sa_id line; /* of the IKE SA and of all that it is rekeyed to: names the leg */
     ike_sa_id id;   /* the IKE SA at which the line is now */
@@ -79,10 +90,7 @@ struct leg {
     nanos dead_since_ns;
     bool fell_silent;        /* DEAD: the peer had spoken shortly before it was asked */
     nanos rtt_ns, jitter_ns; /* smoothed; jitter: mean deviation from rtt_ns */
-    /* it carried traffic and failed: since when, until another one carries it, and where */
-    bool failed;
-    nanos failed_ns; /* 0: counted */
-    struct ike_path failed_at;
+    struct failure failure;
     uint64_t probe_tag; /* 0: none outstanding */
     nanos probed_ns;    /* the last probe was sent then; 0: none was */
     /* the responses to all copies of the answered probe have come then; 0: judged */
