@@ -26,12 +26,13 @@ enum data_plane_ability {
 enum esp_event_kind {
     /* an authentic packet arrived: for the first packet, then at most once a second */
     ESP_EVENT_TRAFFIC,
-    ESP_EVENT_SOFT, /* a soft volume limit is reached: time to rekey; once */
-    /* a hard limit is reached, or the sequence numbers are used up: the child sends no more; once */
-    ESP_EVENT_HARD,
     /* the newest authentic packet came from `endpoint`, not from the remote address of the path */
     ESP_EVENT_REBOUND,
-    ESP_EVENT_ENCAP,   /* the same, in UDP, on a child that sends without UDP */
+    ESP_EVENT_ENCAP, /* the same, in UDP, on a child that sends without UDP */
+    ESP_EVENT_SOFT,  /* a soft volume limit is reached: time to rekey; once */
+    /* a hard limit is reached, or the sequence numbers are used up: the child sends no more; once */
+    ESP_EVENT_HARD,
+    /* those above are news of a Child SA (esp_child_news_take) */
     ESP_EVENT_MTU,     /* the path MTU fell to `mtu`; the data plane uses it already */
     ESP_EVENT_ACQUIRE, /* `acquire`: a packet from the inner side for which no Child SA exists */
     /* Anybody can forge the next two. Their number is bounded. */

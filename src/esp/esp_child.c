@@ -198,6 +198,35 @@ int esp_child_seal(struct esp_crypto *crypto, struct esp_child *child, uint64_t 
     return esp_child_seal_text(crypto, child, sequence, &whole, cbc_iv);
 }
 
+bool esp_child_news_take(struct esp_child *child, struct esp_event *ret_event)
+{
+    for (int kind = ESP_EVENT_TRAFFIC; kind <= ESP_EVENT_HARD; kind++) {
+        uint32_t bit = UINT32_C(1) << kind;
+        if ((atomic_fetch_and(&child->news, ~bit) & bit) == 0)
+            continue;
+        *ret_event = (struct esp_event){.kind = (enum esp_event_kind)kind, .child = child->id};
+        esp_child_lock(child);
+        ret_event->endpoint = child->seen_from;
+        esp_child_unlock(child);
+        return true;
+    }
+    return false;
+}
+
+void esp_child_state_set(struct esp_child *child, uint32_t priority, uint32_t weight, bool usable)
+{
+    atomic_store(&child->priority, priority);
+    atomic_store(&child->weight, weight);
+    atomic_store(&child->usable, usable);
+}
+
+void esp_child_succeed(struct esp_child *child, const struct esp_child *old)
+{
+    child->flow_tag = old->flow_tag;
+    esp_child_state_set(child, atomic_load(&old->priority), atomic_load(&old->weight),
+                        atomic_load(&old->usable));
+}
+
 void esp_child_lock(struct esp_child *child)
 {
     unsigned spins = 0;

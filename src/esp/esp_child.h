@@ -9,7 +9,7 @@
 
 #include "base/retired.h"
 #include "crypto/esp_cipher.h"
-#include "esp/esp.h"
+#include "esp/data_plane.h"
 #include "esp/inner_packet.h"
 #include "esp/order_trailer.h"
 #include "esp/replay_window.h"
@@ -80,7 +80,7 @@ struct esp_child {
     _Alignas(64) _Atomic uint64_t counts[ESP_COUNT_ALL];
 
     /* news for the control thread */
-    _Atomic uint32_t news;       /* bits of the layer above */
+    _Atomic uint32_t news;       /* bits 1 << enum esp_event_kind */
     _Atomic nanos traffic_told;  /* when traffic was reported last */
     _Atomic nanos rebound_told;  /* when another source address was reported last */
     _Atomic bool news_queued;    /* it is in the queue of news */
@@ -109,6 +109,20 @@ static inline void esp_child_count(struct esp_child *child, enum esp_count which
 /* esp_child_inner_max - the largest inner packet that fits an outer packet of `mtu` octets. */
 uint16_t esp_child_inner_max(const struct esp_key *key, uint16_t mtu, bool ipv6_outer,
                              bool udp_encap);
+
+/* esp_mtu_clamp - the MTU of an outer path as it is used: 1500 for 0, and at least what the IP version
+ * demands (RFC 791, RFC 8200 section 5). */
+static inline uint16_t esp_mtu_clamp(uint16_t mtu, bool ipv6_outer)
+{
+    uint16_t least = ipv6_outer ? 1280 : 576;
+    mtu = mtu != 0 ? mtu : 1500;
+    return mtu < least ? least : mtu;
+}
+
+/* esp_child_state_set - health and rank of its path (data_plane_state). esp_child_succeed - a rekey keeps
+ * the path, so the child takes over the state and the flow tag of the one that it replaces. */
+void esp_child_state_set(struct esp_child *child, uint32_t priority, uint32_t weight, bool usable);
+void esp_child_succeed(struct esp_child *child, const struct esp_child *old);
 
 /* esp_child_can_send - its path is usable and its limits are not reached. */
 static inline bool esp_child_can_send(const struct esp_child *child)
@@ -184,6 +198,9 @@ struct esp_opened {
  * moves only after the ICV passed. */
 void esp_child_open(struct esp_crypto *crypto, struct esp_child *child, struct esp_opened *packets,
                     size_t n);
+
+/* esp_child_news_take - takes the first event that `news` has, and makes it. false: there is none. */
+bool esp_child_news_take(struct esp_child *child, struct esp_event *ret_event);
 
 /* esp_child_lock - for `seen_from`. Held for a few instructions. */
 void esp_child_lock(struct esp_child *child);

@@ -9,20 +9,8 @@
 
 #define KEEPALIVE_DEFAULT (20 * NANOS_PER_SEC) /* RFC 3948 section 4 */
 #define TELL_NS           NANOS_PER_SEC        /* least time between two news of one kind */
-#define MTU_DEFAULT       1500
-#define MTU_MIN_V4        576  /* RFC 791 */
-#define MTU_MIN_V6        1280 /* RFC 8200 section 5 */
 #define IV_MAX            16
 #define HINTS             8 /* events of stray packets that wait */
-
-/* bits of esp_child.news, told in this order */
-enum news {
-    NEWS_TRAFFIC = 1,
-    NEWS_REBOUND = 2,
-    NEWS_ENCAP = 4,
-    NEWS_SOFT = 8,
-    NEWS_HARD = 16,
-};
 
 struct small_plane {
     struct data_plane verbs; /* first: plane_of */
@@ -37,6 +25,7 @@ struct small_plane {
     struct esp_child *news; /* those with news, by news_next */
     unsigned n_hints;
     struct esp_event hints[HINTS];
+    uint8_t packet[UINT16_MAX + ESP_OVERHEAD_MAX]; /* that is being sealed */
 };
 
 static struct small_plane *plane_of(struct data_plane *verbs)
@@ -67,9 +56,9 @@ static void policy_changed(struct small_plane *plane)
 
 /* --- news --- */
 
-static void news_add(struct small_plane *plane, struct esp_child *child, enum news bit)
+static void news_add(struct small_plane *plane, struct esp_child *child, enum esp_event_kind kind)
 {
-    atomic_fetch_or(&child->news, bit);
+    atomic_fetch_or(&child->news, UINT32_C(1) << kind);
     if (atomic_exchange(&child->news_queued, true))
         return;
     struct esp_child **end = &plane->news;
@@ -88,28 +77,13 @@ static void news_forget(struct small_plane *plane, const struct esp_child *child
         }
 }
 
-/* news_take - makes the event for the lowest bit. false: no bit is left. */
-static bool news_take(struct esp_child *child, struct esp_event *ret)
-{
-    static const enum esp_event_kind kinds[] = {ESP_EVENT_TRAFFIC, ESP_EVENT_REBOUND,
-                                                ESP_EVENT_ENCAP, ESP_EVENT_SOFT, ESP_EVENT_HARD};
-    for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        if ((atomic_fetch_and(&child->news, ~(1u << i)) & 1u << i) == 0)
-            continue;
-        *ret =
-            (struct esp_event){.kind = kinds[i], .child = child->id, .endpoint = child->seen_from};
-        return true;
-    }
-    return false;
-}
-
 static bool event_next(struct data_plane *verbs, nanos now, struct esp_event *ret)
 {
     struct small_plane *plane = plane_of(verbs);
     (void)now;
     while (plane->news != NULL) {
         struct esp_child *child = plane->news;
-        if (news_take(child, ret))
+        if (esp_child_news_take(child, ret))
             return true;
         plane->news = child->news_next;
         atomic_store(&child->news_queued, false);
@@ -178,22 +152,8 @@ static void child_drop(struct small_plane *plane, struct small_child *child)
 static void inner_max_set(struct small_child *child, uint16_t mtu)
 {
     bool v6 = child->path.remote.address.family == ADDRESS_V6;
-    uint16_t least = v6 ? MTU_MIN_V6 : MTU_MIN_V4;
-    mtu = mtu != 0 ? mtu : MTU_DEFAULT;
     child->esp->inner_max =
-        esp_child_inner_max(child->esp->key_out, mtu < least ? least : mtu, v6, child->udp_encap);
-}
-
-/* succeed - a rekeyed Child SA has the place of the one that it replaces. */
-static void succeed(struct small_plane *plane, struct esp_child *child,
-                    const struct esp_child_config *config)
-{
-    const struct small_child *old = small_plane_find(plane, config->replaces);
-    child->flow_tag =
-        old != NULL ? old->esp->flow_tag : esp_policy_tag(plane->policy, config->session);
-    child->priority = old != NULL ? old->esp->priority : config->priority;
-    child->weight = old != NULL ? old->esp->weight : config->weight;
-    child->usable = old != NULL ? old->esp->usable : config->usable;
+        esp_child_inner_max(child->esp->key_out, esp_mtu_clamp(mtu, v6), v6, child->udp_encap);
 }
 
 static int send_on(struct small_plane *plane, const struct small_child *child)
@@ -235,7 +195,13 @@ static int child_new(struct small_plane *plane, const struct esp_child_config *c
         child_free(plane, child);
         return error;
     }
-    succeed(plane, child->esp, config);
+    const struct small_child *old = small_plane_find(plane, config->replaces);
+    if (old != NULL) {
+        esp_child_succeed(child->esp, old->esp);
+    } else {
+        child->esp->flow_tag = esp_policy_tag(plane->policy, config->session);
+        esp_child_state_set(child->esp, config->priority, config->weight, config->usable);
+    }
     inner_max_set(child, config->mtu);
     *ret = child;
     return 0;
@@ -333,9 +299,7 @@ static int child_state(struct data_plane *verbs, esp_child_id id, uint32_t prior
     const struct small_child *child = small_plane_find(plane_of(verbs), id);
     if (child == NULL)
         return ERR_NOT_FOUND;
-    child->esp->priority = priority;
-    child->esp->weight = weight;
-    child->esp->usable = usable;
+    esp_child_state_set(child->esp, priority, weight, usable);
     return 0;
 }
 
@@ -470,10 +434,10 @@ static void volume_check(struct small_plane *plane, struct esp_child *child, enu
     uint64_t after = atomic_load_explicit(&child->counts[which], memory_order_relaxed);
     uint64_t before = after - octets;
     if (before < child->soft_octets && after >= child->soft_octets)
-        news_add(plane, child, NEWS_SOFT);
+        news_add(plane, child, ESP_EVENT_SOFT);
     if (before >= child->hard_octets || after < child->hard_octets)
         return;
-    news_add(plane, child, NEWS_HARD);
+    news_add(plane, child, ESP_EVENT_HARD);
     if (which == ESP_COUNT_OCTETS_OUT)
         atomic_store(&child->exhausted, true);
 }
@@ -482,20 +446,20 @@ int small_plane_seal(struct small_plane *plane, struct small_child *child, struc
                      nanos now)
 {
     struct esp_child *esp = child->esp;
-    uint8_t octets[UINT16_MAX + ESP_OVERHEAD_MAX], iv[IV_MAX];
+    uint8_t *octets = plane->packet, iv[IV_MAX];
     size_t sealed = esp_child_sealed_len(esp->key_out, inner.len);
     uint64_t sequence;
     bool soft = false;
-    if (inner.len > esp->inner_max || sealed > sizeof(octets)) {
+    if (inner.len > esp->inner_max || sealed > sizeof(plane->packet)) {
         esp_child_count(esp, ESP_COUNT_TOO_BIG, 1);
         return ERR_TRUNCATED;
     }
     if (!esp_child_reserve(esp, 1, &sequence, &soft)) {
-        news_add(plane, esp, NEWS_HARD);
+        news_add(plane, esp, ESP_EVENT_HARD);
         return ERR_NOT_FOUND;
     }
     if (soft)
-        news_add(plane, esp, NEWS_SOFT);
+        news_add(plane, esp, ESP_EVENT_SOFT);
     memcpy(octets + esp_child_text_offset(esp->key_out), inner.ptr, inner.len);
     random_fill(plane->options.random, iv, sizeof(iv));
     int error =
@@ -541,7 +505,7 @@ static void source_check(struct small_plane *plane, const struct small_child *ch
         return;
     esp->rebound_told = now;
     esp->seen_from = *from;
-    news_add(plane, esp, child->udp_encap ? NEWS_REBOUND : NEWS_ENCAP);
+    news_add(plane, esp, child->udp_encap ? ESP_EVENT_REBOUND : ESP_EVENT_ENCAP);
 }
 
 /* authentic - handles a packet that has passed the ICV and the replay window. */
@@ -552,7 +516,7 @@ static void authentic(struct small_plane *plane, const struct small_child *child
     atomic_store_explicit(&esp->counts[ESP_COUNT_LAST_IN_NS], (uint64_t)now, memory_order_relaxed);
     if (esp->traffic_told == 0 || now - esp->traffic_told >= TELL_NS) {
         esp->traffic_told = now;
-        news_add(plane, esp, NEWS_TRAFFIC);
+        news_add(plane, esp, ESP_EVENT_TRAFFIC);
     }
     if (opened->verdict == ESP_DUMMY)
         return;

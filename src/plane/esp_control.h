@@ -9,7 +9,6 @@
 #include "plane/esp_space.h"
 
 #define PLANE_PATH_SOCKETS 64
-#define PLANE_MTU_DEFAULT  1500
 #define PLANE_MTU_MEMORY   ((nanos)600 * NANOS_PER_SEC) /* RFC 1191 section 6.3: 10 minutes */
 /* time between two looks at the memory that waits to be freed */
 #define PLANE_RECLAIM (10 * NANOS_PER_MS)

@@ -159,8 +159,8 @@ static bool mtu_learn(struct esp_plane *plane, const struct plane_mtu_report *re
         if (!address_equal(&r->path.remote.address, &report->remote))
             continue;
         uint32_t mtu = mtu_of(r, report);
-        uint32_t least = r->path.remote.address.family == ADDRESS_V6 ? 1280 : 576;
-        mtu = mtu < least ? (mtu == 0 ? 0 : least) : mtu;
+        if (mtu != 0 && mtu <= UINT16_MAX)
+            mtu = esp_mtu_clamp((uint16_t)mtu, r->path.remote.address.family == ADDRESS_V6);
         if (mtu == 0 || mtu >= r->mtu_now)
             continue;
         r->mtu_now = (uint16_t)mtu;
@@ -175,29 +175,6 @@ static bool mtu_learn(struct esp_plane *plane, const struct plane_mtu_report *re
     return told;
 }
 
-/* bit_tell - makes the event for the lowest bit of `news`. */
-static bool bit_tell(struct esp_child *child, struct esp_event *ret)
-{
-    static const struct {
-        uint32_t bit;
-        enum esp_event_kind kind;
-    } kinds[] = {
-        {NEWS_TRAFFIC, ESP_EVENT_TRAFFIC}, {NEWS_REBOUND, ESP_EVENT_REBOUND},
-        {NEWS_ENCAP, ESP_EVENT_ENCAP},     {NEWS_SOFT, ESP_EVENT_SOFT},
-        {NEWS_HARD, ESP_EVENT_HARD},
-    };
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        if ((atomic_fetch_and(&child->news, ~kinds[i].bit) & kinds[i].bit) == 0)
-            continue;
-        *ret = (struct esp_event){.kind = kinds[i].kind, .child = child->id};
-        esp_child_lock(child);
-        ret->endpoint = child->seen_from;
-        esp_child_unlock(child);
-        return true;
-    }
-    return false;
-}
-
 static bool news_tell(struct esp_plane *plane, struct esp_event *ret)
 {
     struct plane_control *c = plane->control;
@@ -206,7 +183,7 @@ static bool news_tell(struct esp_plane *plane, struct esp_event *ret)
     while (c->news != NULL) {
         struct esp_child *child = c->news;
         struct esp_child *next = child->news_next;
-        if (bit_tell(child, ret))
+        if (esp_child_news_take(child, ret))
             return true;
         /* a bit that is set after this queues the child again */
         c->news = next;

@@ -57,10 +57,11 @@ void plane_inbox_clear(struct plane_inbox *inbox)
         signal_control(inbox);
 }
 
-void plane_news(struct esp_plane *plane, struct esp_child *child, uint32_t bits)
+void plane_news(struct esp_plane *plane, struct esp_child *child, enum esp_event_kind kind)
 {
     struct plane_inbox *inbox = &plane->inbox;
-    if ((atomic_fetch_or(&child->news, bits) & bits) == bits ||
+    uint32_t bit = UINT32_C(1) << kind;
+    if ((atomic_fetch_or(&child->news, bit) & bit) != 0 ||
         atomic_exchange(&child->news_queued, true))
         return;
     struct esp_child *top = atomic_load(&inbox->news);

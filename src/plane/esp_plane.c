@@ -10,8 +10,6 @@
 #include "plane/esp_control.h"
 
 #define KEEPALIVE_DEFAULT (20 * NANOS_PER_SEC) /* RFC 3948 section 4 */
-#define MTU_MIN_V4        576                  /* RFC 791 */
-#define MTU_MIN_V6        1280                 /* RFC 8200 section 5 */
 
 static const struct data_plane_ops ops;
 
@@ -220,9 +218,7 @@ struct data_plane *esp_plane_verbs(struct esp_plane *plane)
 
 static uint16_t mtu_clamp(uint16_t mtu, const struct esp_path *path)
 {
-    uint16_t least = path->remote.address.family == ADDRESS_V6 ? MTU_MIN_V6 : MTU_MIN_V4;
-    mtu = mtu != 0 ? mtu : PLANE_MTU_DEFAULT;
-    return mtu < least ? least : mtu;
+    return esp_mtu_clamp(mtu, path->remote.address.family == ADDRESS_V6);
 }
 
 static bool path_valid(const struct esp_path *path)
@@ -230,22 +226,6 @@ static bool path_valid(const struct esp_path *path)
     return path->remote.address.family != ADDRESS_NONE &&
            (path->local.address.family == ADDRESS_NONE ||
             path->local.address.family == path->remote.address.family);
-}
-
-static void child_state_set(struct esp_child *child, uint32_t priority, uint32_t weight,
-                            bool usable)
-{
-    atomic_store(&child->priority, priority);
-    atomic_store(&child->weight, weight);
-    atomic_store(&child->usable, usable);
-}
-
-/* state_inherit - a rekey does not change the path, so the new child takes over its state. */
-static void state_inherit(struct esp_child *child, const struct esp_child *old)
-{
-    if (old != NULL)
-        child_state_set(child, atomic_load(&old->priority), atomic_load(&old->weight),
-                        atomic_load(&old->usable));
 }
 
 static struct esp_child *child_of(const struct plane_control *c, esp_child_id id)
@@ -319,9 +299,12 @@ static int verb_install(struct data_plane *verbs, const struct esp_child_config 
         esp_child_free(child);
         return err;
     }
-    child->flow_tag = old != NULL ? old->flow_tag : esp_policy_tag(plane->policy, config->session);
-    child_state_set(child, config->priority, config->weight, config->usable);
-    state_inherit(child, old);
+    if (old != NULL) {
+        esp_child_succeed(child, old);
+    } else {
+        child->flow_tag = esp_policy_tag(plane->policy, config->session);
+        esp_child_state_set(child, config->priority, config->weight, config->usable);
+    }
     *record = record_of(c, config, child, now);
     err = plane_route_set(plane, record);
     if (err == 0)
@@ -443,7 +426,7 @@ static int verb_state(struct data_plane *verbs, esp_child_id child, uint32_t pri
     const struct plane_record *record = plane_record_find(plane->control, child);
     if (record == NULL)
         return ERR_NOT_FOUND;
-    child_state_set(record->child, priority, weight, usable);
+    esp_child_state_set(record->child, priority, weight, usable);
     return 0;
 }
 
@@ -547,7 +530,7 @@ uint16_t esp_plane_inner_mtu(uint16_t outer_mtu, const struct esp_child_config *
     const struct crypto_encr *encr = crypto_encr_find(config->encr, config->encr_key_bits);
     const struct crypto_integ *integ = crypto_integ_find(config->integ);
     if (encr == NULL)
-        return MTU_MIN_V4;
+        return 576; /* RFC 791: every host takes it */
     bool v6 = config->path.remote.address.family == ADDRESS_V6;
     unsigned block = encr->block_len > 4 ? encr->block_len : 4;
     unsigned outer = (v6 ? IPV6_HEADER_LEN : IPV4_HEADER_LEN) + (config->udp_encap ? 8u : 0u) +

@@ -62,7 +62,7 @@ static void source_check(struct plane_worker *w, struct esp_child *child,
     esp_child_lock(child);
     child->seen_from = *from;
     esp_child_unlock(child);
-    plane_news(w->plane, child, route->udp_encap ? NEWS_REBOUND : NEWS_ENCAP);
+    plane_news(w->plane, child, route->udp_encap ? ESP_EVENT_REBOUND : ESP_EVENT_ENCAP);
 }
 
 static void traffic_tell(struct plane_worker *w, struct esp_child *child, uint64_t octets)
@@ -72,14 +72,14 @@ static void traffic_tell(struct plane_worker *w, struct esp_child *child, uint64
     nanos told = atomic_load_explicit(&child->traffic_told, memory_order_relaxed);
     if (told == 0 || w->now - told >= NANOS_PER_SEC) {
         atomic_store_explicit(&child->traffic_told, w->now, memory_order_relaxed);
-        plane_news(w->plane, child, NEWS_TRAFFIC);
+        plane_news(w->plane, child, ESP_EVENT_TRAFFIC);
     }
     uint64_t after =
         atomic_load_explicit(&child->counts[ESP_COUNT_OCTETS_IN], memory_order_relaxed);
     if (after >= child->soft_octets && after - octets < child->soft_octets)
-        plane_news(w->plane, child, NEWS_SOFT);
+        plane_news(w->plane, child, ESP_EVENT_SOFT);
     if (after >= child->hard_octets && after - octets < child->hard_octets)
-        plane_news(w->plane, child, NEWS_HARD);
+        plane_news(w->plane, child, ESP_EVENT_HARD);
 }
 
 static bool same_flow(const struct esp_inner *a, const struct esp_inner *b)

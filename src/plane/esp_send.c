@@ -177,10 +177,10 @@ static void limits_check(struct plane_worker *w, struct esp_child *child, uint64
 {
     uint64_t after = before + octets;
     if (before < child->soft_octets && after >= child->soft_octets)
-        plane_news(w->plane, child, NEWS_SOFT);
+        plane_news(w->plane, child, ESP_EVENT_SOFT);
     if (after >= child->hard_octets && before < child->hard_octets) {
         atomic_store(&child->exhausted, true);
-        plane_news(w->plane, child, NEWS_HARD);
+        plane_news(w->plane, child, ESP_EVENT_HARD);
     }
 }
 
@@ -213,12 +213,12 @@ static void segments_send(struct plane_worker *w, struct esp_child *child,
     uint64_t sequence, octets = 0, packets = 0;
     bool soft;
     if (!esp_child_reserve(child, segments->count, &sequence, &soft)) {
-        plane_news(w->plane, child, NEWS_HARD);
+        plane_news(w->plane, child, ESP_EVENT_HARD);
         worker_count(w, STAT_NOT_USABLE, 1);
         return;
     }
     if (soft)
-        plane_news(w->plane, child, NEWS_SOFT);
+        plane_news(w->plane, child, ESP_EVENT_SOFT);
     bool cbc = esp_block_len(key) > 4;
     const struct esp_order unordered = {.no_hold = true, .time = esp_order_time(w->now)};
     size_t trailer = child->order ? ESP_ORDER_LEN : 0;

@@ -333,13 +333,13 @@ static void text_seal(struct plane_worker *w, struct plane_space *space, struct 
     bool soft, data = t->order.present;
     size_t len = t->len + (data ? ESP_ORDER_LEN : 0);
     if (!esp_child_reserve(t->child, 1, &sequence, &soft)) {
-        plane_news(w->plane, t->child, NEWS_HARD);
+        plane_news(w->plane, t->child, ESP_EVENT_HARD);
         worker_count(w, STAT_NOT_USABLE, 1);
         w->send.child = w->send.n == 0 ? NULL : w->send.child;
         return;
     }
     if (soft)
-        plane_news(w->plane, t->child, NEWS_SOFT);
+        plane_news(w->plane, t->child, ESP_EVENT_SOFT);
     struct aggregate_sent sent = {.path = t->path,
                                   .spi = t->child->spi_out,
                                   .sequence = sequence,

@@ -43,13 +43,6 @@
 #define PLANE_ROOMS_OCTETS (PLANE_RAW_MESSAGES * PLANE_RAW_STRIDE + 40 * PLANE_RECV_PACKETS)
 #define PLANE_TUN_READS    32 /* frames read before other descriptors have their turn */
 
-/* news of a child, bits of esp_child.news */
-#define NEWS_TRAFFIC 1u
-#define NEWS_SOFT    2u
-#define NEWS_HARD    4u
-#define NEWS_REBOUND 8u
-#define NEWS_ENCAP   16u
-
 enum plane_source_kind { SOURCE_TUN, SOURCE_UDP, SOURCE_RAW4, SOURCE_RAW6, SOURCE_KICK };
 
 /* struct plane_source - a descriptor that workers wait for. epoll returns a pointer to it. */
@@ -275,7 +268,7 @@ void plane_tun_write(struct plane_worker *w, uint16_t device, struct iovec *iov,
 /* esp_inbox.c: called by workers */
 int plane_inbox_init(struct plane_inbox *inbox) MUST_USE;
 void plane_inbox_done(struct plane_inbox *inbox);
-void plane_news(struct esp_plane *plane, struct esp_child *child, uint32_t bits);
+void plane_news(struct esp_plane *plane, struct esp_child *child, enum esp_event_kind kind);
 bool plane_ike_put(struct esp_plane *plane, const struct esp_path *path, struct span message);
 void plane_mtu_put(struct esp_plane *plane, const struct plane_mtu_report *report);
 void plane_acquire_put(struct esp_plane *plane, const struct esp_acquire *acquire);
