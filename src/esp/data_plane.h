@@ -99,68 +99,71 @@ static inline bool data_plane_can(const struct data_plane *plane, enum data_plan
  * sends. The old one receives until it is removed. ERR_FULL, ERR_NO_MEMORY, ERR_CRYPTO, ERR_INVALID
  * (unknown algorithm, key length, spi < 256, spi_in or child already installed).
  */
-static inline int data_plane_install(struct data_plane *plane,
-                                     const struct esp_child_config *config, nanos now)
+static inline int MUST_USE data_plane_install(struct data_plane *plane,
+                                              const struct esp_child_config *config, nanos now)
 {
     return plane->ops->install(plane, config, now);
 }
 
 /* data_plane_switch - the child sends from now on. The child that it replaces stops sending at the same
  * moment. ERR_NOT_FOUND, also for one that only lingers; ERR_NO_MEMORY. */
-static inline int data_plane_switch(struct data_plane *plane, esp_child_id child)
+static inline int MUST_USE data_plane_switch(struct data_plane *plane, esp_child_id child)
 {
     return plane->ops->send_on(plane, child);
 }
 
 /* data_plane_move - changes the addresses (MOBIKE, NAT rebinding). `mtu` replaces the learned path MTU;
  * 0: 1500. ERR_NOT_FOUND; ERR_INVALID, ERR_NO_MEMORY: it stays where it was. */
-static inline int data_plane_move(struct data_plane *plane, esp_child_id child,
-                                  const struct esp_path *path, bool udp_encap, uint16_t mtu)
+static inline int MUST_USE data_plane_move(struct data_plane *plane, esp_child_id child,
+                                           const struct esp_path *path, bool udp_encap,
+                                           uint16_t mtu)
 {
     return plane->ops->move(plane, child, path, udp_encap, mtu);
 }
 
 /* data_plane_select - changes the selectors of a Child SA whose selectors follow the addresses.
  * ERR_NOT_FOUND; ERR_INVALID, ERR_NO_MEMORY: it has the old ones, or does not send. */
-static inline int data_plane_select(struct data_plane *plane, esp_child_id child,
-                                    const struct esp_ts_list *local,
-                                    const struct esp_ts_list *remote)
+static inline int MUST_USE data_plane_select(struct data_plane *plane, esp_child_id child,
+                                             const struct esp_ts_list *local,
+                                             const struct esp_ts_list *remote)
 {
     return plane->ops->select(plane, child, local, remote);
 }
 
 /* data_plane_keepalive - turns NAT keepalives on or off (after a move). ERR_NOT_FOUND. */
-static inline int data_plane_keepalive(struct data_plane *plane, esp_child_id child, bool on)
+static inline int MUST_USE data_plane_keepalive(struct data_plane *plane, esp_child_id child,
+                                                bool on)
 {
     return plane->ops->keepalive(plane, child, on);
 }
 
 /* data_plane_mtu - MTU of the outer path; clamped to 576 (IPv4) or 1280 (IPv6) .. 65535. 0: 1500.
  * ERR_NOT_FOUND. */
-static inline int data_plane_mtu(struct data_plane *plane, esp_child_id child, uint16_t mtu)
+static inline int MUST_USE data_plane_mtu(struct data_plane *plane, esp_child_id child,
+                                          uint16_t mtu)
 {
     return plane->ops->mtu(plane, child, mtu);
 }
 
 /* data_plane_state - health and rank of the path under a child, as the path manager sees them. Takes
  * effect with the next packet. weight 0 counts as 1. ERR_NOT_FOUND. */
-static inline int data_plane_state(struct data_plane *plane, esp_child_id child, uint32_t priority,
-                                   uint32_t weight, bool usable)
+static inline int MUST_USE data_plane_state(struct data_plane *plane, esp_child_id child,
+                                            uint32_t priority, uint32_t weight, bool usable)
 {
     return plane->ops->state(plane, child, priority, weight, usable);
 }
 
 /* data_plane_remove - the child stops sending at once and receives for `linger` more. Its flows move to
  * other children of the group. ERR_NOT_FOUND. */
-static inline int data_plane_remove(struct data_plane *plane, esp_child_id child, nanos linger,
-                                    nanos now)
+static inline int MUST_USE data_plane_remove(struct data_plane *plane, esp_child_id child,
+                                             nanos linger, nanos now)
 {
     return plane->ops->remove(plane, child, linger, now);
 }
 
 /* data_plane_counters - ERR_NOT_FOUND. */
-static inline int data_plane_counters(const struct data_plane *plane, esp_child_id child,
-                                      struct esp_counters *ret_counters)
+static inline int MUST_USE data_plane_counters(const struct data_plane *plane, esp_child_id child,
+                                               struct esp_counters *ret_counters)
 {
     return plane->ops->counters(plane, child, ret_counters);
 }
@@ -172,8 +175,8 @@ static inline int data_plane_counters(const struct data_plane *plane, esp_child_
  * child. `follow`: a flow is answered over the child on which it last arrived, while that one is usable
  * (the Gateway). Default: failover, follow. ERR_NO_MEMORY. data_plane_session_end forgets the mode.
  */
-static inline int data_plane_mode(struct data_plane *plane, esp_session_id session,
-                                  enum esp_mode mode, bool follow)
+static inline int MUST_USE data_plane_mode(struct data_plane *plane, esp_session_id session,
+                                           enum esp_mode mode, bool follow)
 {
     return plane->ops->mode(plane, session, mode, follow);
 }

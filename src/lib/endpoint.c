@@ -546,10 +546,11 @@ int ikat_session(const struct ikat *ikat, uint32_t session, struct ikat_session 
 bool ikat_path(struct ikat *ikat, size_t index, struct ikat_path *ret_path)
 {
     struct path_status status;
-    struct esp_counters counters = {0};
+    struct esp_counters counters;
     if (!path_manager_status(ikat->paths, index, &status))
         return false;
-    (void)data_plane_counters(lib_plane(ikat), status.child, &counters);
+    if (data_plane_counters(lib_plane(ikat), status.child, &counters) != 0)
+        counters = (struct esp_counters){0}; /* the path has no Child SA */
     *ret_path = (struct ikat_path){.session = status.session,
                                    .state = path_state_name(status.state),
                                    .place = lib_place_out(&status.at),
