@@ -241,8 +241,17 @@ static bool line_handle(struct peer *p)
 
 static void news_print(struct peer *p)
 {
-    static const char *const names[] = {"traffic", "soft",    "hard",  "rebound",    "encap",
-                                        "mtu",     "acquire", "stray", "unreachable"};
+    static const char *const names[] = {
+        [ESP_EVENT_TRAFFIC] = "traffic",
+        [ESP_EVENT_REBOUND] = "rebound",
+        [ESP_EVENT_ENCAP] = "encap",
+        [ESP_EVENT_SOFT] = "soft",
+        [ESP_EVENT_HARD] = "hard",
+        [ESP_EVENT_MTU] = "mtu",
+        [ESP_EVENT_ACQUIRE] = "acquire",
+        [ESP_EVENT_STRAY] = "stray",
+        [ESP_EVENT_UNREACHABLE] = "unreachable",
+    };
     struct esp_event e;
     struct esp_path path;
     uint8_t octets[LIMIT_IKE_MESSAGE];
