@@ -318,17 +318,26 @@ nanos home_settle(struct vpn *vpn, nanos now)
     return at;
 }
 
-static void move_done(struct vpn *vpn, struct leg *leg, enum ike_outcome outcome, nanos now)
+/* first_rtt - of the leg's new place, for the time to answer its first probe. A path that no test has
+ * measured takes what the last exchange of the move took. */
+static void first_rtt(const struct vpn *vpn, struct leg *leg, int index, nanos move_rtt_ns)
+{
+    if (leg->rtt_ns != 0 || index < 0 || index != leg->path)
+        return;
+    nanos tested_ns = vpn->paths[index].test_rtt_ns;
+    health_rtt(leg, tested_ns != 0 ? tested_ns : move_rtt_ns);
+}
+
+static void move_done(struct vpn *vpn, struct leg *leg, const struct ike_event *event, nanos now)
 {
     int index = leg->job_path;
     leg->job_path = -1;
-    if (outcome == IKE_OK) {
+    if (event->outcome == IKE_OK) {
         leg->job_failures = 0;
         leg->job_at_ns = 0;
         if (index >= 0)
             vpn->paths[index].use.failures = 0;
-        if (leg->rtt_ns == 0 && index >= 0 && index == leg->path)
-            health_rtt(leg, vpn->paths[index].test_rtt_ns);
+        first_rtt(vpn, leg, index, event->rtt_ns);
         return;
     }
     leg->job_failures++;
@@ -381,7 +390,7 @@ bool home_done(struct vpn *vpn, const struct ike_event *event, nanos now)
         vpn->session.separate |= leg->job == JOB_CREATE_MOVED && event->outcome != IKE_OK;
         leg->job = JOB_NONE;
         leg->job_tag = 0;
-        move_done(vpn, leg, event->outcome, now);
+        move_done(vpn, leg, event, now);
         return true;
     }
     return false;

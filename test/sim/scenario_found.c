@@ -4,6 +4,7 @@
 #include "sim/fault.h"
 #include "sim/host.h"
 #include "sim/lease.h"
+#include "sim/traffic.h"
 #include "sim/scenario.h"
 
 /* rekey_under_move - the Gateway rekeys while the End User leaves a dead path. The new IKE SA got
@@ -553,6 +554,27 @@ static void children_without_address(struct sim *sim)
     sim_until(sim, sim_healed, SIM_SECONDS(60), "a child did not come");
 }
 
+/* far_new_place - an IKE SA with traffic moves to a place that nothing has measured, and round trips are
+ * long. Its first probe waits as long as an exchange of the move took: the path is not called dead. */
+static void far_new_place(struct sim *sim)
+{
+    (void)sim_gateway(sim, 1);
+    struct sim_host *user = sim_user(sim, 2);
+    user->interfaces[0].link.delay = user->interfaces[1].link.delay = SIM_MS(420);
+    sim_start(sim);
+    sim_until(sim, sim_healed, SIM_SECONDS(20), "not up");
+    user->traffic_interval = SIM_MS(50);
+    sim_traffic_tick(user);
+    sim_run(sim, SIM_SECONDS(10));
+    for (unsigned i = 0; i < 10; i++) {
+        uint64_t before = losses(user);
+        sim_fault_at(sim, "renumber", 0, 0, user, i % 2);
+        sim_run(sim, SIM_SECONDS(12));
+        sim_expect(sim, sim_healed(sim));
+        sim_expect(sim, losses(user) <= before + 1);
+    }
+}
+
 static const struct sim_scenario scenarios[] = {
     {"rekey_under_move", rekey_under_move},
     {"delete_into_a_hole", delete_into_a_hole},
@@ -587,6 +609,7 @@ static const struct sim_scenario scenarios[] = {
     {"gone_in_a_rekey", gone_in_a_rekey},
     {"children_without_address", children_without_address},
     {"two_families", two_families},
+    {"far_new_place", far_new_place},
 };
 
 const struct sim_scenario *sim_scenarios_found(size_t index)
