@@ -4,8 +4,8 @@
 #include "sim/fault.h"
 #include "sim/host.h"
 #include "sim/lease.h"
-#include "sim/traffic.h"
 #include "sim/scenario.h"
+#include "sim/traffic.h"
 
 /* rekey_under_move - the Gateway rekeys while the End User leaves a dead path. The new IKE SA got
  * the path that was being left, and stayed there for minutes. */
