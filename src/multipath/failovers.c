@@ -23,11 +23,28 @@ static bool carried(const struct vpn *vpn, const struct leg *leg)
     return own != UINT32_MAX && own == best;
 }
 
-static bool another_works(const struct vpn *vpn, const struct leg *leg)
+/* taken_over - the leg has moved off the place of its failure and works, or a leg at another place carries. A leg that
+ * is parked at the place of the failure is cut off as well, even if its health does not show it yet. */
+static bool taken_over(const struct vpn *vpn, const struct leg *leg)
 {
-    for (unsigned i = 0; i < vpn->session.n_legs; i++)
-        if (&vpn->legs[i] != leg && works(&vpn->legs[i]) && leg_carries(vpn, &vpn->legs[i]))
+    const struct ike_path *failed = &leg->failure.at;
+    for (unsigned i = 0; i < vpn->session.n_legs; i++) {
+        const struct leg *other = &vpn->legs[i];
+        if (works(other) && !leg_stands(other, failed) && (other == leg || leg_carries(vpn, other)))
             return true;
+    }
+    return false;
+}
+
+/* noted - another leg has failed at the same place. A path that fails is one failover, however many legs it has. */
+static bool noted(const struct vpn *vpn, const struct leg *leg)
+{
+    for (unsigned i = 0; i < vpn->session.n_legs; i++) {
+        const struct leg *other = &vpn->legs[i];
+        if (other != leg && other->failure.phase != FAILURE_NONE &&
+            leg_stands(leg, &other->failure.at))
+            return true;
+    }
     return false;
 }
 
@@ -46,12 +63,11 @@ static void leg_settle(struct vpn *vpn, struct leg *leg, nanos now)
     bool again = works(leg);
     if (!again && failure->phase == FAILURE_NONE && carried(vpn, leg))
         *failure = (struct failure){
-            .phase = FAILURE_OPEN,
+            .phase = noted(vpn, leg) ? FAILURE_COUNTED : FAILURE_OPEN,
             .since_ns = leg->health == HEALTH_DEAD && !leg->link_gone ? leg->heard_ns : now,
             .at = leg->at,
         };
-    bool taken_over = again ? !leg_stands(leg, &failure->at) : another_works(vpn, leg);
-    if (failure->phase == FAILURE_OPEN && taken_over) {
+    if (failure->phase == FAILURE_OPEN && taken_over(vpn, leg)) {
         count(&vpn->pm->failovers, now - failure->since_ns);
         failure->phase = FAILURE_COUNTED;
     }

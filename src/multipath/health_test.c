@@ -199,6 +199,29 @@ static void test_outage_is_no_failover(void **state)
     world_free(world);
 }
 
+/* Two IKE SAs are parked at the path that fails last. That is one failure, and no failover until a third path takes
+ * over. */
+static void test_parked_are_one_failover(void **state)
+{
+    (void)state;
+    for (unsigned links = 2; links <= 3; links++) {
+        struct world *world = world_up(links, 12);
+        world->links[0].hole = true;
+        world_run(world, SECONDS(8));
+        assert_int_equal(path_manager_failovers(world->pm).n, 1);
+        world->links[1].hole = true;
+        world_run(world, SECONDS(8));
+        assert_int_equal(path_manager_failovers(world->pm).n, links - 1);
+        world->links[1].hole = false;
+        world_run(world, SECONDS(20));
+        world->links[0].hole = false;
+        world_until(world, world_all_up, SECONDS(30));
+        assert_int_equal(path_manager_failovers(world->pm).n, links - 1);
+        assert_true(path_manager_failovers(world->pm).longest_ns < SECONDS(3));
+        world_free(world);
+    }
+}
+
 /* Jitter is 0 while all round-trip times are the same, and about what they differ by afterwards. */
 static void test_jitter(void **state)
 {
@@ -229,6 +252,7 @@ int main(void)
         cmocka_unit_test(test_traffic_saves_probes),
         cmocka_unit_test(test_failovers_are_counted),
         cmocka_unit_test(test_outage_is_no_failover),
+        cmocka_unit_test(test_parked_are_one_failover),
         cmocka_unit_test(test_jitter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
