@@ -175,6 +175,7 @@ static bool redirected(struct vpn *vpn, const struct address *from, const struct
         return false;
     login_cancel(vpn);
     login_round_begin(vpn);
+    vpn->wish.said = IKE_OK; /* by another Gateway */
     vpn->wish.round_at_ns = now;
     wanted_plan(vpn, now);
     return true;

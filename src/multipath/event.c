@@ -296,6 +296,7 @@ static void login_again(struct vpn *vpn, nanos now)
         (void)wish_conn_renew(vpn, vpn->conn_next);
     vpn->conn_next = ike_conn_unref(vpn->conn_next);
     wish->packet = (struct ike_packet){0}; /* sent long ago */
+    wish->said = IKE_OK;
     redirect_home(vpn);
     vpn->n_remotes = vpn->n_own_remotes;
     wish->round_at_ns = wish->short_lives > 0 ? retry_after(vpn->pm, wish->short_lives, now) : now;

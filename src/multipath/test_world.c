@@ -679,7 +679,8 @@ void world_sa_kill(struct world *world, unsigned link, enum ike_outcome outcome)
 {
     for (unsigned i = 0; i < WORLD_SAS; i++) {
         struct world_sa *sa = &world->sas[i];
-        if (sa->id != 0 && sa->life == IKE_ESTABLISHED && link_of(world, &sa->path) == (int)link) {
+        if (sa->id != 0 && (sa->life == IKE_ESTABLISHED || sa->life == IKE_HALF_OPEN) &&
+            link_of(world, &sa->path) == (int)link) {
             sa_down(world, sa, outcome);
             break;
         }

@@ -174,6 +174,33 @@ static void test_refused_is_not_up(void **state)
     }
 }
 
+static bool retried(const struct world *world)
+{
+    return world->retries > 0;
+}
+
+/* What a peer said to a login is forgotten with the next session: the login after that session meets silence. */
+static void test_refusal_is_forgotten(void **state)
+{
+    (void)state;
+    struct world *world = world_new(2, 8);
+    world_start(world);
+    world_connect(world, true);
+    world_sa_kill(world, 0, IKE_INVALID_SYNTAX); /* not final: the other path is tried */
+    world_until(world, world_all_up, SECONDS(30));
+    assert_int_equal(world->logins, 1);
+    world->conn->keyingtries = 0;
+    world->retries = 0;
+    world->links[1].hole = true;
+    world_run(world, MS(5));
+    world_sa_kill(world, 0, IKE_PEER_DELETED);
+    world->links[0].hole = true;
+    world_sa_kill(world, 1, IKE_PEER_DELETED);
+    world_until(world, retried, SECONDS(600));
+    assert_int_equal(world->outcome, IKE_TIMEOUT);
+    world_free(world);
+}
+
 static const struct address elsewhere = {.family = ADDRESS_V4, .octets = {203, 0, 113, 99}};
 static const struct ike_gateway there = {
     .address = {.family = ADDRESS_V4, .octets = {203, 0, 113, 99}}};
@@ -419,11 +446,6 @@ static void test_hosts_that_do_not_answer(void **state)
     world_free(world);
 }
 
-static bool retried(const struct world *world)
-{
-    return world->retries > 0;
-}
-
 static void remotes_are(struct world *world, const struct address *first,
                         const struct address *second)
 {
@@ -559,6 +581,7 @@ int main(void)
         cmocka_unit_test(test_childless_login),
         cmocka_unit_test(test_up_with_its_routes),
         cmocka_unit_test(test_refused_is_not_up),
+        cmocka_unit_test(test_refusal_is_forgotten),
         cmocka_unit_test(test_forged_redirect_on_one_path),
         cmocka_unit_test(test_redirect_while_others_are_dead),
         cmocka_unit_test(test_redirect_of_all_paths),
