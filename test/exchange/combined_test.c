@@ -380,6 +380,10 @@ static void malformed(void **state)
             assert_int_equal(world_n_sas(&world->a), 1);
             assert_int_equal(world_n_children(&world->a), 1);
             assert_int_equal(world->a.counts[IKE_EV_SESSION_UP], 1);
+            struct ike_stats stats;
+            ike_stats_get(world->a.ike, &stats);
+            for (int outcome = 0; outcome < IKE_OUTCOMES; outcome++)
+                assert_int_equal(stats.logins_failed[outcome], 0); /* it goes on, and succeeds */
             if (!response)
                 assert_int_equal(world->b.counts[IKE_EV_SESSION_UP], 1);
             world_run(world, 5 * NANOS_PER_SEC);

@@ -339,8 +339,8 @@ void sa_down(struct sa *sa, enum ike_outcome outcome, nanos now)
     doubt_clones(sa);
     heirs_pass_on(sa);
     sa->down_reason = outcome;
-    if (sa->login != NULL && (sa->session == NULL || !sa->session->established))
-        ike->stats.logins_failed[outcome]++;
+    if (sa->login != NULL)
+        login_count_failure(sa, outcome);
     trace_ended(sa, outcome);
     while (sa->children != NULL)
         child_down(sa->children, outcome, 0);

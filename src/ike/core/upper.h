@@ -81,6 +81,10 @@ void login_refusal_due(struct sa *sa, nanos now);
  * until IKE_AUTH. */
 const struct ike_conn *login_conn(const struct sa *sa);
 
+/* login_count_failure - the IKE SA ends: counts its login as failed, unless the login has made a session, or goes on
+ * in another IKE SA. */
+void login_count_failure(struct sa *sa, enum ike_outcome outcome);
+
 void login_job_done(struct sa *sa, enum ike_event_kind kind, const struct ike_result *result,
                     nanos now);
 /* login_lease_orphaned - a lease came after the end of its IKE SA: releases it. */

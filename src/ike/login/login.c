@@ -237,7 +237,15 @@ static void login_again(struct sa *sa, struct asking *asking, const char *why, n
     if (login_begin(sa->ike, login->conn, &path, &intent, replaces, now) != 0)
         return;
     event_notice(sa, "%s", why);
+    login->goes_on = true;
     asking->intent.tag = 0; /* answered there */
+}
+
+void login_count_failure(struct sa *sa, enum ike_outcome outcome)
+{
+    bool succeeded = sa->session != NULL && sa->session->established;
+    if (!succeeded && !sa->login->goes_on)
+        sa->ike->stats.logins_failed[outcome]++;
 }
 
 /* without_ticket - the login goes on without its session ticket. */

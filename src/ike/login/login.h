@@ -169,6 +169,7 @@ struct login {
     bool redirects;                 /* the peer follows a REDIRECT */
     struct address redirected_from; /* ours: by the Gateway there; family NONE */
     bool alone;                     /* ours: no Child SA is asked for */
+    bool goes_on;                   /* ours: another IKE SA tries the same login once more */
     bool ticket_silent;             /* ours: the Gateway was silent to a ticket */
     struct resumption *resumption;  /* owned; resumption.h; NULL: the login has no ticket */
     struct {
