@@ -325,63 +325,108 @@ static const struct curve_row *curve_row(enum signature_key key)
 
 /* --- what both ends can --- */
 
-static int choose_hash(uint16_t offered, enum signature_hash first, enum signature_hash *ret_hash)
+static uint16_t old_method(uint8_t method)
 {
-    const enum signature_hash order[] = {first, SIGNATURE_SHA2_256, SIGNATURE_SHA2_384,
-                                         SIGNATURE_SHA2_512};
-    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
-        if (offered & BIT(order[i])) {
-            *ret_hash = order[i];
-            return 0;
-        }
-    return ERR_NOT_FOUND;
+    static const uint8_t old[] = {METHOD_RSA, METHOD_ECDSA_256, METHOD_ECDSA_384, METHOD_ECDSA_521};
+    for (size_t i = 0; i < sizeof(old); i++)
+        if (old[i] == method)
+            return (uint16_t)(1u << (ALGORITHMS + i));
+    return 0;
 }
 
-/* choose_old - a peer without RFC 7427. RFC 7296 section 3.8: method 1 takes any hash; SHA-1, which
- * it recommends, is off. */
+static uint16_t scheme_bit(const struct signature_scheme *scheme)
+{
+    return (uint16_t)(1u << (algorithm_of(scheme) - algorithms));
+}
+
+uint16_t signature_method(uint8_t method, struct span rest)
+{
+    struct signature_scheme scheme;
+    if (method != METHOD_SIGNATURE)
+        return rest.len == 0 ? old_method(method) : 0;
+    return signature_scheme_read(rest, &scheme) ? scheme_bit(&scheme) : 0;
+}
+
+static bool announced(const struct signature_wish *wish, uint16_t method)
+{
+    return wish->methods == 0 || (wish->methods & method) != 0;
+}
+
+/* choose_old - a peer without RFC 7427, or one that announced an old method. RFC 7296 section 3.8:
+ * method 1 takes any hash; SHA-1, which it recommends, is off. */
 static int choose_old(enum signature_key kind, const struct signature_wish *wish,
                       uint8_t *ret_method, struct signature_scheme *ret)
 {
     const struct curve_row *curve = curve_row(kind);
-    uint16_t own = wish->own != 0 ? wish->own : UINT16_MAX;
-    if (curve != NULL && (own & BIT(curve->hash))) {
-        *ret_method = curve->method;
-        *ret = (struct signature_scheme){SIGNATURE_ECDSA, curve->hash};
-        return 0;
-    }
-    if (kind != SIGNATURE_KEY_RSA || wish->pss || !(own & BIT(SIGNATURE_SHA2_256)))
+    uint8_t method = curve != NULL ? curve->method : METHOD_RSA;
+    struct signature_scheme scheme = {SIGNATURE_RSA_PKCS1, SIGNATURE_SHA2_256};
+    if (curve != NULL)
+        scheme = (struct signature_scheme){SIGNATURE_ECDSA, curve->hash};
+    else if (kind != SIGNATURE_KEY_RSA || wish->pss)
         return ERR_NOT_FOUND;
-    *ret_method = METHOD_RSA;
-    *ret = (struct signature_scheme){SIGNATURE_RSA_PKCS1, SIGNATURE_SHA2_256};
+    if ((wish->own != 0 && !(wish->own & BIT(scheme.hash))) || !announced(wish, old_method(method)))
+        return ERR_NOT_FOUND;
+    *ret_method = method;
+    *ret = scheme;
     return 0;
+}
+
+/* choose_hash - the first hash that both ends have, of a scheme that the peer verifies. */
+static int choose_hash(const struct signature_wish *wish, enum signature_kind kind,
+                       enum signature_hash first, struct signature_scheme *ret)
+{
+    const enum signature_hash order[] = {first, SIGNATURE_SHA2_256, SIGNATURE_SHA2_384,
+                                         SIGNATURE_SHA2_512};
+    uint16_t both = wish->own != 0 ? wish->hashes & wish->own : wish->hashes;
+    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+        const struct signature_scheme scheme = {kind, order[i]};
+        if ((both & BIT(order[i])) && announced(wish, scheme_bit(&scheme))) {
+            *ret = scheme;
+            return 0;
+        }
+    }
+    return ERR_NOT_FOUND;
+}
+
+static int choose_edwards(enum signature_key kind, const struct signature_wish *wish,
+                          struct signature_scheme *ret)
+{
+    const struct signature_scheme scheme = {
+        kind == SIGNATURE_KEY_ED25519 ? SIGNATURE_ED25519 : SIGNATURE_ED448, SIGNATURE_IDENTITY};
+    if (!(wish->hashes & BIT(SIGNATURE_IDENTITY)) || !announced(wish, scheme_bit(&scheme)))
+        return ERR_NOT_FOUND;
+    *ret = scheme;
+    return 0;
+}
+
+/* choose_new - the Digital Signature of RFC 7427. */
+static int choose_new(enum signature_key kind, const struct signature_wish *wish,
+                      struct signature_scheme *ret)
+{
+    const struct curve_row *curve = curve_row(kind);
+    if (kind == SIGNATURE_KEY_ED25519 || kind == SIGNATURE_KEY_ED448)
+        return choose_edwards(kind, wish, ret);
+    if (curve != NULL)
+        return choose_hash(wish, SIGNATURE_ECDSA, curve->hash, ret);
+    if (!wish->pss && choose_hash(wish, SIGNATURE_RSA_PKCS1, SIGNATURE_SHA2_256, ret) == 0)
+        return 0;
+    return wish->pss || wish->methods != 0
+               ? choose_hash(wish, SIGNATURE_RSA_PSS, SIGNATURE_SHA2_256, ret)
+               : ERR_NOT_FOUND;
 }
 
 int signature_choose(const EVP_PKEY *key, const struct signature_wish *wish, uint8_t *ret_method,
                      struct signature_scheme *ret_scheme)
 {
     enum signature_key kind = signature_key_kind(key);
-    uint16_t both = wish->own != 0 ? wish->hashes & wish->own : wish->hashes;
-    struct signature_scheme scheme = {.hash = SIGNATURE_IDENTITY};
     if (kind == SIGNATURE_KEY_NONE)
         return ERR_NOT_FOUND;
-    if (kind == SIGNATURE_KEY_ED25519 || kind == SIGNATURE_KEY_ED448) {
-        scheme.kind = kind == SIGNATURE_KEY_ED25519 ? SIGNATURE_ED25519 : SIGNATURE_ED448;
-        if (!(wish->hashes & BIT(SIGNATURE_IDENTITY)))
-            return ERR_NOT_FOUND;
-    } else if (wish->hashes == 0) {
-        return choose_old(kind, wish, ret_method, ret_scheme);
-    } else {
-        const struct curve_row *curve = curve_row(kind);
-        scheme.kind = curve != NULL ? SIGNATURE_ECDSA
-                      : wish->pss   ? SIGNATURE_RSA_PSS
-                                    : SIGNATURE_RSA_PKCS1;
-        enum signature_hash first = curve != NULL ? curve->hash : SIGNATURE_SHA2_256;
-        if (choose_hash(both, first, &scheme.hash) != 0)
-            return ERR_NOT_FOUND;
+    if (wish->hashes != 0 && choose_new(kind, wish, ret_scheme) == 0) {
+        *ret_method = METHOD_SIGNATURE;
+        return 0;
     }
-    *ret_method = METHOD_SIGNATURE;
-    *ret_scheme = scheme;
-    return 0;
+    return wish->hashes == 0 || wish->methods != 0 ? choose_old(kind, wish, ret_method, ret_scheme)
+                                                   : ERR_NOT_FOUND;
 }
 
 /* --- signing and checking --- */

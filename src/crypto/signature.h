@@ -70,14 +70,21 @@ void signature_scheme_write(const struct signature_scheme *scheme, struct writer
  * enum signature_kind. */
 bool signature_scheme_read(struct span algorithm, struct signature_scheme *ret_scheme);
 
+/* signature_method - a signature method as the peer announces it (RFC 9593 section 3.2), as one bit.
+ * `rest`: the octets behind the Cert Link. 0: unknown, or not of the form that the method has. */
+uint16_t signature_method(uint8_t method, struct span rest);
+
 /* struct signature_wish - what the two ends can. hashes: bits of enum signature_hash that the peer
- * announced; 0: it knows the old methods only. `own` narrows them, 0: no wish. */
+ * announced; 0: it knows the old methods only. `own` narrows them, 0: no wish. `methods`: bits of
+ * signature_method() that the peer announced; 0: it announced none, and may verify all. */
 struct signature_wish {
-    uint16_t hashes, own;
+    uint16_t hashes, own, methods;
     bool pss; /* RSASSA-PSS instead of PKCS#1 v1.5 */
 };
 
-/* signature_choose - how our key signs for the peer. ERR_NOT_FOUND: no scheme that both know. */
+/* signature_choose - how our key signs for the peer. Of all that the peer verifies, our order counts.
+ * RSA uses PSS without `pss` only if the peer announced PSS, and no PKCS#1 v1.5 that fits.
+ * ERR_NOT_FOUND: no scheme that both know. */
 int signature_choose(const EVP_PKEY *key, const struct signature_wish *wish, uint8_t *ret_method,
                      struct signature_scheme *ret_scheme) MUST_USE;
 

@@ -263,6 +263,66 @@ static void written_as_read(void **state)
         }
 }
 
+static uint16_t bit(uint8_t method, enum signature_kind kind, enum signature_hash hash)
+{
+    uint8_t octets[128];
+    struct writer w = writer_of(octets, sizeof(octets));
+    if (method == 14)
+        signature_scheme_write(&(struct signature_scheme){kind, hash}, &w);
+    uint16_t bit = signature_method(method, writer_span(&w));
+    assert_int_not_equal(bit, 0);
+    return bit;
+}
+
+/* RFC 9593: of what our key can, the peer verifies what it announced. */
+static void announced_methods(void **state)
+{
+    const uint16_t pkcs1_512 = bit(14, SIGNATURE_RSA_PKCS1, SIGNATURE_SHA2_512);
+    const uint16_t pss_384 = bit(14, SIGNATURE_RSA_PSS, SIGNATURE_SHA2_384);
+    const uint16_t ecdsa_512 = bit(14, SIGNATURE_ECDSA, SIGNATURE_SHA2_512);
+    const uint16_t ed25519 = bit(14, SIGNATURE_ED25519, SIGNATURE_IDENTITY);
+    const uint16_t rsa = bit(1, 0, 0), p256 = bit(9, 0, 0), p384 = bit(10, 0, 0);
+    const struct {
+        int key;
+        struct signature_wish wish;
+        uint8_t method; /* 0: none fits */
+        const char *name;
+    } cases[] = {
+        {RSA_2048, {.hashes = ALL, .methods = pkcs1_512}, 14, "RSA_EMSA_PKCS1_SHA2_512"},
+        {RSA_2048, {.hashes = ALL, .methods = pss_384}, 14, "RSA_EMSA_PSS_SHA2_384"},
+        {RSA_2048, {.hashes = ALL, .methods = pss_384 | pkcs1_512}, 14, "RSA_EMSA_PKCS1_SHA2_512"},
+        {RSA_2048,
+         {.hashes = ALL, .methods = pss_384 | pkcs1_512, .pss = true},
+         14,
+         "RSA_EMSA_PSS_SHA2_384"},
+        {RSA_2048, {.hashes = ALL, .methods = rsa}, 1, "RSA_EMSA_PKCS1_SHA2_256"},
+        {P256, {.hashes = ALL, .methods = ecdsa_512 | p256}, 14, "ECDSA_WITH_SHA2_512"},
+        {P256, {.hashes = ALL, .methods = p256 | p384}, 9, "ECDSA_WITH_SHA2_256"},
+        {P384, {.hashes = 0, .methods = p256 | p384}, 10, "ECDSA_WITH_SHA2_384"},
+        {ED25519, {.hashes = ALL, .methods = ed25519 | rsa}, 14, "ED25519"},
+        /* SIGNATURE_HASH_ALGORITHMS still counts, and so do our own demands */
+        {RSA_2048, {.hashes = 1u << SIGNATURE_SHA2_256, .methods = pkcs1_512}, 0, ""},
+        {RSA_2048, {.hashes = ALL, .own = 1u << SIGNATURE_SHA2_256, .methods = pss_384}, 0, ""},
+        {RSA_2048, {.hashes = ALL, .methods = pkcs1_512 | rsa, .pss = true}, 0, ""},
+        {P256, {.hashes = ALL, .methods = rsa | p384 | ed25519}, 0, ""},
+        {P384, {.hashes = 0, .methods = p256}, 0, ""},
+        {ED448, {.hashes = ALL, .methods = ed25519}, 0, ""},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct signature_scheme scheme;
+        uint8_t method = 0;
+        int error = signature_choose(keys[cases[i].key], &cases[i].wish, &method, &scheme);
+        assert_int_equal(error, cases[i].method == 0 ? ERR_NOT_FOUND : 0);
+        assert_int_equal(method, cases[i].method);
+        if (error == 0)
+            assert_string_equal(signature_scheme_name(&scheme), cases[i].name);
+    }
+    assert_int_equal(signature_method(2, (struct span){0}), 0);
+    assert_int_equal(signature_method(1, span_text("x")), 0);
+    assert_int_equal(signature_method(14, (struct span){0}), 0);
+}
+
 static void no_scheme_in_common(void **state)
 {
     static const struct {
@@ -312,6 +372,7 @@ int main(void)
         cmocka_unit_test(pss_parameters_that_lie),
         cmocka_unit_test(algorithm_identifiers),
         cmocka_unit_test(written_as_read),
+        cmocka_unit_test(announced_methods),
         cmocka_unit_test(no_scheme_in_common),
         cmocka_unit_test(weak_keys),
     };

@@ -334,7 +334,14 @@ struct ike_cert {
     struct span octets;
 };
 
-#define IKE_HASHES 8 /* of RFC 7427 that we remember of a peer */
+#define IKE_HASHES    8  /* of RFC 7427 that we remember of a peer */
+#define IKE_ANNOUNCED 16 /* of RFC 9593, the same: CAs that have methods of their own, and 1 */
+
+/* struct ike_announced - the signatures that the peer verifies, of certificates of one CA.
+ * ca: its place in the peer's CERTREQ, from 1; 0: any CA. methods: bits of signature_method(). */
+struct ike_announced {
+    uint16_t ca, methods;
+};
 
 /*
  * struct ike_auth_job - one AUTH payload to be made (AUTH_SIGN) or verified (AUTH_VERIFY). The
@@ -352,11 +359,12 @@ struct ike_auth_job {
     /* AUTH_SIGN: what the peer can verify, as it announced */
     uint8_t n_hashes;
     uint16_t hashes[IKE_HASHES]; /* RFC 7427 section 4; none: not announced, methods 1, 9, 10, 11 */
-    struct span auth_methods;    /* data of SUPPORTED_AUTH_METHODS (RFC 9593); empty: none */
-    struct span ca_ids;          /* key ids of its CERTREQ payloads, IKE_KEY_ID octets each */
-    bool cert_wanted;            /* send certificates: send_cert and CERTREQ of the peer say so */
-    bool ocsp_wanted;  /* and with them an OCSP response about our certificate (RFC 4806) */
-    bool hash_and_url; /* the peer fetches encodings 12 and 13 */
+    uint8_t n_announced;
+    struct ike_announced announced[IKE_ANNOUNCED]; /* RFC 9593; none: not announced */
+    struct span ca_ids; /* key ids of its CERTREQ payloads, IKE_KEY_ID octets each */
+    bool cert_wanted;   /* send certificates: send_cert and CERTREQ of the peer say so */
+    bool ocsp_wanted;   /* and with them an OCSP response about our certificate (RFC 4806) */
+    bool hash_and_url;  /* the peer fetches encodings 12 and 13 */
     /* AUTH_VERIFY: what the peer sent */
     uint8_t auth_method; /* AUTH method number: 2 with PSK; 1, 9, 10, 11 or 14 with PUBKEY */
     struct span auth;

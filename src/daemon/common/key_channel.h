@@ -82,11 +82,11 @@ struct key_private {
     uint8_t key_id[KEY_ID_SIZE];
 };
 
-/* struct key_sign - hashes, own, pss: struct signature_wish. */
+/* struct key_sign - hashes, own, methods, pss: struct signature_wish. */
 struct key_sign {
     uint8_t key_id[KEY_ID_SIZE];
-    uint16_t hashes, own;
-    uint8_t pss, zero[3];
+    uint16_t hashes, own, methods;
+    uint8_t pss, zero;
 };
 
 /* struct key_tls - kind, hash: struct signature_scheme. */

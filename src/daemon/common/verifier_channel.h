@@ -86,6 +86,10 @@ struct verifier_choose {
     uint32_t n_ca_ids;     /* behind the struct: 20 octets each */
     uint32_t ocsp;         /* 1: with an OCSP response about our certificate (RFC 4806) */
     uint32_t hash_and_url; /* 1: the peer fetches certificates (RFC 7296 section 3.6) */
+    /* 1: the key signs AUTH, and prefer one whose signature the peer verifies: */
+    uint16_t for_auth, hashes; /* hashes: struct signature_wish */
+    uint32_t n_announced;
+    struct ike_announced announced[IKE_ANNOUNCED];
 };
 
 struct verifier_check {
@@ -148,6 +152,7 @@ struct verifier_answer {
     int32_t error;
     uint64_t job;                /* 0: not an answer: `session` must end, with a reason */
     uint8_t key_id[KEY_ID_SIZE]; /* CHOOSE */
+    uint32_t methods;            /* CHOOSE: struct signature_wish, of the CAs of that certificate */
     uint32_t n_certs;
     uint32_t cert_lengths[VERIFIER_CHAIN];
     uint8_t encodings[VERIFIER_CHAIN];

@@ -114,6 +114,10 @@ static int signing_begin(struct engine *e, const struct ike_event *event,
     request.choose.policy = *policy;
     request.choose.ocsp = job->ocsp_wanted;
     request.choose.hash_and_url = job->hash_and_url;
+    request.choose.for_auth = 1;
+    request.choose.hashes = hash_bits(job);
+    request.choose.n_announced = job->n_announced;
+    memcpy(request.choose.announced, job->announced, sizeof(job->announced));
     request.choose.n_ca_ids = (uint32_t)(job->ca_ids.len / KEY_ID_SIZE);
     int error = engine_verifier_send(
         e, &request, span_of(job->ca_ids.ptr, request.choose.n_ca_ids * KEY_ID_SIZE));
@@ -134,6 +138,7 @@ static int signing_goes_on(struct engine *e, struct signing *signing,
     signing->n_certs_octets = octets.len;
     signing->chosen = *answer;
     memcpy(signing->auth.sign.key_id, answer->key_id, KEY_ID_SIZE);
+    signing->auth.sign.methods = (uint16_t)answer->methods;
     request.auth = signing->auth;
     return engine_key_send(e, &request, span_of(signing->octets, signing->n_octets));
 }

@@ -93,7 +93,7 @@ int keyring_tokens_auth(struct keyring *keyring, const struct key_request *reque
 {
     const struct key_sign *sign = &request->auth.sign;
     const struct signature_wish wish = {
-        .hashes = sign->hashes, .own = sign->own, .pss = sign->pss != 0};
+        .hashes = sign->hashes, .own = sign->own, .methods = sign->methods, .pss = sign->pss != 0};
     const struct private_token *token = private_keys_token(keyring->live.private, sign->key_id);
     struct token_call call = {.from = KEYRING_ENGINE,
                               .job = request->job,

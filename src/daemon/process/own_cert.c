@@ -6,45 +6,12 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "crypto/signature.h"
 #include "daemon/process/cert_check.h"
 #include "daemon/process/cert_identity.h"
 #include "wire/iana.h"
 
 #define OCTETS_MAX (LIMIT_IKE_MESSAGE / 4 * 3) /* of all, if an OCSP response is among them */
-
-static bool wanted_by_peer(const struct cert_store *store, X509 *x509, struct span ca_ids)
-{
-    for (const struct cert *ca = store->certs; ca != NULL; ca = ca->hh.next) {
-        if (ca->x509 == NULL || X509_check_issued(ca->x509, x509) != X509_V_OK)
-            continue;
-        for (size_t at = 0; at + KEY_ID_SIZE <= ca_ids.len; at += KEY_ID_SIZE)
-            if (memcmp(ca_ids.ptr + at, ca->ca_id, KEY_ID_SIZE) == 0)
-                return true;
-    }
-    return false;
-}
-
-/* The configured certificates; else those of our identity. Among several, one whose CA the peer
- * names in its CERTREQ. */
-static const struct cert *own_find(const struct cert_store *store,
-                                   const struct verifier_choose *choose, struct span ca_ids)
-{
-    const struct cert_policy *policy = &choose->policy;
-    const struct cert *best = NULL;
-    bool named = policy->n_certs > 0 || policy->n_pubkeys > 0;
-    for (const struct cert *cert = store->certs; cert != NULL; cert = cert->hh.next) {
-        bool ours = named ? cert_check_named(policy->certs, policy->n_certs, cert->digest) ||
-                                cert_check_named(policy->pubkeys, policy->n_pubkeys, cert->digest)
-                          : cert->x509 != NULL && cert_identity_has(cert->x509, &choose->local);
-        if (!ours || !cert->has_private)
-            continue;
-        if (best == NULL)
-            best = cert;
-        if (cert->x509 != NULL && wanted_by_peer(store, cert->x509, ca_ids))
-            return cert;
-    }
-    return best;
-}
 
 static const struct cert *issuer_find(const struct cert_store *store, const struct cert *cert)
 {
@@ -53,6 +20,100 @@ static const struct cert *issuer_find(const struct cert_store *store, const stru
             X509_check_issued(ca->x509, cert->x509) == X509_V_OK)
             return ca;
     return NULL;
+}
+
+/* struct asker - the peer that wants our certificate. */
+struct asker {
+    const struct cert_store *store;
+    const struct verifier_choose *request;
+    struct span ca_ids; /* of its CERTREQ */
+};
+
+/* issued_by - the CA with that id is above the certificate. */
+static bool issued_by(const struct asker *asker, const struct cert *cert, const uint8_t *id)
+{
+    for (int depth = 0; depth < VERIFIER_CHAIN && cert != NULL && cert->x509 != NULL; depth++) {
+        cert = issuer_find(asker->store, cert);
+        if (cert != NULL && memcmp(id, cert->ca_id, KEY_ID_SIZE) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool wanted_by_peer(const struct asker *asker, const struct cert *cert)
+{
+    for (size_t at = 0; at + KEY_ID_SIZE <= asker->ca_ids.len; at += KEY_ID_SIZE)
+        if (issued_by(asker, cert, asker->ca_ids.ptr + at))
+            return true;
+    return false;
+}
+
+/* methods_for - the signatures by this certificate that the peer verifies (RFC 9593 section 3.2.2: a
+ * linked announcement is about the certificates of that CA). */
+static uint16_t methods_for(const struct asker *asker, const struct cert *cert)
+{
+    const struct verifier_choose *request = asker->request;
+    uint16_t methods = 0;
+    for (uint32_t i = 0; i < request->n_announced; i++) {
+        const struct ike_announced *some = &request->announced[i];
+        size_t at = some->ca == 0 ? 0 : (some->ca - 1u) * (size_t)KEY_ID_SIZE;
+        if (some->ca == 0 || (at + KEY_ID_SIZE <= asker->ca_ids.len &&
+                              issued_by(asker, cert, asker->ca_ids.ptr + at)))
+            methods |= some->methods;
+    }
+    return methods;
+}
+
+/* verified_by_peer - the peer verifies a signature by the key. */
+static bool verified_by_peer(const struct asker *asker, const struct cert *cert, uint16_t methods)
+{
+    const struct verifier_choose *request = asker->request;
+    const EVP_PKEY *key = cert->x509 != NULL ? X509_get0_pubkey(cert->x509) : cert->key;
+    const struct signature_wish wish = {.hashes = request->hashes,
+                                        .own = request->policy.ike_hashes,
+                                        .methods = methods,
+                                        .pss = request->policy.pss != 0};
+    struct signature_scheme scheme;
+    uint8_t method;
+    return (request->n_announced == 0 || methods != 0) && key != NULL &&
+           signature_choose(key, &wish, &method, &scheme) == 0;
+}
+
+static bool is_ours(const struct verifier_choose *request, const struct cert *cert)
+{
+    const struct cert_policy *policy = &request->policy;
+    if (!cert->has_private)
+        return false;
+    if (policy->n_certs > 0 || policy->n_pubkeys > 0)
+        return cert_check_named(policy->certs, policy->n_certs, cert->digest) ||
+               cert_check_named(policy->pubkeys, policy->n_pubkeys, cert->digest);
+    return cert->x509 != NULL && cert_identity_has(cert->x509, &request->local);
+}
+
+/*
+ * own_find - the configured certificates; else those of our identity. Among several, one with a key
+ * whose signature the peer verifies; among these, one whose CA the peer names in its CERTREQ.
+ *
+ * *ret_methods 0: the peer announced nothing, or nothing that fits. Then we sign as if it had been
+ * silent: RFC 9593 section 3 leaves the use of announcements to us, and the peer decides.
+ */
+static const struct cert *own_find(const struct asker *asker, uint16_t *ret_methods)
+{
+    const struct cert *best = NULL;
+    int best_rank = -1;
+    for (const struct cert *cert = asker->store->certs; cert != NULL; cert = cert->hh.next) {
+        if (!is_ours(asker->request, cert))
+            continue;
+        uint16_t methods = methods_for(asker, cert);
+        bool verified = asker->request->for_auth == 1 && verified_by_peer(asker, cert, methods);
+        int rank = (verified ? 2 : 0) + (wanted_by_peer(asker, cert) ? 1 : 0);
+        if (rank <= best_rank)
+            continue;
+        best = cert;
+        best_rank = rank;
+        *ret_methods = verified ? methods : 0;
+    }
+    return best;
 }
 
 static bool self_signed(X509 *x509)
@@ -155,12 +216,15 @@ int own_cert_choose(struct own_cert *own, const struct verifier_choose *request,
                     struct verifier_answer *answer, struct writer *w)
 {
     struct span ocsp = {0};
-    const struct cert *cert = own_find(own->store, request, ca_ids);
+    const struct asker asker = {own->store, request, ca_ids};
+    uint16_t methods = 0;
+    const struct cert *cert = own_find(&asker, &methods);
     if (cert == NULL)
         return none_found(request, answer);
     if (request->ocsp == 1 && response_find(own, cert, &ocsp) != 0)
         return ERR_AGAIN;
     memcpy(answer->key_id, cert->key_id, KEY_ID_SIZE);
+    answer->methods = methods;
     chain_put(own->store, cert, request->hash_and_url == 1, answer, w);
     /* the OCSP response comes last, if there is room: a login must not fail for it */
     if (ocsp.len > 0 && w->len + ocsp.len <= OCTETS_MAX)

@@ -22,7 +22,8 @@ struct own_cert {
 
 /*
  * own_cert_choose - fills `answer` and writes the certificates to `w`. Among several certificates it
- * takes one whose CA is in `ca_ids`, the key ids of the peer's CERTREQ. ERR_NOT_FOUND: there is none
+ * prefers one whose signature the peer verifies (RFC 7427, RFC 9593), then one whose CA is in
+ * `ca_ids`, the key ids of the peer's CERTREQ. ERR_NOT_FOUND: there is none
  * with a private key, and `answer` has the reason; ERR_AGAIN: the OCSP response is being fetched:
  * call again when `wait` has ended.
  */

@@ -287,7 +287,7 @@ int private_keys_sign(struct private_keys *keys, const struct key_sign *sign, st
                       struct key_answer *ret_answer, struct writer *ret_auth)
 {
     const struct signature_wish wish = {
-        .hashes = sign->hashes, .own = sign->own, .pss = sign->pss != 0};
+        .hashes = sign->hashes, .own = sign->own, .methods = sign->methods, .pss = sign->pss != 0};
     struct signature_scheme scheme;
     uint8_t method;
     struct private_key *key = key_find(keys, sign->key_id);

@@ -104,7 +104,8 @@ static int choose(struct verifier *verifier, const struct asked *asked, struct o
 {
     const struct verifier_choose *request = &asked->request->choose;
     if (!digests_sound(&request->policy) || request->local.len > sizeof(request->local.data) ||
-        asked->octets.len != (size_t)request->n_ca_ids * KEY_ID_SIZE)
+        asked->octets.len != (size_t)request->n_ca_ids * KEY_ID_SIZE ||
+        request->n_announced > IKE_ANNOUNCED)
         return ERR_INVALID;
     own->store = &verifier->store;
     own->revocation = verifier->revocation;

@@ -106,8 +106,8 @@ struct login_peer {
     uint16_t hashes[IKE_HASHES];
     size_t n_ca_ids; /* octets */
     uint8_t ca_ids[LIMIT_CERTREQ_IDS * IKE_KEY_ID];
-    size_t n_methods;
-    uint8_t methods[512]; /* data of SUPPORTED_AUTH_METHODS */
+    uint8_t n_announced;
+    struct ike_announced announced[IKE_ANNOUNCED];
 };
 
 /* struct login_ppk - see login_ppk.h. */

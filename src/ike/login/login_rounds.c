@@ -159,7 +159,7 @@ static size_t spans_of(struct ike_auth_job *job, struct span *ret_spans[])
 {
     struct span *all[] = {
         &job->octets.message,  &job->octets.nonce, &job->octets.sk_p, &job->octets.id_body,
-        &job->octets.int_auth, &job->auth_methods, &job->ca_ids,      &job->auth};
+        &job->octets.int_auth, &job->ca_ids,       &job->auth};
     size_t n = sizeof(all) / sizeof(all[0]);
     memcpy(ret_spans, all, sizeof(all));
     for (uint8_t i = 0; i < job->n_certs; i++)
@@ -170,7 +170,7 @@ static size_t spans_of(struct ike_auth_job *job, struct span *ret_spans[])
 /* auth_job_emit - emits the job with copies of all its octets. */
 static int auth_job_emit(struct sa *sa, enum ike_event_kind kind, struct ike_auth_job *job)
 {
-    struct span *spans[8 + LIMIT_CERTS];
+    struct span *spans[7 + LIMIT_CERTS];
     size_t n = spans_of(job, spans), total = 0;
     for (size_t i = 0; i < n; i++)
         total += spans[i]->len;
@@ -213,7 +213,8 @@ int login_sign(struct sa *sa)
     job.octets = octets_of(sa, true, room);
     job.n_hashes = peer->n_hashes;
     memcpy(job.hashes, peer->hashes, sizeof(job.hashes));
-    job.auth_methods = span_of(peer->methods, peer->n_methods);
+    job.n_announced = peer->n_announced;
+    memcpy(job.announced, peer->announced, sizeof(job.announced));
     job.ca_ids = span_of(peer->ca_ids, peer->n_ca_ids);
     job.cert_wanted = login->conn->send_cert == IKE_CERT_ALWAYS ||
                       (login->conn->send_cert == IKE_CERT_IF_ASKED && peer->cert_wanted);
@@ -483,6 +484,7 @@ void login_methods_add(struct wire_builder *message)
         {SIGNATURE_ED25519, SIGNATURE_IDENTITY},   {SIGNATURE_ED448, SIGNATURE_IDENTITY},
         {SIGNATURE_ECDSA, SIGNATURE_SHA2_256},     {SIGNATURE_ECDSA, SIGNATURE_SHA2_384},
         {SIGNATURE_ECDSA, SIGNATURE_SHA2_512},     {SIGNATURE_RSA_PSS, SIGNATURE_SHA2_256},
+        {SIGNATURE_RSA_PSS, SIGNATURE_SHA2_384},   {SIGNATURE_RSA_PSS, SIGNATURE_SHA2_512},
         {SIGNATURE_RSA_PKCS1, SIGNATURE_SHA2_256}, {SIGNATURE_RSA_PKCS1, SIGNATURE_SHA2_384},
         {SIGNATURE_RSA_PKCS1, SIGNATURE_SHA2_512},
     };
@@ -514,18 +516,57 @@ static void read_certreqs(struct login_peer *peer, const struct wire_message *me
     }
 }
 
-/* read_methods - keeps the whole announcements of RFC 9593. The holder of the key reads them. */
-static void read_methods(struct login_peer *peer, struct span data)
+/* announced_add - adds a method that the peer verifies of certificates of that CA. */
+static void announced_add(struct login_peer *peer, uint16_t ca, uint16_t method)
+{
+    uint8_t i = 0;
+    while (i < peer->n_announced && peer->announced[i].ca != ca)
+        i++;
+    if (i == IKE_ANNOUNCED)
+        return;
+    if (i == peer->n_announced)
+        peer->announced[peer->n_announced++] = (struct ike_announced){.ca = ca};
+    peer->announced[i].methods |= method;
+}
+
+/*
+ * read_methods - the announcements of RFC 9593 section 3.2:
+ *
+ *     Length | Auth Method | Cert Link | AlgorithmIdentifier
+ *
+ * The section: "Implementations MUST ignore announcements whose semantics they don't understand."
+ * The same goes for a link to a CA that the CERTREQ payloads do not have. A wrong length makes the
+ * rest unreadable. Methods that are no signatures have 2 octets, and do not concern us.
+ */
+static void read_methods(struct login_peer *peer, struct span data, bool certreq)
 {
     struct reader r = reader_of(data);
     while (r.left > 0) {
         uint8_t len = read_u8(&r);
-        struct span rest = read_bytes(&r, len < 2 ? r.left + 1 : len - 1u);
-        if (reader_failed(&r) || peer->n_methods + len > sizeof(peer->methods))
+        struct reader one = reader_of(read_bytes(&r, len < 2 ? r.left + 1 : len - 1u));
+        if (reader_failed(&r))
             return;
-        peer->methods[peer->n_methods] = len;
-        memcpy(peer->methods + peer->n_methods + 1, rest.ptr, rest.len);
-        peer->n_methods += len;
+        uint8_t method = read_u8(&one);
+        uint8_t link = read_u8(&one);
+        /* section 3.2.2: without CERTREQ the link "MUST be ignored and treated as zero" */
+        uint16_t ca = certreq ? link : 0;
+        if (reader_failed(&one) || ca > peer->n_ca_ids / IKE_KEY_ID)
+            continue;
+        uint16_t known = signature_method(method, read_rest(&one));
+        if (known != 0)
+            announced_add(peer, ca, known);
+    }
+}
+
+/* read_announcements - section 3.1: the announcements of all notifies in the message form one list. */
+static void read_announcements(struct login_peer *peer, const struct wire_message *message)
+{
+    bool certreq = wire_find(message, WIRE_PAYLOAD_CERTREQ, NULL) != NULL;
+    const struct wire_payload *payload = NULL;
+    while ((payload = wire_find(message, WIRE_PAYLOAD_N, payload)) != NULL) {
+        struct wire_notify notify;
+        if (wire_notify_read(payload->body, &notify) && notify.type == N_SUPPORTED_AUTH_METHODS)
+            read_methods(peer, notify.data, certreq);
     }
 }
 
@@ -537,8 +578,7 @@ void login_peer_read(struct login *login, const struct wire_message *message)
     peer->multiple_auth |= wire_notify_has(message, N_MULTIPLE_AUTH_SUPPORTED);
     peer->eap_only |= wire_notify_has(message, N_EAP_ONLY_AUTHENTICATION);
     peer->hash_and_url |= wire_notify_has(message, N_HTTP_CERT_LOOKUP_SUPPORTED);
-    if (wire_notify_find(message, N_SUPPORTED_AUTH_METHODS, &notify))
-        read_methods(peer, notify.data);
+    read_announcements(peer, message);
     if (!wire_notify_find(message, N_SIGNATURE_HASH_ALGORITHMS, &notify))
         return;
     struct reader r = reader_of(notify.data);
