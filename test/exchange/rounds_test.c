@@ -362,6 +362,47 @@ static void two_rounds_of_the_end_user(void **state)
     scenario_end(world);
 }
 
+static unsigned n_multiple, n_another;
+
+/* bare - counts that notify in the message, whose body must be its type and nothing else. */
+static unsigned bare(const struct message *m, uint16_t notify)
+{
+    const uint8_t body[] = {0, 0, (uint8_t)(notify >> 8), (uint8_t)notify};
+    size_t i = message_find_notify(m, notify);
+    if (i == m->n)
+        return 0;
+    struct span found = message_body(m, i);
+    assert_int_equal(found.len, sizeof(body));
+    assert_memory_equal(found.ptr, body, sizeof(body));
+    return 1;
+}
+
+static enum scenario_fate notifies_are_bare(struct world *world, bool to_b, struct message *m)
+{
+    (void)world, (void)to_b;
+    unsigned multiple = bare(m, N_MULTIPLE_AUTH_SUPPORTED),
+             another = bare(m, N_ANOTHER_AUTH_FOLLOWS);
+    n_multiple += multiple;
+    n_another += another;
+    return multiple + another > 0 ? SCENARIO_NOTED : SCENARIO_PASS;
+}
+
+/* RFC 4739 sections 3.1 and 3.2: Protocol ID and SPI Size are zero, and no data follows. */
+static void notifies_of_rounds(void **state)
+{
+    (void)state;
+    struct world *world = pubkey_world(62);
+    add_user_round(world, IKE_AUTH_PSK, "person.user.example");
+    add_gateway_round(world, IKE_AUTH_PSK, "second.example");
+    n_multiple = n_another = 0;
+    scenario_watch(world);
+    scenario_edit(world, notifies_are_bare);
+    scenario_login(world);
+    assert_int_equal(n_multiple, 2); /* of each side */
+    assert_int_equal(n_another, 2);
+    scenario_end(world);
+}
+
 static void two_rounds_of_the_gateway(void **state)
 {
     (void)state;
@@ -613,6 +654,7 @@ int main(void)
         cmocka_unit_test(a17_no_other_method_of_the_gateway),
         cmocka_unit_test(chosen_by_method),
         cmocka_unit_test(two_rounds_of_the_end_user),
+        cmocka_unit_test(notifies_of_rounds),
         cmocka_unit_test(two_rounds_of_the_gateway),
         cmocka_unit_test(rounds_of_both),
         cmocka_unit_test(rounds_that_differ),
