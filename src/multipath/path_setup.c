@@ -414,6 +414,8 @@ static void creation_done(struct vpn *vpn, struct leg *leg, const struct ike_eve
         answer_wish(vpn, leg->job_policy, IKE_OK);
         leg->job_failures = 0;
         leg->job_at_ns = 0;
+        if (leg->job_further)
+            reauth_further_done(vpn, leg);
         /* The Child SA may have ended already, so the next attempt comes soon. */
         if (!leg_has(vpn, leg, leg->job_policy))
             leg->job_at_ns = now + RETRY_MIN_NS;

@@ -4,9 +4,9 @@
  * second wish for the same connection. It logs in while the old session (the elder) lives, and asks
  * for the same inner addresses. It clones and moves until it has a VPN on each path where the elder
  * has one. Where the peer narrowed the selectors of a child, the elder may have several Child SAs of
- * it: the successor asks once for each of them. Then the VPNs of the elder stop sending. They still
- * receive for a while, and then the elder is deleted. A login that fails is tried again. If none
- * succeeds, the elder ends at its deadline.
+ * it: the successor asks once for each of them, and deletes an answer that repeats another one. Then
+ * the VPNs of the elder stop sending. They still receive for a while, and then the elder is deleted.
+ * A login that fails is tried again. If none succeeds, the elder ends at its deadline.
  */
 #include "base/assert.h"
 #include "ike/terms/narrow.h"
@@ -145,6 +145,33 @@ void reauth_further_asked(const struct vpn *successor)
     for (; i < elder->session.n_bearers; i++) /* it may have one on each path */
         elder->bearers[i].renewed |=
             child_info(elder, &elder->bearers[i], &other) && takes(&child, &other);
+}
+
+/* has_twin - an older Child SA on the same IKE SA has the same selectors. */
+static bool has_twin(const struct vpn *vpn, const struct bearer *bearer)
+{
+    for (unsigned i = 0; i < vpn->session.n_bearers; i++) {
+        const struct bearer *other = &vpn->bearers[i];
+        if (other != bearer && other->line == bearer->line && other->policy == bearer->policy &&
+            other->up && !other->ending && other->selectors == bearer->selectors)
+            return true;
+    }
+    return false;
+}
+
+void reauth_further_done(struct vpn *successor, const struct leg *leg)
+{
+    struct bearer *newest = NULL;
+    for (unsigned i = 0; i < successor->session.n_bearers; i++) {
+        struct bearer *bearer = &successor->bearers[i];
+        if (bearer->line == leg->id && bearer->policy == leg->job_policy && bearer->up &&
+            (newest == NULL || bearer->since_ns >= newest->since_ns))
+            newest = bearer;
+    }
+    if (newest == NULL || newest->ending || !has_twin(successor, newest))
+        return;
+    struct ike_command command = {.kind = IKE_CMD_DELETE_CHILD, .child_id = newest->id};
+    newest->ending = command_add(successor, &command) != 0;
 }
 
 /* renewed - the successor has asked for each Child SA that reauth_further() names, and each request is

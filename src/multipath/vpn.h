@@ -586,6 +586,9 @@ bool reauth_further(const struct vpn *successor, uint8_t *ret_policy,
                     struct ike_packet *ret_packet);
 /* reauth_further_asked - the request has begun: reauth_further() does not name that Child SA again. */
 void reauth_further_asked(const struct vpn *successor);
+/* reauth_further_done - the Child SA is there. A peer that no longer gives its selectors answers with those of another
+ * one on the same IKE SA: then the new one carries nothing, and is deleted. */
+void reauth_further_done(struct vpn *successor, const struct leg *leg);
 /* reauth_progress - of the successor: touches the elder when it can hand over. */
 void reauth_progress(const struct vpn *successor, nanos now);
 /* reauth_lost - the successor's session ended. true: the elder continues, and the successor is
