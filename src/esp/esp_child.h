@@ -199,6 +199,16 @@ struct esp_opened {
 void esp_child_open(struct esp_crypto *crypto, struct esp_child *child, struct esp_opened *packets,
                     size_t n);
 
+/* esp_child_tells - news of a kind is due: it was never told (0), or a second ago. Then *told becomes `now`. */
+static inline bool esp_child_tells(_Atomic nanos *told, nanos now)
+{
+    nanos last = atomic_load_explicit(told, memory_order_relaxed);
+    if (last != 0 && now - last < NANOS_PER_SEC)
+        return false;
+    atomic_store_explicit(told, now, memory_order_relaxed);
+    return true;
+}
+
 /* esp_child_news_take - takes the first event that `news` has, and makes it. false: there is none. */
 bool esp_child_news_take(struct esp_child *child, struct esp_event *ret_event);
 

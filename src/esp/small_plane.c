@@ -8,7 +8,6 @@
 #include "esp/field.h"
 
 #define KEEPALIVE_DEFAULT (20 * NANOS_PER_SEC) /* RFC 3948 section 4 */
-#define TELL_NS           NANOS_PER_SEC        /* least time between two news of one kind */
 #define IV_MAX            16
 #define HINTS             8 /* events of stray packets that wait */
 
@@ -501,9 +500,8 @@ static void source_check(struct small_plane *plane, const struct small_child *ch
 {
     struct esp_child *esp = child->esp;
     bool known = child->udp_encap && endpoint_equal(&child->path.remote, from);
-    if (from->port == 0 || known || now - esp->rebound_told < TELL_NS)
+    if (from->port == 0 || known || !esp_child_tells(&esp->rebound_told, now))
         return;
-    esp->rebound_told = now;
     esp->seen_from = *from;
     news_add(plane, esp, child->udp_encap ? ESP_EVENT_REBOUND : ESP_EVENT_ENCAP);
 }
@@ -514,10 +512,8 @@ static void authentic(struct small_plane *plane, const struct small_child *child
 {
     struct esp_child *esp = child->esp;
     atomic_store_explicit(&esp->counts[ESP_COUNT_LAST_IN_NS], (uint64_t)now, memory_order_relaxed);
-    if (esp->traffic_told == 0 || now - esp->traffic_told >= TELL_NS) {
-        esp->traffic_told = now;
+    if (esp_child_tells(&esp->traffic_told, now))
         news_add(plane, esp, ESP_EVENT_TRAFFIC);
-    }
     if (opened->verdict == ESP_DUMMY)
         return;
     flow_table_learn(plane->flows, esp_flow_hash(plane->hash_key, &opened->inner, true),

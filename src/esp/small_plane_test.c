@@ -234,6 +234,22 @@ static void peer_has_moved(void **state)
     event_is(&gateway, ESP_EVENT_ENCAP, 1);
 }
 
+/* The clock of a program may begin at 0. Then the first news come in its first second. */
+static void clock_begins(void **state)
+{
+    (void)state;
+    struct esp_child_config config = config_of(1);
+    const struct endpoint elsewhere = endpoint_of("203.0.113.9", 1024);
+    both_install(&config);
+    assert_int_equal(user_send(10, 1), 0);
+    assert_int_equal(arrives(&elsewhere, 1), ESP_PASS);
+    event_is(&gateway, ESP_EVENT_TRAFFIC, 1);
+    event_is(&gateway, ESP_EVENT_REBOUND, 1);
+    assert_int_equal(user_send(10, 2), 0);
+    assert_int_equal(arrives(&elsewhere, 2), ESP_PASS);
+    no_event(&gateway);
+}
+
 static void limits_tell(void **state)
 {
     (void)state;
@@ -375,6 +391,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(packets_pass, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_no_packet, setup, teardown),
         cmocka_unit_test_setup_teardown(peer_has_moved, setup, teardown),
+        cmocka_unit_test_setup_teardown(clock_begins, setup, teardown),
         cmocka_unit_test_setup_teardown(limits_tell, setup, teardown),
         cmocka_unit_test_setup_teardown(rekeyed, setup, teardown),
         cmocka_unit_test_setup_teardown(news_of_the_dead, setup, teardown),

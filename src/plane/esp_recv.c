@@ -55,10 +55,8 @@ static void source_check(struct plane_worker *w, struct esp_child *child,
     if (route == NULL || from->port == 0 /* not in UDP */ ||
         (route->udp_encap && endpoint_equal(&route->path.remote, from)))
         return;
-    nanos told = atomic_load_explicit(&child->rebound_told, memory_order_relaxed);
-    if (told != 0 && w->now - told < NANOS_PER_SEC)
+    if (!esp_child_tells(&child->rebound_told, w->now))
         return; /* the control thread knows it already, and may have decided against it */
-    atomic_store_explicit(&child->rebound_told, w->now, memory_order_relaxed);
     esp_child_lock(child);
     child->seen_from = *from;
     esp_child_unlock(child);
@@ -69,11 +67,8 @@ static void traffic_tell(struct plane_worker *w, struct esp_child *child, uint64
 {
     atomic_store_explicit(&child->counts[ESP_COUNT_LAST_IN_NS], (uint64_t)w->now,
                           memory_order_relaxed);
-    nanos told = atomic_load_explicit(&child->traffic_told, memory_order_relaxed);
-    if (told == 0 || w->now - told >= NANOS_PER_SEC) {
-        atomic_store_explicit(&child->traffic_told, w->now, memory_order_relaxed);
+    if (esp_child_tells(&child->traffic_told, w->now))
         plane_news(w->plane, child, ESP_EVENT_TRAFFIC);
-    }
     uint64_t after =
         atomic_load_explicit(&child->counts[ESP_COUNT_OCTETS_IN], memory_order_relaxed);
     if (after >= child->soft_octets && after - octets < child->soft_octets)
