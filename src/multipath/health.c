@@ -33,8 +33,9 @@
 #define ASLEEP_PROBE_NS (60 * NANOS_PER_SEC) /* each question may wake it */
 /* after so many probe intervals without a response to a request, a sender probes, though packets
  * arrive */
-#define PROOF_ROUNDS 8
-#define IDLE_METERED 10 /* factor for the probes of an idle metered path */
+#define PROOF_ROUNDS    8
+#define IDLE_METERED    10 /* factor for the probes of an idle metered path */
+#define COMPARED_PROBES 3  /* within a probe interval, of a path that carries traffic */
 
 static bool other_alive(const struct vpn *vpn, const struct leg *leg)
 {
@@ -291,13 +292,14 @@ static bool replied(const struct leg *leg, nanos quick_ns)
     return leg->esp_in_ns > 0 && leg->heard_ns - leg->esp_in_ns < quick_ns;
 }
 
-/* compare_at - a path that carries traffic in both directions is probed as often as the idle ones with
- * which it is compared. */
+/* compare_at - a path that carries traffic in both directions is compared with idle ones that would take it
+ * over. It is probed more often than they: what it loses hurts now. */
 static nanos compare_at(const struct vpn *vpn, const struct leg *leg, nanos probe_ns)
 {
     nanos last = leg->proof_ns > leg->probed_ns ? leg->proof_ns : leg->probed_ns;
-    bool busy = leg->esp_in_ns > 0 && leg->esp_out_ns > leg->proof_ns + probe_ns;
-    return busy && choice_compares(vpn, leg) ? last + probe_ns : NANOS_NEVER;
+    nanos interval = probe_ns / COMPARED_PROBES;
+    bool busy = leg->esp_in_ns > 0 && leg->esp_out_ns > leg->proof_ns + interval;
+    return busy && choice_compares(vpn, leg) ? last + interval : NANOS_NEVER;
 }
 
 /* curious_at - when to probe an IKE SA that is alive and has no outstanding probe. */

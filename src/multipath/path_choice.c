@@ -16,21 +16,24 @@
  * loss is higher by a thirty-second.
  *
  * The traffic changes its path when another one has gained for `stable_for` without a break, and for a
- * second at least. Each change within ten minutes of the one before doubles that time, up to 320 s, or
- * to `stable_for` where that is longer. So paths whose quality goes up and down share few changes. A path
- * that dies is left at once, for the best of the others.
+ * second at least. A second is enough while the path of the traffic loses much: of its last eight probes
+ * or so a fifth more than the other path. Each change within ten minutes of the one before doubles that
+ * time, up to 320 s, or to `stable_for` where that is longer. So paths whose quality goes up and down
+ * share few changes. A path that dies is left at once, for the best of the others.
  */
 #include "multipath/vpn.h"
 
-#define LOSS_ONE     65536
-#define LOSS_GAIN    (LOSS_ONE / 10)
-#define LOSS_LIKE    (LOSS_ONE / 32)
-#define LOSS_SAMPLES 16
-#define RTT_SPAN_NS  (30 * NANOS_PER_SEC) /* the last minute: this one and the one before */
-#define RTT_GAIN_NS  (10 * NANOS_PER_MS)
-#define CALM_NS      (600 * NANOS_PER_SEC)
-#define LASTS_MIN_NS NANOS_PER_SEC /* with `stable_for = 0s`; twice nothing would be nothing */
-#define LASTS_MAX_NS (320 * NANOS_PER_SEC)
+#define LOSS_ONE       65536
+#define LOSS_GAIN      (LOSS_ONE / 10)
+#define LOSS_MUCH      (LOSS_ONE / 5)
+#define LOSS_LIKE      (LOSS_ONE / 32)
+#define LOSS_SAMPLES   16
+#define RECENT_SAMPLES 8
+#define RTT_SPAN_NS    (30 * NANOS_PER_SEC) /* the last minute: this one and the one before */
+#define RTT_GAIN_NS    (10 * NANOS_PER_MS)
+#define CALM_NS        (600 * NANOS_PER_SEC)
+#define LASTS_MIN_NS   NANOS_PER_SEC /* with `stable_for = 0s`; twice nothing would be nothing */
+#define LASTS_MAX_NS   (320 * NANOS_PER_SEC)
 
 /* --- measurements --- */
 
@@ -38,6 +41,7 @@ void choice_loss(struct path_quality *quality, bool lost)
 {
     int32_t sample = lost ? LOSS_ONE : 0;
     quality->loss += (sample - quality->loss) / LOSS_SAMPLES;
+    quality->recent_loss += (sample - quality->recent_loss) / RECENT_SAMPLES;
     quality->samples += quality->samples < LOSS_SAMPLES;
 }
 
@@ -74,11 +78,20 @@ static bool outranks(const struct path *a, const struct path *b)
     return a->priority != b->priority ? a->priority < b->priority : !a->metered && b->metered;
 }
 
+/* loses_much - the traffic on `on` suffers now, and would not on `path`. */
+static bool loses_much(const struct path *on, const struct path *path)
+{
+    return path->quality.samples >= LOSS_SAMPLES &&
+           path->quality.loss + LOSS_MUCH <= on->quality.recent_loss;
+}
+
 static bool gains(const struct path *path, const struct path *on)
 {
     const struct path_quality *a = &path->quality, *b = &on->quality;
     nanos rtt_a = least_rtt(a), rtt_b = least_rtt(b);
     if (a->samples >= LOSS_SAMPLES && a->loss + LOSS_GAIN <= b->loss)
+        return true;
+    if (loses_much(on, path))
         return true;
     return a->loss <= b->loss + LOSS_LIKE && rtt_a != 0 && rtt_a + RTT_GAIN_NS < rtt_b &&
            rtt_a + rtt_b / 4 < rtt_b;
@@ -100,10 +113,10 @@ static const struct path *best(const struct vpn *vpn, const struct path *chosen)
     return chosen;
 }
 
-/* lasts - how long a gain must last: never shorter than `stable_for`. */
-static nanos lasts(const struct vpn *vpn)
+/* lasts - how long `path` must gain on `on` without a break. */
+static nanos lasts(const struct vpn *vpn, const struct path *path, const struct path *on)
 {
-    nanos stable_for = vpn->conn->stable_for_ns;
+    nanos stable_for = loses_much(on, path) ? 0 : vpn->conn->stable_for_ns;
     nanos time = stable_for > LASTS_MIN_NS ? stable_for : LASTS_MIN_NS;
     for (unsigned i = 0; i < vpn->session.choice.changes && time < LASTS_MAX_NS; i++)
         time *= 2;
@@ -157,8 +170,8 @@ nanos choice_settle(struct vpn *vpn, nanos now)
         choice->worse_ns = 0;
     } else if (choice->worse_ns == 0) {
         choice->worse_ns = moment(now);
-    } else if (now - choice->worse_ns >= lasts(vpn)) {
+    } else if (now - choice->worse_ns >= lasts(vpn, path, chosen)) {
         choose(vpn, path, now);
     }
-    return choice->worse_ns == 0 ? NANOS_NEVER : choice->worse_ns + lasts(vpn);
+    return choice->worse_ns == 0 ? NANOS_NEVER : choice->worse_ns + lasts(vpn, path, chosen);
 }

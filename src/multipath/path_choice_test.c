@@ -235,14 +235,49 @@ static void test_return_is_no_gain(void **state)
     world_free(world);
 }
 
-/* Idle paths are probed once in an interval, as ever, and the one that carries traffic no more often than they. */
+/* How long the traffic stays on a path that begins to lose half of what it carries: seconds. */
+static void test_much_loss(void **state)
+{
+    (void)state;
+    nanos all = 0;
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        struct world *world = equals(seed, 20, 25);
+        assert_int_equal(changes(world, SECONDS(30)), 0);
+        world->links[0].loss_percent = 50;
+        nanos begin = world->now;
+        while (world_carrier_link(world) == 0)
+            world_run(world, MS(50));
+        assert_in_range(world->now - begin, 0, SECONDS(20));
+        all += world->now - begin;
+        world_free(world);
+    }
+    assert_in_range(all / 20, SECONDS(2), SECONDS(7));
+}
+
+/* Paths that lose the same share have few changes, in twenty minutes each. */
+static void test_equal_loss(void **state)
+{
+    (void)state;
+    for (unsigned loss = 5; loss <= 20; loss += 5) {
+        unsigned n = 0;
+        for (uint64_t seed = 0; seed < 10; seed++) {
+            struct world *world = equals(seed, 20, 25);
+            world->links[0].loss_percent = world->links[1].loss_percent = loss;
+            n += changes(world, SECONDS(1200));
+            world_free(world);
+        }
+        assert_in_range(n, 0, 80);
+    }
+}
+
+/* Idle paths are probed once in an interval, as ever; the one that carries traffic up to three times. */
 static void test_probes(void **state)
 {
     (void)state;
     struct world *world = equals(9, 20, 20);
     world->links[0].probes = world->links[1].probes = 0;
     world_run(world, SECONDS(60));
-    assert_in_range(world->links[0].probes, 45, 62);
+    assert_in_range(world->links[0].probes, 90, 182);
     assert_in_range(world->links[1].probes, 45, 62);
     world_free(world);
     world = world_up(2, 9); /* nothing to compare */
@@ -278,6 +313,7 @@ int main(void)
         cmocka_unit_test(test_loss_before_time),   cmocka_unit_test(test_little_loss),
         cmocka_unit_test(test_own_queue),          cmocka_unit_test(test_turns),
         cmocka_unit_test(test_stable_for),         cmocka_unit_test(test_rank_first),
+        cmocka_unit_test(test_much_loss),          cmocka_unit_test(test_equal_loss),
         cmocka_unit_test(test_return_is_no_gain),  cmocka_unit_test(test_probes),
         cmocka_unit_test(test_black_hole),
     };

@@ -61,12 +61,9 @@ static struct leg *leg_to_clone(struct vpn *vpn)
     struct leg *best = NULL;
     for (unsigned i = 0; i < vpn->session.n_legs; i++) {
         struct leg *leg = &vpn->legs[i];
-        bool busy = false;
-        for (unsigned k = 0; k < vpn->n_paths; k++)
-            busy |= vpn->paths[k].use.clone_of == leg->line;
         /* The Gateway is about to move it. The two ends could put a clone of it on different
          * paths. */
-        busy |= home_gateway_moves(vpn, leg, vpn->pm->now) != 0;
+        bool busy = leg->clone_tag != 0 || home_gateway_moves(vpn, leg, vpn->pm->now) != 0;
         if (busy || !leg_alive(leg) || leg->health == HEALTH_SUSPECT || leg->job == JOB_DELETE)
             continue;
         /* a clone would have to wait for the exchange under way */
@@ -146,7 +143,7 @@ static void path_serve(struct vpn *vpn, unsigned index, nanos now)
     if (leg == NULL)
         return;
     struct ike_command command = {.kind = IKE_CMD_CLONE, .sa = leg->id, .session = vpn->session.id};
-    path->use.clone_tag = command_add(vpn, &command);
+    path->use.clone_tag = leg->clone_tag = command_add(vpn, &command);
     path->use.clone_of = path->use.clone_tag != 0 ? leg->line : 0;
     path->use.clone_ns = now;
     if (path->use.clone_tag == 0)
@@ -374,8 +371,17 @@ nanos repair_settle(struct vpn *vpn, nanos now)
     return at;
 }
 
+/* clone_ended - the IKE SA that was cloned can be cloned again. */
+static void clone_ended(struct vpn *vpn, uint64_t tag)
+{
+    for (unsigned i = 0; i < vpn->session.n_legs; i++)
+        if (vpn->legs[i].clone_tag == tag)
+            vpn->legs[i].clone_tag = 0;
+}
+
 void repair_cloned(struct vpn *vpn, struct leg *leg, uint64_t tag)
 {
+    clone_ended(vpn, tag);
     for (unsigned i = 0; leg->path < 0 && i < vpn->n_paths; i++) {
         if (vpn->paths[i].use.clone_tag != tag)
             continue;
@@ -434,6 +440,7 @@ static void creation_done(struct vpn *vpn, struct leg *leg, const struct ike_eve
 
 bool repair_done(struct vpn *vpn, const struct ike_event *event, nanos now)
 {
+    clone_ended(vpn, event->tag);
     for (unsigned i = 0; i < vpn->n_paths; i++) {
         if (vpn->paths[i].use.clone_tag == event->tag) {
             clone_done(vpn, i, event, now);

@@ -117,18 +117,28 @@ bool beside_answered(struct vpn *successor, const struct path *path, nanos now)
     return true;
 }
 
+/* move_waits - this move may save the session. After the time of doubt, the Gateway must have answered a
+ * part of the move lately: round trips are long then, and the Gateway knows the IKE SA. */
+static bool move_waits(const struct vpn *vpn, const struct leg *leg, nanos doubt_until_ns,
+                       nanos now)
+{
+    bool moves = leg->job == JOB_MOVE || leg->job == JOB_CREATE_MOVED;
+    if (now < doubt_until_ns)
+        return moves || leg->job_at_ns > now;
+    nanos heard_ns = health_last_heard(vpn, leg);
+    return moves && heard_ns > doubt_until_ns - DOUBT_NS && now - heard_ns < DOUBT_NS;
+}
+
 bool beside_waits(struct vpn *successor, nanos now)
 {
     struct vpn *vpn = successor->replace.elder;
     if (successor->replace.phase == REPLACES_LOST &&
         now >= successor->replace.doubt_until_ns + STALE_NS)
         successor->replace.phase = REPLACES_KNOCK; /* the links were lost for long */
-    if (vpn == NULL || successor->replace.phase != REPLACES_LOST ||
-        now >= successor->replace.doubt_until_ns)
+    if (vpn == NULL || successor->replace.phase != REPLACES_LOST)
         return false;
     for (unsigned i = 0; i < vpn->session.n_legs; i++) {
-        const struct leg *leg = &vpn->legs[i];
-        if (leg->job == JOB_MOVE || leg->job == JOB_CREATE_MOVED || leg->job_at_ns > now) {
+        if (move_waits(vpn, &vpn->legs[i], successor->replace.doubt_until_ns, now)) {
             successor->wish.round_at_ns = now + question(vpn, now);
             return true;
         }

@@ -96,6 +96,7 @@ struct leg {
     /* the responses to all copies of the answered probe have come then; 0: judged */
     nanos judge_ns;
     ike_sa_id parent;     /* cloned from it; 0: logged in */
+    uint64_t clone_tag;   /* of a clone of it that the core still makes; 0: none */
     bool chosen;          /* the Gateway moved it and is about to create its VPN (D-08 b) */
     bool theirs;          /* the peer cloned it */
     bool offered;         /* Gateway: its VPN was offered ... */
@@ -138,8 +139,9 @@ struct path_login {
 
 /* struct path_quality - of the probes of the IKE SA that is at home on the path. */
 struct path_quality {
-    int32_t loss;     /* share of the probes of which a message was lost, of 65,536 */
-    unsigned samples; /* that `loss` has seen */
+    int32_t loss;        /* share of the probes of which a message was lost, of 65,536 */
+    int32_t recent_loss; /* the same of about the last eight */
+    unsigned samples;    /* that `loss` has seen */
     nanos rtt_ns,
         before_ns; /* the least of the span since `since_ns` and of the one before; 0: none */
     nanos since_ns;

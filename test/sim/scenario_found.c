@@ -107,6 +107,29 @@ static void knock_in_vain(struct sim *sim)
     sim_expect(sim, gateway->logins == 1);
 }
 
+/* knock_far - a move takes several long round trips. The Gateway answers each of them, so no login
+ * follows over the other path, which is fast. */
+static void knock_far(struct sim *sim)
+{
+    struct sim_host *gateway = sim_gateway(sim, 1), *user = sim_user(sim, 3);
+    gateway->conn->clone = IKE_CLONE_OFF;
+    user->conn->paths[1].priority = 9;
+    sim_start(sim);
+    sim_until(sim, sim_healed, SIM_SECONDS(10), "not up");
+    for (unsigned i = 0; i < 20; i++) {
+        user->interfaces[2].link.delay = SIM_MS(450 + 25 * i);
+        sim_fault_at(sim, "rekey-child", 0, 0, user, 0); /* the move waits for its response */
+        sim_fault_at(sim, "down", SIM_MS(1), SIM_SECONDS(15), user, 0);
+        sim_run(sim, SIM_SECONDS(15));
+        user->interfaces[2].link.delay = SIM_MS(10);
+        sim_fault_at(sim, "down", 0, SIM_SECONDS(10), user, 2); /* back to the first path */
+        sim_run(sim, SIM_SECONDS(20));
+        sim_until(sim, sim_healed, SIM_SECONDS(30), "not back");
+    }
+    sim_expect(sim, user->logins == 1);
+    sim_expect(sim, gateway->logins == 1);
+}
+
 static uint64_t losses(const struct sim_host *user)
 {
     struct path_status path;
@@ -584,6 +607,7 @@ static const struct sim_scenario scenarios[] = {
     {"rekey_lost", rekey_lost},
     {"probe_behind_rekey", probe_behind_rekey},
     {"knock_in_vain", knock_in_vain},
+    {"knock_far", knock_far},
     {"far_rekey", far_rekey},
     {"far_return", far_return},
     {"moved_and_deleted", moved_and_deleted},
