@@ -298,6 +298,7 @@ static void engine_end(struct engine *e)
         engine_accounts_close(e);
     engine_paths_done(e);
     e->esp = esp_plane_free(e->esp);
+    e->plane = NULL; /* it was the same one */
     e->ke_workers = ke_workers_free(e->ke_workers);
     e->paths = path_manager_free(e->paths);
     e->ike = ike_free(e->ike);
