@@ -15,7 +15,7 @@ _ikat()
     --child | --timeout | --session | --peer) return ;;
     esac
     case $command in
-    '') mapfile -t COMPREPLY < <(compgen -W '-s --help up down status paths watch log trace why doctor conns metrics check import unlock version' -- "$current") ;;
+    '') mapfile -t COMPREPLY < <(compgen -W '-s --help up down status paths watch log trace why doctor conns metrics check import unlock upgrade version' -- "$current") ;;
     up | down)
         local options='--child --timeout'
         [ "$command" = up ] || options='--session --peer'

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # fish completion for ikat(1)
-set -l commands up down status paths watch log trace why doctor conns metrics check import unlock version
+set -l commands up down status paths watch log trace why doctor conns metrics check import unlock upgrade version
 complete -c ikat -f
 complete -c ikat -s s -l socket -r -d 'control socket'
 complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a up -d 'connect, and show how it goes'
@@ -17,6 +17,7 @@ complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a metrics -d 'a
 complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a check -d 'whether a configuration is valid, and what it means'
 complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a import -d 'a configuration of strongSwan or libreswan as one of ikat'
 complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a unlock -d 'load keys whose passphrases are not in the configuration'
+complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a upgrade -d 'the daemon goes over to the installed program'
 complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a version -d 'of this program and of the daemon'
 complete -c ikat -n '__fish_seen_subcommand_from up down trace' -a '(ikat conns 2>/dev/null)'
 complete -c ikat -n '__fish_seen_subcommand_from up' -l child -r

@@ -4,7 +4,7 @@
 
 /*
  * The commands of ikat(1). Each runs to its end and returns the exit status of the process:
- * 0 done, 1 failed, 2 used wrongly.
+ * 0 done, 1 failed, 2 used wrongly; of upgrade also 3.
  */
 
 #include <stdbool.h>
@@ -54,6 +54,9 @@ int command_doctor(const struct ctl_options *options, char **arguments, int n);
 
 /* unlock.c */
 int command_unlock(const struct ctl_options *options, char **arguments, int n);
+
+/* upgrade.c - 3: only a restart of the daemon does it. */
+int command_upgrade(const struct ctl_options *options, char **arguments, int n);
 
 /* ctl_complain - prints "ikat: WHAT" to standard error; returns 1. */
 int ctl_complain(const char *what);

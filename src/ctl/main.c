@@ -36,6 +36,8 @@ static const struct ctl_command commands[] = {
      1, UNLOCK_FILES, command_unlock},
     {"import", "FILE|DIR [-o FILE] [--json]",
      "a configuration of strongSwan or libreswan as one of ikat", 1, 1, command_import},
+    {"upgrade", "", "the daemon goes over to the program that is installed now", 0, 0,
+     command_upgrade},
     {"version", "", "of this program and of the daemon", 0, 0, command_version},
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

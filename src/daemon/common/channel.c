@@ -216,6 +216,7 @@ bool priv_request_check(const struct priv_request *r)
     case PRIV_DEVICE_OPEN: return r->device % LIMIT_DEVICES != 0 && inner_device_sound(&r->inner);
     case PRIV_DEVICE_CLOSE: return r->device != 0;
     case PRIV_READY:
+    case PRIV_UPGRADE:
     case PRIV_LAN_BYPASS:
     case PRIV_LAN_BLOCK: return true;
     default: /* a number from outside, not an enum of ours */ return false;

@@ -58,6 +58,7 @@ enum priv_kind {
     PRIV_LAN_BLOCK,    /* they are not */
     PRIV_INSIDE_ADD,   /* address: a network of this host that contains it is not left out */
     PRIV_INSIDE_REMOVE,
+    PRIV_UPGRADE, /* the installed program is to take our place; ORDER_UPGRADE tells what becomes of that */
 };
 
 /* struct priv_policy - a pass or drop policy. Ports 0 to 65535 match all. */
@@ -115,11 +116,30 @@ enum order_kind {
     ORDER_LOADER,   /* with one descriptor: the loader's end of a VICI connection */
     ORDER_RESOLVER, /* with one descriptor: the last resolver has ended, this leads to a new one */
     ORDER_ALIVE,    /* the engine's loop sends it back: it turns */
+    ORDER_UPGRADE,  /* after PRIV_UPGRADE; `upgrade` */
 };
+
+/* enum upgrade_answer - what becomes of an upgrade. Only GO changes anything. */
+enum upgrade_answer {
+    UPGRADE_GO = 1, /* the engine stops: the installed program follows */
+    UPGRADE_SAME,   /* the installed program runs already */
+    UPGRADE_BUSY,   /* a load, another upgrade or the end is under way */
+    UPGRADE_BROKEN, /* the installed program cannot be run */
+    UPGRADE_OTHER,  /* its messages differ from those of this supervisor: it needs a restart */
+    UPGRADE_CONFIG, /* it refuses the configuration */
+};
+
+/* enum upgrade_outcome - of the last upgrade. */
+enum upgrade_outcome {
+    UPGRADE_NONE, /* there was none */
+    UPGRADE_DONE,
+    UPGRADE_BACK, /* the installed program did not come up: that of before runs again */
+};
+
 struct order {
     uint32_t kind;
-    uint32_t zero;
-    uint64_t load; /* LOADER: its number, for the commit of what it stages elsewhere */
+    uint32_t upgrade; /* UPGRADE: enum upgrade_answer; else 0 */
+    uint64_t load;    /* LOADER: its number, for the commit of what it stages elsewhere */
 };
 
 /* --- supervisor -> keyholder, eap, aaa, verifier --- */

@@ -47,6 +47,7 @@ static void test_requests(void **state)
         {PRIV_PATH_SOCKETS, "192.0.2.1", 0, NULL, false}, /* no interface */
         {PRIV_MTU, NULL, 0, NULL, false},                 /* none */
         {PRIV_READY, NULL, 0, NULL, true},
+        {PRIV_UPGRADE, NULL, 0, NULL, true},
         {0, NULL, 0, NULL, false},
         {99, "10.3.0.1", 0, NULL, false},
         {UINT32_MAX, NULL, 0, NULL, false},

@@ -138,6 +138,8 @@ static void on_order(void *context, int fd, unsigned events)
             log_line(LOG_LEVEL_ERROR, "event=resolver-lost");
         return;
     }
+    if (error == 0 && order.kind == ORDER_UPGRADE && !engine_upgrade_answered(e, order.upgrade))
+        return;
     /* the supervisor has ended: nobody can change the host for us */
     if (error != 0 || e->stopping) {
         e->done = true;

@@ -656,6 +656,16 @@ static void op_asked(void *engine, const struct engine_asked *asked)
     engine_audit_command(engine, asked);
 }
 
+static int op_upgrade(void *engine, const struct engine_reply *reply)
+{
+    return engine_upgrade(engine, reply);
+}
+
+static enum upgrade_outcome op_upgraded(void *engine)
+{
+    return ((const struct engine *)engine)->start->upgraded;
+}
+
 static void op_unwatch(void *engine, void *context)
 {
     engine_unwatch(engine, context);

@@ -247,6 +247,10 @@ struct engine_ops {
     /* redirect - sends sessions of which we are the Gateway to another one. Returns how many match. */
     unsigned (*redirect)(void *engine, struct engine_redirect *what);
     unsigned (*rekey)(void *engine, const struct engine_filter *filter, bool reauth);
+    /* upgrade - 0: reply->done will tell the decision of the supervisor. Error 0 without a reason: the engine
+     * ends. ERR_AGAIN: another upgrade runs. upgraded - the outcome of the last one. */
+    int (*upgrade)(void *engine, const struct engine_reply *reply);
+    enum upgrade_outcome (*upgraded)(void *engine);
     void (*unwatch)(void *engine, void *context);
     void (*asked)(void *engine, const struct engine_asked *asked);
 
@@ -297,11 +301,11 @@ struct engine_ops {
         .pools_changed = op_pools_changed, .limit_at = op_limit_at, .filtered = op_filtered,       \
         .initiate = op_initiate, .install = op_install, .uninstall = op_uninstall,                 \
         .terminate = op_terminate, .rekey = op_rekey, .redirect = op_redirect,                     \
-        .unwatch = op_unwatch, .asked = op_asked, .reqid = op_reqid, .traffic = op_traffic,        \
-        .marks = op_marks, .interface_name = op_interface_name, .is_trap = op_is_trap,             \
-        .shunt_at = op_shunt_at, .path_at = op_path_at, .path_traffic = op_path_traffic,           \
-        .failovers = op_failovers, .lane = op_lane, .plane_stats = op_plane_stats,                 \
-        .name_servers = op_name_servers,                                                           \
+        .upgrade = op_upgrade, .upgraded = op_upgraded, .unwatch = op_unwatch, .asked = op_asked,  \
+        .reqid = op_reqid, .traffic = op_traffic, .marks = op_marks,                               \
+        .interface_name = op_interface_name, .is_trap = op_is_trap, .shunt_at = op_shunt_at,       \
+        .path_at = op_path_at, .path_traffic = op_path_traffic, .failovers = op_failovers,         \
+        .lane = op_lane, .plane_stats = op_plane_stats, .name_servers = op_name_servers,           \
     }
 
 #endif

@@ -27,6 +27,7 @@
  *   engine_shunts.c   pass and drop policies
  *   engine_tickets.c  session tickets
  *   engine_traps.c    which children are traps; engine_traps.h names its other files
+ *   engine_upgrade.c  another program takes our place
  *   engine_watch.c    who waits for the outcome of an initiate or terminate
  */
 
@@ -166,6 +167,7 @@ struct engine {
     bool keylog_fails;       /* the log says so already */
     bool serving;            /* IKE_SA_INIT of others is answered */
     bool stopping, done;
+    uint64_t upgrade_job; /* a client waits for the supervisor's decision; 0: none does */
     nanos stop_by;
     int status;
     nanos notices_ns;                                    /* rate_second: lines that peers cause */
@@ -536,6 +538,11 @@ void engine_traps_renew(struct engine *e);
 void engine_traps_forget(struct engine *e, const struct ike_conn *conn); /* those of old loadings */
 void engine_trap_acquire(struct engine *e, const struct esp_acquire *wanted);
 void engine_trap_done(struct engine *e, const struct ike_event *done); /* a command of ours */
+
+/* engine_upgrade.c: see struct engine_ops. engine_upgrade_answered - the supervisor has decided. true: the
+ * engine is to stop. */
+int engine_upgrade(struct engine *e, const struct engine_reply *reply) MUST_USE;
+bool engine_upgrade_answered(struct engine *e, uint32_t answer);
 
 /* engine_watch.c */
 struct watching *engine_watch_add(struct engine *e, enum watch_kind kind, uint64_t tag,

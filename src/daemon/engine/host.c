@@ -91,6 +91,11 @@ void host_ready(struct host *host)
     ask(host, &(struct priv_request){.kind = PRIV_READY}, 0);
 }
 
+void host_upgrade(struct host *host)
+{
+    ask(host, &(struct priv_request){.kind = PRIV_UPGRADE}, 0);
+}
+
 void host_mtu(struct host *host, uint16_t mtu)
 {
     ask(host, &(struct priv_request){.kind = PRIV_MTU, .mtu = mtu}, 0);

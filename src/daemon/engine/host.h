@@ -39,6 +39,7 @@ uint64_t host_answered(const struct host *host);
 /* host_ready - tells the supervisor that the engine serves. host_mtu - sets the MTU of the inner
  * device, unless the administrator did. host_path_sockets - asks for UDP sockets bound to a path. */
 void host_ready(struct host *host);
+void host_upgrade(struct host *host); /* PRIV_UPGRADE */
 void host_mtu(struct host *host, uint16_t mtu);
 void host_path_sockets(struct host *host, uint32_t id, uint32_t interface,
                        const struct endpoint *local);

@@ -48,6 +48,18 @@ static int op_conn_load(void *engine, struct ike_conn *conn)
     return ike_conn_add(t->ike, conn);
 }
 
+static int op_upgrade(void *engine, const struct engine_reply *reply)
+{
+    (void)engine, (void)reply;
+    return ERR_AGAIN;
+}
+
+static enum upgrade_outcome op_upgraded(void *engine)
+{
+    (void)engine;
+    return UPGRADE_NONE;
+}
+
 static int op_conn_unload(void *engine, const char *name)
 {
     struct test_engine *t = engine;

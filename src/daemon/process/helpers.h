@@ -19,4 +19,7 @@ int resolver_run(int fd, pid_t parent);
  * engine. Returns the exit status. */
 int loader_run(const struct spawn_start *start);
 
+/* probe_run - see upgrade.h. Returns PROBE_FITS, PROBE_CONFIG or another exit status. */
+int probe_run(const struct spawn_start *start);
+
 #endif

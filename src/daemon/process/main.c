@@ -128,7 +128,7 @@ static int process_run(const char *handed)
 {
     static struct spawn_start start;
     if (spawn_start_read(handed, &start) != 0)
-        return EXIT_FAILURE;
+        return SPAWN_OTHER;
     enum process process = (enum process)start.process;
     (void)prctl(PR_SET_NAME, process_name(process));
     log_open(process_name(process), start.debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
@@ -145,6 +145,7 @@ static int process_run(const char *handed)
     case PROCESS_HOOKS: return hooks_run(&start);
     case PROCESS_UNPACKER: return unpacker_run(&start);
     case PROCESS_AUDIT: return audit_run(&start);
+    case PROCESS_PROBE: return probe_run(&start);
     case N_PROCESSES: break;
     }
     return EXIT_FAILURE;

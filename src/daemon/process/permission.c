@@ -145,6 +145,7 @@ enum priv_reason permission_reason(struct permission *permission, const struct p
     case PRIV_ROUTE_REMOVE:
     case PRIV_BLOCK_REMOVE:
     case PRIV_MTU:
+    case PRIV_UPGRADE:
     case PRIV_READY: break;
     }
     return PRIV_REASON_NONE;

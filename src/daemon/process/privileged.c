@@ -632,6 +632,7 @@ void privileged_answer(struct privileged *p, const struct priv_request *r, struc
                                               : path_sockets(r, p->n_workers, &ret->n_fds, ret_fds);
         break;
     case PRIV_MTU: ret->error = mtu_set(p, r->mtu); break;
+    case PRIV_UPGRADE: /* the caller does it */
     case PRIV_READY: ret->error = 0; break;
     case PRIV_LAN_BYPASS:
     case PRIV_LAN_BLOCK:

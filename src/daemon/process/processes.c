@@ -323,6 +323,14 @@ int processes_loader_start(struct processes *processes, struct loader_ends *ret_
     return error;
 }
 
+int processes_probe_start(struct processes *processes, int exe_fd)
+{
+    const struct spawn_start start = start_of(processes, PROCESS_PROBE);
+    pid_t pid = spawn(exe_fd, &start);
+    processes->pids[PROCESS_PROBE] = pid > 0 ? pid : 0;
+    return pid > 0 ? 0 : ERR_SYSTEM;
+}
+
 /* --- ending --- */
 
 void processes_kill(const struct processes *processes)

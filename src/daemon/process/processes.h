@@ -7,11 +7,14 @@
  * an end of which channel; the supervisor decides when a process starts and ends.
  */
 
+#include <limits.h>
+
 #include "daemon/process/spawn.h"
 
 struct processes {
     const struct supervisor_options *options;
-    int exe_fd;                 /* our program */
+    int exe_fd;                 /* the program of the processes */
+    char exe_path[PATH_MAX];    /* where it was started: an upgrade is installed there */
     int state_fds[N_PROCESSES]; /* of the state directory, for the process that each belongs to */
     int audit_fds
         [SPAWN_AUDITS];      /* what the audit process reads; they outlive it; -1: no audit file */
@@ -57,6 +60,9 @@ int processes_resolver_start(struct processes *processes, int *ret_fd) MUST_USE;
 
 /* processes_loader_start - the next load of the configuration, and an unpacker beside it. */
 int processes_loader_start(struct processes *processes, struct loader_ends *ret_ends) MUST_USE;
+
+/* processes_probe_start - a process of the program `exe_fd`, which may follow ours. */
+int processes_probe_start(struct processes *processes, int exe_fd) MUST_USE;
 
 /* processes_kill - ends the engine and its helpers: they live and die together, because their channels
  * cannot be handed to another. SIGCHLD tells when they are gone. */

@@ -8,9 +8,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static const char *const names[N_PROCESSES] = {"keyholder", "token",   "verifier", "eap",
-                                               "aaa",       "fetcher", "resolver", "engine",
-                                               "loader",    "hooks",   "unpacker", "audit"};
+#include "daemon_messages.h"
+
+static const char *const names[N_PROCESSES] = {
+    "keyholder", "token",  "verifier", "eap",      "aaa",   "fetcher", "resolver",
+    "engine",    "loader", "hooks",    "unpacker", "audit", "probe"};
 
 /* between the distribution's user numbers and those of dynamic users */
 static const struct sandbox_user users[] = {
@@ -39,8 +41,10 @@ const char *process_name(enum process process)
 /* start_file - a memory file that contains `start`. */
 static int start_file(const struct spawn_start *start)
 {
+    struct spawn_start whole = *start;
     int fd = memfd_create("ikatd-start", MFD_CLOEXEC);
-    if (fd >= 0 && pwrite(fd, start, sizeof(*start), 0) != (ssize_t)sizeof(*start)) {
+    whole.version = SPAWN_VERSION;
+    if (fd >= 0 && pwrite(fd, &whole, sizeof(whole), 0) != (ssize_t)sizeof(whole)) {
         close(fd);
         fd = -1;
     }
@@ -125,5 +129,7 @@ int spawn_start_read(const char *text, struct spawn_start *ret_start)
         return ERR_INVALID;
     bool whole = pread((int)fd, ret_start, sizeof(*ret_start), 0) == (ssize_t)sizeof(*ret_start);
     close((int)fd);
-    return whole && ret_start->process < N_PROCESSES ? 0 : ERR_INVALID;
+    return whole && ret_start->version == SPAWN_VERSION && ret_start->process < N_PROCESSES
+               ? 0
+               : ERR_INVALID;
 }

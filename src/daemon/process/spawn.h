@@ -14,6 +14,12 @@
 
 #define SPAWN_PATH_MAX 256
 
+/* exit statuses: of a process whose supervisor has other messages, and of a probe. No other program ends
+ * with PROBE_FITS by accident, as it would with 0. */
+#define SPAWN_OTHER  75
+#define PROBE_FITS   76
+#define PROBE_CONFIG 77
+
 enum process {
     PROCESS_KEYHOLDER,
     PROCESS_TOKEN,
@@ -29,6 +35,7 @@ enum process {
     PROCESS_HOOKS,
     PROCESS_UNPACKER, /* beside each loader */
     PROCESS_AUDIT,    /* outlives engines; starts again alone */
+    PROCESS_PROBE,    /* of a program that is to follow ours: does it fit? */
     N_PROCESSES
 };
 
@@ -47,6 +54,7 @@ const struct sandbox_user *process_user(enum process process); /* all but the lo
 /* struct spawn_start - what a new process gets from the supervisor, in a memory file whose number
  * is on the command line. Descriptors keep their numbers. */
 struct spawn_start {
+    uint64_t version;  /* SPAWN_VERSION of the supervisor */
     uint32_t process;  /* enum process */
     int32_t parent;    /* process id of the supervisor */
     int32_t fd;        /* its channel; not for the engine */
@@ -74,7 +82,7 @@ struct spawn_start {
 pid_t spawn(int exe_fd, const struct spawn_start *start) MUST_USE;
 
 /* spawn_start_read - reads in the new process what spawn() handed over. `text` is the value of the
- * option --handed. ERR_INVALID. */
+ * option --handed. ERR_INVALID: the supervisor is of a program with other messages. */
 int spawn_start_read(const char *text, struct spawn_start *ret_start) MUST_USE;
 
 #endif

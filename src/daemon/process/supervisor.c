@@ -18,6 +18,7 @@
 #include "daemon/process/privileged.h"
 #include "daemon/process/processes.h"
 #include "daemon/process/service_manager.h"
+#include "daemon/process/upgrade.h"
 #include "linux/clock.h"
 #include "linux/event_loop.h"
 #include "linux/sandbox.h"
@@ -50,6 +51,7 @@ struct supervisor {
     struct engine_ends engine;
     struct audit_sender audit;
     struct watchdog watchdog;
+    struct upgrade upgrade;
     int signal_fd;
     int permit_fd;          /* the loader says what its files allow */
     struct permits permits; /* so far */
@@ -208,6 +210,7 @@ static void loaded_tell(struct supervisor *s)
 static void engine_ready(struct supervisor *s)
 {
     s->served = true;
+    upgrade_served(&s->upgrade);
     log_line(LOG_LEVEL_INFO, "event=started socket=%s", s->options->socket);
     audit_sender_say(&s->audit, AUDIT_START, IKAT_VERSION);
     loader_start(s);
@@ -224,6 +227,7 @@ static void stop_begin(struct supervisor *s)
 {
     const struct order order = {.kind = ORDER_STOP};
     s->stopping = true;
+    s->upgrade.by = NANOS_NEVER;
     s->all.at = s->fetcher.at = s->resolver.at = s->auditor.at = NANOS_NEVER;
     s->stop_by = nanos_after(clock_now(), STOP_PATIENCE);
     if (s->processes.pids[PROCESS_ENGINE] == 0) {
@@ -233,6 +237,45 @@ static void stop_begin(struct supervisor *s)
     /* an engine that cannot be told has ended, and SIGCHLD follows; or it hangs, until stop_by */
     if (channel_send(s->engine.order_fd, &order, sizeof(order), NULL, 0) != 0)
         log_line(LOG_LEVEL_DEBUG, "event=order-lost");
+}
+
+/* --- upgrade --- */
+
+static void upgrade_tell(struct supervisor *s, enum upgrade_answer answer)
+{
+    const struct order order = {.kind = ORDER_UPGRADE, .upgrade = answer};
+    log_line(LOG_LEVEL_INFO, "event=upgrade answer=%s", upgrade_answer_name(answer));
+    if (channel_send(s->engine.order_fd, &order, sizeof(order), NULL, 0) != 0)
+        log_line(LOG_LEVEL_WARNING, "event=order-lost kind=upgrade");
+}
+
+static void upgrade_ask(struct supervisor *s)
+{
+    bool busy = s->stopping || !s->served || s->processes.pids[PROCESS_LOADER] != 0;
+    enum upgrade_answer answer =
+        busy ? UPGRADE_BUSY : upgrade_begin(&s->upgrade, &s->processes, clock_now());
+    if (answer != 0)
+        upgrade_tell(s, answer);
+}
+
+static void probe_ended(struct supervisor *s, int status)
+{
+    if (s->upgrade.phase == UPGRADE_PROBING && !s->stopping && s->engine.order_fd >= 0)
+        upgrade_tell(s, upgrade_probed(&s->upgrade, status, clock_now()));
+    else if (s->upgrade.phase == UPGRADE_PROBING)
+        upgrade_init(&s->upgrade);
+}
+
+/* upgrade_due - time is over for a phase. The end of the processes decides what follows. */
+static void upgrade_due(struct supervisor *s, nanos now)
+{
+    if (now < s->upgrade.by)
+        return;
+    s->upgrade.by = NANOS_NEVER;
+    if (s->upgrade.phase == UPGRADE_PROBING)
+        (void)kill(s->processes.pids[PROCESS_PROBE], SIGKILL);
+    else
+        processes_kill(&s->processes);
 }
 
 static void request_failed(const struct priv_request *request, const struct priv_answer *answer)
@@ -271,7 +314,9 @@ static bool request_serve(struct supervisor *s, int fd, struct served_request *r
         processes_kill(&s->processes);
         return false;
     }
-    privileged_answer(s->privileged, &ret->request, &ret->answer, ret->fds);
+    ret->answer = (struct priv_answer){0};
+    if (!upgrade_holds(&s->upgrade, &ret->request))
+        privileged_answer(s->privileged, &ret->request, &ret->answer, ret->fds);
     if (ret->answer.error != 0)
         request_failed(&ret->request, &ret->answer);
     return true;
@@ -286,6 +331,8 @@ static void request_answered(struct supervisor *s, int fd, const struct served_r
         close(served->fds[i]);
     if (served->request.kind == PRIV_READY)
         engine_ready(s);
+    else if (served->request.kind == PRIV_UPGRADE)
+        upgrade_ask(s);
 }
 
 /* The packet filter is brought into line once for a batch. The engine gets its answers afterwards,
@@ -347,6 +394,9 @@ static void restart_plan(struct supervisor *s)
     privileged_reset(s->privileged);
     s->fetcher.at = s->resolver.at = NANOS_NEVER;
     pace_plan(&s->all, clock_now());
+    if (upgrade_turn(&s->upgrade, &s->processes, clock_now()))
+        s->all.at = clock_now();
+    s->devices.upgraded = s->upgrade.outcome;
 }
 
 static bool finished(const struct supervisor *s)
@@ -420,7 +470,8 @@ static void child_ended(struct supervisor *s, enum process process, int status)
 {
     bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     s->processes.pids[process] = 0;
-    if (!clean || process < PROCESS_LOADER || process == PROCESS_HOOKS)
+    if ((!clean && process != PROCESS_PROBE) || process < PROCESS_LOADER ||
+        process == PROCESS_HOOKS)
         log_line(clean && s->stopping ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING,
                  "event=process-ended name=%s %s=%d", process_name(process),
                  WIFSIGNALED(status) ? "signal" : "status",
@@ -431,6 +482,10 @@ static void child_ended(struct supervisor *s, enum process process, int status)
     }
     if (process == PROCESS_AUDIT) {
         audit_ended(s);
+        return;
+    }
+    if (process == PROCESS_PROBE) {
+        probe_ended(s, status);
         return;
     }
     if (process == PROCESS_UNPACKER)
@@ -603,7 +658,8 @@ static int supervisor_start(struct supervisor *s)
         return failed("needs the capability CAP_NET_ADMIN");
     }
     s->processes.exe_fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
-    if (s->processes.exe_fd < 0)
+    if (s->processes.exe_fd < 0 ||
+        readlink("/proc/self/exe", s->processes.exe_path, PATH_MAX - 1) <= 0)
         return failed("/proc/self/exe");
     s->signal_fd = signals_open();
     if (s->signal_fd < 0)
@@ -669,6 +725,7 @@ int supervisor_run(const struct supervisor_options *options)
                            .auditor.at = NANOS_NEVER};
     processes_init(&s.processes, options);
     log_open("supervisor", options->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+    upgrade_init(&s.upgrade);
     watchdog_init(&s.watchdog);
     if (supervisor_start(&s) != 0) {
         supervisor_end(&s);
@@ -676,8 +733,9 @@ int supervisor_run(const struct supervisor_options *options)
     }
     while (!s.done) {
         nanos now = 0;
-        nanos deadline = nanos_min(nanos_min(s.stop_by, restart_deadline(&s)),
-                                   nanos_min(s.watchdog.at, privileged_deadline(s.privileged)));
+        nanos deadline =
+            nanos_min(nanos_min(s.upgrade.by, nanos_min(s.stop_by, restart_deadline(&s))),
+                      nanos_min(s.watchdog.at, privileged_deadline(s.privileged)));
         if (event_loop_wait(s.loop, deadline, &now) < 0) {
             s.status = EXIT_FAILURE;
             s.done = true;
@@ -688,6 +746,8 @@ int supervisor_run(const struct supervisor_options *options)
             restart_due(&s, now);
         if (!s.done)
             watchdog_due(&s, now);
+        if (!s.done)
+            upgrade_due(&s, now);
     }
     supervisor_end(&s);
     log_line(LOG_LEVEL_INFO, "event=stopped status=%d", s.status);

@@ -33,6 +33,7 @@
 #include <stdint.h>
 
 #include "base/limits.h"
+#include "daemon/common/channel.h"
 #include "linux/tun.h"
 
 #define IKE_PORT      500
@@ -86,6 +87,7 @@ struct engine_start {
     int resolver_fd;
     int hooks_fd; /* updown scripts */
     int audit_fd; /* the audit process; -1: there is no audit file */
+    enum upgrade_outcome upgraded;
 };
 
 /* supervisor_run - until a signal ends it. Returns the exit status. */

@@ -464,6 +464,8 @@ static const struct command {
     {"load-radius", vici_load_radius},
     {"unload-radius", vici_unload_radius},
     {"get-radius", vici_get_radius},
+    {"upgrade", vici_upgrade},
+    {"get-upgrade", vici_get_upgrade},
     {"load-pool", vici_load_pool},
     {"unload-pool", vici_unload_pool},
     {"get-pools", vici_get_pools},

@@ -164,6 +164,10 @@ void vici_list_leases(struct vici_client *client, const struct tree *message);
 void vici_get_counters(struct vici_client *client, const struct tree *message);
 void vici_reset_counters(struct vici_client *client, const struct tree *message);
 
+/* vici_upgrade.c */
+void vici_upgrade(struct vici_client *client, const struct tree *message);
+void vici_get_upgrade(struct vici_client *client, const struct tree *message);
+
 /* vici_radius.c */
 void vici_load_radius(struct vici_client *client, const struct tree *message);
 void vici_unload_radius(struct vici_client *client, const struct tree *message);
