@@ -433,6 +433,19 @@ static void audit_ended(struct supervisor *s)
         pace_plan(&s->auditor, clock_now());
 }
 
+/* cause_follows - the token process ends by itself when the keyholder does, whose end says more. */
+static bool cause_follows(const struct supervisor *s, enum process process, bool clean)
+{
+    return clean && process == PROCESS_TOKEN && s->processes.pids[PROCESS_KEYHOLDER] != 0;
+}
+
+/* cause_of - the process whose end made `process` end. The others end by themselves when the engine does; the
+ * engine takes longer to be gone. */
+static enum process cause_of(enum process process, bool clean)
+{
+    return clean ? PROCESS_ENGINE : process;
+}
+
 /* server_ended - for the processes that serve permanently. */
 static void server_ended(struct supervisor *s, enum process process, bool clean)
 {
@@ -448,7 +461,9 @@ static void server_ended(struct supervisor *s, enum process process, bool clean)
         s->done = true;
         return;
     }
-    audit_sender_say(&s->audit, AUDIT_RESTART, process_name(process));
+    if (cause_follows(s, process, clean))
+        return;
+    audit_sender_say(&s->audit, AUDIT_RESTART, process_name(cause_of(process, clean)));
     processes_kill(&s->processes);
     if (processes_gone(&s->processes))
         restart_plan(s);
