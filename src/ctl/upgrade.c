@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `ikat upgrade`: the processes of ikatd go over to the program that is installed now. */
+/* `ikat upgrade`: ikatd goes on with the program that is installed now. */
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>

@@ -199,8 +199,8 @@ static void test_outage_is_no_failover(void **state)
     world_free(world);
 }
 
-/* Two IKE SAs are parked at the path that fails last. That is one failure, and no failover until a third path takes
- * over. */
+/* Two IKE SAs are parked at the last path that works. When it fails, one failure is counted. It becomes a failover
+ * when another path takes over. */
 static void test_parked_are_one_failover(void **state)
 {
     (void)state;

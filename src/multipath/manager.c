@@ -267,11 +267,8 @@ static void paths_check(const struct vpn *vpn)
         }
         ASSERT(legs == (path->use.line != 0));
         ASSERT(path->use.line == 0 || path->use.clone_tag == 0);
-        ASSERT((path->use.clone_tag == 0) == (path->use.clone_of == 0));
+        ASSERT(path->use.clone_tag == 0 || leg_cloned_for(vpn, path) != NULL);
         ASSERT(vpn->session.id == 0 || path->login.tag == 0);
-        for (unsigned k = 0; k < i; k++) /* an IKE SA has one clone under way at most */
-            ASSERT(path->use.clone_tag == 0 || vpn->paths[k].use.clone_tag == 0 ||
-                   vpn->paths[k].use.clone_of != path->use.clone_of);
     }
 }
 

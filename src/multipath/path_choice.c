@@ -78,7 +78,7 @@ static bool outranks(const struct path *a, const struct path *b)
     return a->priority != b->priority ? a->priority < b->priority : !a->metered && b->metered;
 }
 
-/* loses_much - the traffic on `on` suffers now, and would not on `path`. */
+/* loses_much - the path `on` loses so much more than `path` that its traffic suffers. */
 static bool loses_much(const struct path *on, const struct path *path)
 {
     return path->quality.samples >= LOSS_SAMPLES &&

@@ -235,7 +235,7 @@ static void test_return_is_no_gain(void **state)
     world_free(world);
 }
 
-/* How long the traffic stays on a path that begins to lose half of what it carries: seconds. */
+/* The traffic leaves a path that begins to lose half of its packets within seconds. */
 static void test_much_loss(void **state)
 {
     (void)state;
@@ -254,7 +254,7 @@ static void test_much_loss(void **state)
     assert_in_range(all / 20, SECONDS(2), SECONDS(7));
 }
 
-/* Paths that lose the same share have few changes, in twenty minutes each. */
+/* Of two paths with equal loss neither is better for long: the traffic seldom changes its path. */
 static void test_equal_loss(void **state)
 {
     (void)state;

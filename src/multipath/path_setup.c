@@ -42,7 +42,6 @@ static void path_failed(struct vpn *vpn, struct path *path, nanos now)
 void repair_clone_forget(struct path *path)
 {
     path->use.clone_tag = 0;
-    path->use.clone_of = 0;
 }
 
 static struct leg *leg_spare(struct vpn *vpn)
@@ -79,7 +78,7 @@ nanos repair_cloning(const struct vpn *vpn, const struct leg *leg, nanos now)
 {
     for (unsigned i = 0; leg_alive(leg) && i < vpn->n_paths; i++) {
         const struct path *path = &vpn->paths[i];
-        if (path->use.clone_of == leg->line && now - path->use.clone_ns < CLONING_NS)
+        if (leg_cloned_for(vpn, path) == leg && now - path->use.clone_ns < CLONING_NS)
             return path->use.clone_ns + CLONING_NS;
     }
     return 0;
@@ -144,7 +143,6 @@ static void path_serve(struct vpn *vpn, unsigned index, nanos now)
         return;
     struct ike_command command = {.kind = IKE_CMD_CLONE, .sa = leg->id, .session = vpn->session.id};
     path->use.clone_tag = leg->clone_tag = command_add(vpn, &command);
-    path->use.clone_of = path->use.clone_tag != 0 ? leg->line : 0;
     path->use.clone_ns = now;
     if (path->use.clone_tag == 0)
         path_failed(vpn, path, now);
@@ -153,7 +151,7 @@ static void path_serve(struct vpn *vpn, unsigned index, nanos now)
 /* clone_abandon - the IKE SA that was being cloned has died: another one is cloned for the path. */
 static void clone_abandon(struct vpn *vpn, struct path *path, nanos now)
 {
-    struct leg *leg = leg_of(vpn, path->use.clone_of);
+    const struct leg *leg = leg_cloned_for(vpn, path);
     if (path->use.clone_tag == 0 || (leg != NULL && leg_alive(leg)))
         return;
     repair_clone_forget(path);

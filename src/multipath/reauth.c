@@ -164,7 +164,7 @@ void reauth_further_done(struct vpn *successor, const struct leg *leg)
     struct bearer *newest = NULL;
     for (unsigned i = 0; i < successor->session.n_bearers; i++) {
         struct bearer *bearer = &successor->bearers[i];
-        if (bearer->line == leg->id && bearer->policy == leg->job_policy && bearer->up &&
+        if (bearer->line == leg->line && bearer->policy == leg->job_policy && bearer->up &&
             (newest == NULL || bearer->since_ns >= newest->since_ns))
             newest = bearer;
     }

@@ -117,8 +117,8 @@ bool beside_answered(struct vpn *successor, const struct path *path, nanos now)
     return true;
 }
 
-/* move_waits - this move may save the session. After the time of doubt, the Gateway must have answered a
- * part of the move lately: round trips are long then, and the Gateway knows the IKE SA. */
+/* move_waits - the login waits, since this move may save the session. After the time of doubt it waits only
+ * while the Gateway answers the requests of the move: it knows the IKE SA, and round trips are long. */
 static bool move_waits(const struct vpn *vpn, const struct leg *leg, nanos doubt_until_ns,
                        nanos now)
 {

@@ -118,7 +118,6 @@ struct path_use {
     ike_sa_id line;     /* of the leg that serves it; 0: none */
     bool lost;          /* it failed: it must answer for stable_for before it carries traffic */
     uint64_t clone_tag; /* of the clone for it; 0: none under way */
-    ike_sa_id clone_of; /* line of the IKE SA that is cloned; 0: none */
     nanos clone_ns;     /* the clone was ordered then */
     uint64_t test_tag;  /* of the path test; 0: none under way */
     uint32_t test_failures;
@@ -487,7 +486,7 @@ struct timing health_timing(const struct vpn *vpn, const struct leg *leg);
 void health_settle(struct vpn *vpn, nanos now);
 nanos health_deadline(const struct vpn *vpn, nanos now);
 void health_heard(struct vpn *vpn, struct leg *leg, nanos at, nanos now);
-/* health_last_heard - the last evidence as of now; for status only. */
+/* health_last_heard - the last evidence as of now: packets that arrived in this turn count already. */
 nanos health_last_heard(const struct vpn *vpn, const struct leg *leg);
 /* health_proof - an exchange that we began was answered: both directions work. */
 void health_proof(struct vpn *vpn, struct leg *leg, nanos now);
@@ -601,8 +600,10 @@ bool reauth_lost(struct vpn *successor, nanos now);
 void gateway_settle(struct vpn *vpn, nanos now);
 
 /* --- vpn_sas.c --- */
-struct leg *leg_find(struct vpn *vpn, ike_sa_id id);           /* by its IKE SA; NULL: none */
-struct leg *leg_of(const struct vpn *vpn, ike_sa_id line);     /* NULL: none */
+struct leg *leg_find(struct vpn *vpn, ike_sa_id id);       /* by its IKE SA; NULL: none */
+struct leg *leg_of(const struct vpn *vpn, ike_sa_id line); /* NULL: none */
+/* leg_cloned_for - the one of which a clone is under way for the path. NULL: none. */
+struct leg *leg_cloned_for(const struct vpn *vpn, const struct path *path);
 struct leg *leg_add(struct vpn *vpn, ike_sa_id id, nanos now); /* NULL: no room */
 void leg_remove(struct vpn *vpn, struct leg *leg);
 void leg_assign(struct vpn *vpn, struct leg *leg, int path); /* -1: spare */

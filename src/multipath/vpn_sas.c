@@ -21,6 +21,14 @@ struct leg *leg_of(const struct vpn *vpn, ike_sa_id line)
     return NULL;
 }
 
+struct leg *leg_cloned_for(const struct vpn *vpn, const struct path *path)
+{
+    for (unsigned i = 0; path->use.clone_tag != 0 && i < vpn->session.n_legs; i++)
+        if (vpn->legs[i].clone_tag == path->use.clone_tag)
+            return &vpn->legs[i];
+    return NULL;
+}
+
 /* room - makes room for one more than `n`. */
 static bool room(struct path_manager *pm, void **array, unsigned n, unsigned *cap, size_t size)
 {
@@ -79,10 +87,8 @@ void leg_remove(struct vpn *vpn, struct leg *leg)
     leg_assign(vpn, leg, -1);
     for (unsigned i = 0; i < vpn->n_paths; i++) {
         /* The jobs of the leg for paths end with it, whether their outcome still comes or not. */
-        if (vpn->paths[i].use.clone_of == line) {
+        if (vpn->paths[i].use.clone_tag == leg->clone_tag)
             vpn->paths[i].use.clone_tag = 0;
-            vpn->paths[i].use.clone_of = 0;
-        }
     }
     for (unsigned i = vpn->session.n_bearers; i > 0; i--)
         if (vpn->bearers[i - 1].line == line)

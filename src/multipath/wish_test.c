@@ -179,7 +179,7 @@ static bool retried(const struct world *world)
     return world->retries > 0;
 }
 
-/* What a peer said to a login is forgotten with the next session: the login after that session meets silence. */
+/* A login is refused, and another path brings the session. The next login has no answer: that is a timeout. */
 static void test_refusal_is_forgotten(void **state)
 {
     (void)state;

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ikat upgrade`: the installed program takes over, or that of before goes on; nothing leaves in the clear."""
+"""`ikat upgrade`: the daemon goes on with the installed program or, if that fails, with the earlier one.
+
+Nothing leaves in the clear meanwhile."""
 import os
 import shutil
 import subprocess
@@ -116,7 +118,7 @@ def test_configuration_refused(up):
 
 @pytest.mark.parametrize("body", (NEVER_SERVES, HANGS), ids=("ends", "hangs"))
 def test_falls_back(up, body, tmp_path):
-    """A program that passes as a probe and then fails: that of before runs again, and logs in."""
+    """A program that passes as a probe and then fails: the earlier program runs again, and logs in."""
     lab, gw, eu, place = up
     old, watch = set(of(eu).values()), Watch(lab, "eu")
     install(compiled(tmp_path, body), place)

@@ -58,7 +58,7 @@ enum priv_kind {
     PRIV_LAN_BLOCK,    /* they are not */
     PRIV_INSIDE_ADD,   /* address: a network of this host that contains it is not left out */
     PRIV_INSIDE_REMOVE,
-    PRIV_UPGRADE, /* the installed program is to take our place; ORDER_UPGRADE tells what becomes of that */
+    PRIV_UPGRADE, /* run the installed program instead of ours; the decision is an ORDER_UPGRADE */
 };
 
 /* struct priv_policy - a pass or drop policy. Ports 0 to 65535 match all. */
@@ -119,9 +119,9 @@ enum order_kind {
     ORDER_UPGRADE,  /* after PRIV_UPGRADE; `upgrade` */
 };
 
-/* enum upgrade_answer - what becomes of an upgrade. Only GO changes anything. */
+/* enum upgrade_answer - the supervisor's decision about an upgrade. After all but GO, nothing has changed. */
 enum upgrade_answer {
-    UPGRADE_GO = 1, /* the engine stops: the installed program follows */
+    UPGRADE_GO = 1, /* the engine stops, and the installed program starts */
     UPGRADE_SAME,   /* the installed program runs already */
     UPGRADE_BUSY,   /* a load, another upgrade or the end is under way */
     UPGRADE_BROKEN, /* the installed program cannot be run */
@@ -133,7 +133,7 @@ enum upgrade_answer {
 enum upgrade_outcome {
     UPGRADE_NONE, /* there was none */
     UPGRADE_DONE,
-    UPGRADE_BACK, /* the installed program did not come up: that of before runs again */
+    UPGRADE_BACK, /* the installed program did not come up, and the earlier program runs again */
 };
 
 struct order {

@@ -139,7 +139,7 @@ static void on_order(void *context, int fd, unsigned events)
         return;
     }
     if (error == 0 && order.kind == ORDER_UPGRADE && !engine_upgrade_answered(e, order.upgrade))
-        return;
+        return; /* we stay; otherwise we stop as at the end of the daemon */
     /* the supervisor has ended: nobody can change the host for us */
     if (error != 0 || e->stopping) {
         e->done = true;
@@ -300,7 +300,7 @@ static void engine_end(struct engine *e)
         engine_accounts_close(e);
     engine_paths_done(e);
     e->esp = esp_plane_free(e->esp);
-    e->plane = NULL; /* it was the same one */
+    e->plane = NULL; /* freed with e->esp */
     e->ke_workers = ke_workers_free(e->ke_workers);
     e->paths = path_manager_free(e->paths);
     e->ike = ike_free(e->ike);

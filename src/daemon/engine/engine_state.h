@@ -27,7 +27,7 @@
  *   engine_shunts.c   pass and drop policies
  *   engine_tickets.c  session tickets
  *   engine_traps.c    which children are traps; engine_traps.h names its other files
- *   engine_upgrade.c  another program takes our place
+ *   engine_upgrade.c  the installed program replaces this one
  *   engine_watch.c    who waits for the outcome of an initiate or terminate
  */
 

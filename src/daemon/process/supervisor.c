@@ -266,7 +266,7 @@ static void probe_ended(struct supervisor *s, int status)
         upgrade_init(&s->upgrade);
 }
 
-/* upgrade_due - time is over for a phase. The end of the processes decides what follows. */
+/* upgrade_due - ends the processes of a phase whose time is over. SIGCHLD tells when they are gone. */
 static void upgrade_due(struct supervisor *s, nanos now)
 {
     if (now < s->upgrade.by)
@@ -433,14 +433,15 @@ static void audit_ended(struct supervisor *s)
         pace_plan(&s->auditor, clock_now());
 }
 
-/* cause_follows - the token process ends by itself when the keyholder does, whose end says more. */
+/* cause_follows - the token process ends by itself when the keyholder ends. The keyholder's exit status names the
+ * cause. */
 static bool cause_follows(const struct supervisor *s, enum process process, bool clean)
 {
     return clean && process == PROCESS_TOKEN && s->processes.pids[PROCESS_KEYHOLDER] != 0;
 }
 
-/* cause_of - the process whose end made `process` end. The others end by themselves when the engine does; the
- * engine takes longer to be gone. */
+/* cause_of - the process whose end made `process` end. A process ends by itself when the engine has closed its
+ * channel. The engine's own SIGCHLD may come later. */
 static enum process cause_of(enum process process, bool clean)
 {
     return clean ? PROCESS_ENGINE : process;

@@ -3,14 +3,14 @@
 #define DAEMON_UPGRADE_H
 
 /*
- * The installed program takes the place of the one that runs, in all processes that serve permanently. The
- * supervisor, the hooks process and the audit process stay.
+ * An upgrade ends all processes that serve permanently, and starts them from the installed program. The
+ * supervisor, the hooks process and the audit process are not replaced.
  *
  *   PROBING    a probe runs: does the installed program run, speak our messages and take the configuration?
  *              If not, nothing has changed.
  *   LEAVING    the engine deletes its sessions and ends; its helpers end with it
  *   STARTING   the processes run the installed program, and its engine does not serve yet. If one of them
- *              ends, or time is over, the program of before starts again.
+ *              ends, or time is over, the earlier program starts again.
  */
 
 #include "daemon/process/processes.h"
@@ -20,7 +20,7 @@ enum upgrade_phase { UPGRADE_IDLE, UPGRADE_PROBING, UPGRADE_LEAVING, UPGRADE_STA
 struct upgrade {
     enum upgrade_phase phase;
     enum upgrade_outcome outcome;
-    int other_fd; /* PROBING, LEAVING: the installed program; STARTING: that of before; else -1 */
+    int other_fd; /* PROBING, LEAVING: the installed program; STARTING: the earlier one; else -1 */
     nanos by;     /* end of the phase; NANOS_NEVER: IDLE */
 };
 
@@ -32,8 +32,8 @@ enum upgrade_answer upgrade_begin(struct upgrade *upgrade, struct processes *pro
 /* upgrade_probed - the probe has ended with this status of waitpid(2). UPGRADE_GO: LEAVING begins. */
 enum upgrade_answer upgrade_probed(struct upgrade *upgrade, int status, nanos now);
 
-/* upgrade_turn - all processes that serve permanently have ended: from LEAVING to STARTING, or back to the
- * program of before. false: no upgrade is under way. */
+/* upgrade_turn - all processes that serve permanently have ended. Goes from LEAVING to STARTING, or back to the
+ * earlier program. false: the processes start again as they were. */
 bool upgrade_turn(struct upgrade *upgrade, struct processes *processes, nanos now);
 
 /* upgrade_served - an engine serves. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The phases of an upgrade. test/lab/test_upgrade.py plays it with whole daemons. */
+/* The phases of an upgrade, without processes. test/lab/test_upgrade.py upgrades whole daemons. */
 #include "daemon/process/upgrade.h"
 
 #include "base/unit_test.h"
@@ -20,7 +20,8 @@ static void test_new_program(void **state)
     struct processes processes;
     struct upgrade upgrade = probing(&processes);
     (void)state;
-    assert_false(upgrade_turn(&upgrade, &processes, 1)); /* a crash now is none of the upgrade's */
+    assert_false(
+        upgrade_turn(&upgrade, &processes, 1)); /* a crash of the engine begins no upgrade */
     assert_int_equal(processes.exe_fd, OLD);
     assert_int_equal(upgrade_probed(&upgrade, EXIT(PROBE_FITS), 2), UPGRADE_GO);
     assert_int_equal(upgrade.phase, UPGRADE_LEAVING);

@@ -152,7 +152,8 @@ static void certificate_by_url(void **state)
 
 enum { OWN_EC, OWN_RSA, OWN_ED, N_OWN };
 
-/* struct announcer - a peer. ca: that CERTREQ names, 0 none, 1 the CA of all but RSA, 2 that of RSA. */
+/* struct announcer - a peer. ca: which CA its CERTREQ names; 0: none, 1: the CA of the EC and Ed25519 certificates,
+ * 2: the CA of the RSA certificate. */
 struct announcer {
     uint16_t hashes;
     int ca;

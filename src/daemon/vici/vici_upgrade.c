@@ -2,7 +2,7 @@
 /* The commands `upgrade` and `get-upgrade`, which are ikat's own. */
 #include "daemon/vici/vici_server.h"
 
-/* on_decided - without a reason: this process ends, and the installed program follows. */
+/* on_decided - error 0 and no reason: this process ends now, and the installed program starts. */
 static void on_decided(void *context, int error, const char *reason, const uint8_t *key_id)
 {
     struct vici_client *client = context;
