@@ -32,7 +32,10 @@
 #define BURST_NS      NANOS_PER_MS       /* what a path takes at once; at least two packets */
 #define QUEUE_LOW     (1 * NANOS_PER_MS) /* queue in the path, below which the pace is faster */
 #define JITTER_LOW    (2 * NANOS_PER_MS) /* that a paced path shows too */
+#define JITTER_SURE   (5 * NANOS_PER_MS) /* that a path without jitter never shows */
+#define JITTER_PEAK   3                  /* times the mean jitter */
 #define JITTER_MEAN   4                  /* deviations */
+#define ASKED_NS      (5 * NANOS_PER_MS) /* a queue in the path, though no packet was held back */
 #define SPREAD_MAX    (100 * NANOS_PER_MS)
 #define DROP_INTERVAL (100 * NANOS_PER_MS) /* RFC 8289 section 4.2 */
 
@@ -166,13 +169,19 @@ static bool paced(const struct path_model *p)
     return p->proven && ready(p);
 }
 
-/* credit_at - when the path may take a packet: once it holds less than a burst. Jitter hides how much
- * it holds. */
+/* reserve - what the path holds beyond a burst. Jitter hides how much it holds. Without a reserve the
+ * path is idle behind each peak of its jitter, which is a few times the mean. */
+static nanos reserve(const struct path_model *p)
+{
+    nanos jitter = jitter_of(p), hidden = jitter - JITTER_LOW, peak = jitter - JITTER_SURE;
+    return (hidden > 0 ? hidden : 0) + (peak > 0 ? JITTER_PEAK * peak : 0);
+}
+
+/* credit_at - when the path may take a packet: once it holds less than a burst and its reserve. */
 static nanos credit_at(const struct path_model *p)
 {
     nanos two = 2 * wire_time(p, SCHEDULER_PACKET), burst = two > BURST_NS ? two : BURST_NS;
-    nanos jitter = jitter_of(p) - JITTER_LOW;
-    return paced(p) ? p->free_at - burst - (jitter > 0 ? jitter : 0) : 0;
+    return paced(p) ? p->free_at - burst - reserve(p) : 0;
 }
 
 uint64_t path_scheduler_rate(const struct path_scheduler *s, unsigned usable)
@@ -208,6 +217,7 @@ int path_scheduler_take(struct path_scheduler *s, unsigned usable, size_t len,
     const struct path_model *p = &s->paths[best];
     if (credit_at(p) <= now)
         return (int)best;
+    s->paths[best].asked = true;
     nanos first = arrival(s, best, best, len, now), least = NANOS_NEVER;
     int other = -1;
     for (unsigned i = 0; i < SCHEDULER_PATHS; i++) {
@@ -306,6 +316,7 @@ static void floor_learn(struct path_model *p, nanos now)
         p->low[1] = now - p->low_at > 2 * FLOOR_NS ? p->smooth : p->low[0];
         p->low[0] = p->smooth;
         p->low_at = now;
+        p->floors += p->floors < 2;
     }
     p->low[0] = nanos_min(p->low[0], p->smooth);
     p->floor = nanos_min(p->low[0], p->low[1]);
@@ -330,18 +341,29 @@ static void queue_learn(struct path_model *p, const struct path_report_entry *e,
     floor_learn(p, now);
 }
 
+/* overfull - a queue stands in the path that no jitter explains. */
+static bool overfull(const struct path_model *p)
+{
+    nanos jitter = p->floors < 2 ? JITTER_MEAN * p->deviation : 0;
+    return standing_queue(p) > ASKED_NS + reserve(p) + jitter;
+}
+
 /* sample_take - the highest sample of a period is the path's rate: stalls lower a sample, and
- * nothing raises it. The rate falls only behind a period in which the path always had a queue. */
+ * nothing raises it. The rate falls only behind a period in which the path always had a queue, and
+ * packets always waited for it: jitter looks like a queue, while the sender inside waits for its
+ * window. A rate of what such a sender sends would hold it back for ever. */
 static void sample_take(struct path_model *p, uint64_t sample, nanos now)
 {
     p->slack |= standing_queue(p) < BACKLOG_NS + p->deviation;
+    p->unasked |= !p->asked && !overfull(p);
+    p->asked = false;
     p->most[0] = sample > p->most[0] ? sample : p->most[0];
     p->rate = sample > p->rate ? sample : p->rate;
     if (now - p->most_at < RATE_PERIOD)
         return;
     uint64_t most = p->most[0] > p->most[1] ? p->most[0] : p->most[1];
     p->proven |= !p->slack;
-    if (!p->slack)
+    if (!p->slack && !p->unasked)
         p->rate = most;
     else if (p->guessed && most > RATE_LEAST && 2 * most < p->rate)
         p->rate = 2 * most;
@@ -349,7 +371,7 @@ static void sample_take(struct path_model *p, uint64_t sample, nanos now)
     p->most[0] = 0;
     p->most_at = now;
     p->guessed &= most <= RATE_LEAST;
-    p->slack = false;
+    p->slack = p->unasked = false;
 }
 
 static void rate_learn(struct path_model *p, const struct path_report_entry *e, uint16_t time,
