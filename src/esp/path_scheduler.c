@@ -36,6 +36,7 @@
 #define JITTER_PEAK   3                  /* times the mean jitter */
 #define JITTER_MEAN   4                  /* deviations */
 #define ASKED_NS      (5 * NANOS_PER_MS) /* a queue in the path, though no packet was held back */
+#define LITTLE        4 /* a path with less than a fourth of the rate adds little */
 #define SPREAD_MAX    (100 * NANOS_PER_MS)
 #define DROP_INTERVAL (100 * NANOS_PER_MS) /* RFC 8289 section 4.2 */
 
@@ -103,12 +104,57 @@ static int first_ready(const struct path_scheduler *s, unsigned usable, bool all
     return -1;
 }
 
+/* distance - when a packet would arrive if no queue stood in the path. */
+static nanos distance(const struct path_scheduler *s, unsigned i, unsigned reference)
+{
+    return delay_of(&s->paths[i], &s->paths[reference]) + s->paths[i].loss * LOSS_COST;
+}
+
 static nanos arrival(const struct path_scheduler *s, unsigned i, unsigned reference, size_t len,
                      nanos now)
 {
     const struct path_model *p = &s->paths[i];
-    return queue_of(p, now) + wire_time(p, len) + delay_of(p, &s->paths[reference]) +
-           p->loss * LOSS_COST;
+    return queue_of(p, now) + wire_time(p, len) + distance(s, i, reference);
+}
+
+/* spread_of - how much later than on `best` a packet may arrive on `p`. A path that adds little to
+ * the rate delays little. */
+static nanos spread_of(const struct path_model *p, const struct path_model *best)
+{
+    uint64_t rate = p->loss > LOSSY ? 0 : p->proven ? p->rate : 2 * p->rate;
+    uint64_t most = (uint64_t)SPREAD_MAX * rate / best->rate;
+    return most > (uint64_t)SPREAD_MAX ? SPREAD_MAX : (nanos)most;
+}
+
+/* nearest - of the ready paths, `first` among them: the one on which a packet arrives first if no
+ * queue stands anywhere. */
+static unsigned nearest(const struct path_scheduler *s, unsigned usable, unsigned first)
+{
+    unsigned best = first;
+    for (unsigned i = first + 1; i < SCHEDULER_PATHS; i++)
+        if ((usable >> i & 1) != 0 && ready(&s->paths[i]) &&
+            distance(s, i, best) < distance(s, best, best))
+            best = i;
+    return best;
+}
+
+/* worthwhile - without the paths that are too far for the rate that they add, however long the queue
+ * of the nearest path is. All packets wait for those of the farthest path, so the window of a sender
+ * inside is used up, and the nearest path is idle. */
+static unsigned worthwhile(const struct path_scheduler *s, unsigned usable)
+{
+    int first = first_ready(s, usable, false);
+    if (first < 0)
+        return usable;
+    unsigned best = nearest(s, usable, (unsigned)first), worth = usable;
+    for (unsigned i = 0; i < SCHEDULER_PATHS; i++) {
+        const struct path_model *p = &s->paths[i];
+        bool little = p->rate < s->paths[best].rate / LITTLE;
+        if ((usable >> i & 1) != 0 && ready(p) && little &&
+            distance(s, i, best) - distance(s, best, best) > spread_of(p, &s->paths[best]))
+            worth &= ~(1u << i);
+    }
+    return worth;
 }
 
 static unsigned earliest(const struct path_scheduler *s, unsigned usable, size_t len, nanos now)
@@ -153,6 +199,7 @@ unsigned path_scheduler_second(const struct path_scheduler *s, unsigned usable, 
 unsigned path_scheduler_pick(struct path_scheduler *s, unsigned usable, size_t len, nanos now)
 {
     ASSERT(usable != 0);
+    usable = worthwhile(s, usable);
     unsigned best = earliest(s, usable, len, now), old = s->current;
     nanos burst = 2 * wire_time(&s->paths[old], len);
     burst = burst > STICKY_NS ? burst : STICKY_NS;
@@ -198,21 +245,18 @@ uint64_t path_scheduler_rate(const struct path_scheduler *s, unsigned usable)
 }
 
 /* later - how much later than on the best path a packet may arrive on `p`: as long as the packets
- * behind it wait for the best path, and as long as some have waited for it already. A path that
- * adds little to the rate delays little. */
+ * behind it wait for the best path, and as long as some have waited for it already. */
 static nanos later(const struct path_model *p, const struct path_model *best,
                    const struct scheduler_backlog *b, nanos now)
 {
     nanos stands = b->waiting_since == 0 ? 0 : now - b->waiting_since;
-    uint64_t rate = p->loss > LOSSY ? 0 : p->proven ? p->rate : 2 * p->rate;
-    uint64_t most = (uint64_t)SPREAD_MAX * rate / best->rate;
-    most = most > (uint64_t)SPREAD_MAX ? (uint64_t)SPREAD_MAX : most;
-    return wire_time(best, b->waiting) + nanos_min(stands, (nanos)most);
+    return wire_time(best, b->waiting) + nanos_min(stands, spread_of(p, best));
 }
 
 int path_scheduler_take(struct path_scheduler *s, unsigned usable, size_t len,
                         const struct scheduler_backlog *backlog, nanos now)
 {
+    usable = worthwhile(s, usable);
     unsigned best = path_scheduler_pick(s, usable, len, now);
     const struct path_model *p = &s->paths[best];
     if (credit_at(p) <= now)

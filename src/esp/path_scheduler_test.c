@@ -105,12 +105,33 @@ static void reserve_against_jitter(void **state)
     }
 }
 
+/* A path that adds little and is far is left alone, however long the queue of the fast one is. */
+static void far_and_slow(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t rate;
+        nanos delay;
+        unsigned picks;
+    } rows[] = {
+        {37500000, MS(30), 1},  {3750000, MS(30), 0}, {3750000, MS(5), 1},
+        {37500000, MS(150), 1}, {9000000, MS(60), 0},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct path_scheduler s = {
+            .paths = {model(1, 37500000, 0), model(2, rows[i].rate, rows[i].delay)}};
+        s.paths[0].free_at = START + MS(200);
+        assert_int_equal(path_scheduler_pick(&s, BOTH, SCHEDULER_PACKET, START), rows[i].picks);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(jitter_is_no_limit),
         cmocka_unit_test(limit_is_learned),
         cmocka_unit_test(reserve_against_jitter),
+        cmocka_unit_test(far_and_slow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
