@@ -31,11 +31,11 @@
 #define DROPS_MAX     400
 #define BURST_NS      NANOS_PER_MS       /* what a path takes at once; at least two packets */
 #define QUEUE_LOW     (1 * NANOS_PER_MS) /* queue in the path, below which the pace is faster */
-#define JITTER_LOW    (2 * NANOS_PER_MS) /* that a paced path shows too */
-#define JITTER_SURE   (5 * NANOS_PER_MS) /* that a path without jitter never shows */
-#define JITTER_PEAK   3                  /* times the mean jitter */
-#define JITTER_MEAN   4                  /* deviations */
-#define ASKED_NS      (5 * NANOS_PER_MS) /* a queue in the path, though no packet was held back */
+#define JITTER_LOW    (2 * NANOS_PER_MS) /* a path without jitter shows as much when it is paced */
+#define JITTER_SURE   (5 * NANOS_PER_MS) /* only a path with jitter shows more */
+#define JITTER_PEAK   3                  /* a peak of the jitter, in means of the jitter */
+#define JITTER_MEAN   4                  /* the mean of the jitter, in deviations, at most */
+#define FULL_NS       (5 * NANOS_PER_MS) /* a longer queue shows that the path is at its limit */
 #define LITTLE        4 /* a path with less than a fourth of the rate adds little */
 #define SPREAD_MAX    (100 * NANOS_PER_MS)
 #define DROP_INTERVAL (100 * NANOS_PER_MS) /* RFC 8289 section 4.2 */
@@ -95,7 +95,8 @@ static nanos delay_of(const struct path_model *p, const struct path_model *to)
     return (int16_t)(uint16_t)(p->base - to->base) * ESP_ORDER_TICK + p->floor - to->floor;
 }
 
-/* first_ready - the path that is free first; with `all` also paths that are not measured or stall. */
+/* first_ready - the usable path with the lowest index that is ready, with `all` ready or not; -1:
+ * none. */
 static int first_ready(const struct path_scheduler *s, unsigned usable, bool all)
 {
     for (unsigned i = 0; i < SCHEDULER_PATHS; i++)
@@ -104,7 +105,8 @@ static int first_ready(const struct path_scheduler *s, unsigned usable, bool all
     return -1;
 }
 
-/* distance - when a packet would arrive if no queue stood in the path. */
+/* distance - the delay of a packet on path `i` without its queue, less the delay of `reference`. Losses
+ * count as delay. */
 static nanos distance(const struct path_scheduler *s, unsigned i, unsigned reference)
 {
     return delay_of(&s->paths[i], &s->paths[reference]) + s->paths[i].loss * LOSS_COST;
@@ -117,8 +119,8 @@ static nanos arrival(const struct path_scheduler *s, unsigned i, unsigned refere
     return queue_of(p, now) + wire_time(p, len) + distance(s, i, reference);
 }
 
-/* spread_of - how much later than on `best` a packet may arrive on `p`. A path that adds little to
- * the rate delays little. */
+/* spread_of - how much later than on `best` a packet may arrive on `p`: the lower the rate of `p`, the
+ * less. */
 static nanos spread_of(const struct path_model *p, const struct path_model *best)
 {
     uint64_t rate = p->loss > LOSSY ? 0 : p->proven ? p->rate : 2 * p->rate;
@@ -126,8 +128,8 @@ static nanos spread_of(const struct path_model *p, const struct path_model *best
     return most > (uint64_t)SPREAD_MAX ? SPREAD_MAX : (nanos)most;
 }
 
-/* nearest - of the ready paths, `first` among them: the one on which a packet arrives first if no
- * queue stands anywhere. */
+/* nearest - the ready path on which a packet arrives first if no path has a queue; `first` is the
+ * ready path with the lowest index. */
 static unsigned nearest(const struct path_scheduler *s, unsigned usable, unsigned first)
 {
     unsigned best = first;
@@ -138,22 +140,26 @@ static unsigned nearest(const struct path_scheduler *s, unsigned usable, unsigne
     return best;
 }
 
-/* worthwhile - without the paths that are too far for the rate that they add, however long the queue
- * of the nearest path is. All packets wait for those of the farthest path, so the window of a sender
- * inside is used up, and the nearest path is idle. */
+/* too_far - path `i` adds little rate to the path `near`, and delays packets by too much for it. */
+static bool too_far(const struct path_scheduler *s, unsigned i, unsigned near)
+{
+    const struct path_model *p = &s->paths[i], *best = &s->paths[near];
+    nanos behind = distance(s, i, near) - distance(s, near, near);
+    return ready(p) && p->rate < best->rate / LITTLE && behind > spread_of(p, best);
+}
+
+/* worthwhile - the usable paths that are not too far, however long the queue of the nearest path is.
+ * The receiver holds packets until those of the far path arrive. The sender inside then waits for its
+ * window, and the nearest path is idle. */
 static unsigned worthwhile(const struct path_scheduler *s, unsigned usable)
 {
     int first = first_ready(s, usable, false);
     if (first < 0)
         return usable;
-    unsigned best = nearest(s, usable, (unsigned)first), worth = usable;
-    for (unsigned i = 0; i < SCHEDULER_PATHS; i++) {
-        const struct path_model *p = &s->paths[i];
-        bool little = p->rate < s->paths[best].rate / LITTLE;
-        if ((usable >> i & 1) != 0 && ready(p) && little &&
-            distance(s, i, best) - distance(s, best, best) > spread_of(p, &s->paths[best]))
+    unsigned near = nearest(s, usable, (unsigned)first), worth = usable;
+    for (unsigned i = 0; i < SCHEDULER_PATHS; i++)
+        if (too_far(s, i, near))
             worth &= ~(1u << i);
-    }
     return worth;
 }
 
@@ -196,16 +202,21 @@ unsigned path_scheduler_second(const struct path_scheduler *s, unsigned usable, 
     return (unsigned)__builtin_ctz(others);
 }
 
-unsigned path_scheduler_pick(struct path_scheduler *s, unsigned usable, size_t len, nanos now)
+/* pick - the path on which the packet arrives first; a burst stays on its path. */
+static unsigned pick(struct path_scheduler *s, unsigned usable, size_t len, nanos now)
 {
-    ASSERT(usable != 0);
-    usable = worthwhile(s, usable);
     unsigned best = earliest(s, usable, len, now), old = s->current;
     nanos burst = 2 * wire_time(&s->paths[old], len);
     burst = burst > STICKY_NS ? burst : STICKY_NS;
     bool stays = (usable >> old & 1) != 0 && ready(&s->paths[old]) &&
                  arrival(s, old, best, len, now) <= arrival(s, best, best, len, now) + burst;
     return s->current = stays ? old : best;
+}
+
+unsigned path_scheduler_pick(struct path_scheduler *s, unsigned usable, size_t len, nanos now)
+{
+    ASSERT(usable != 0);
+    return pick(s, worthwhile(s, usable), len, now);
 }
 
 /* --- pacing: what a path cannot take now waits in flow_queue.h, not in the path --- */
@@ -216,15 +227,16 @@ static bool paced(const struct path_model *p)
     return p->proven && ready(p);
 }
 
-/* reserve - what the path holds beyond a burst. Jitter hides how much it holds. Without a reserve the
- * path is idle behind each peak of its jitter, which is a few times the mean. */
+/* reserve - how much a path with jitter may hold beyond a burst, as time. Jitter hides a part of the
+ * queue. Without a reserve, the path has nothing to send after each peak of its jitter. */
 static nanos reserve(const struct path_model *p)
 {
     nanos jitter = jitter_of(p), hidden = jitter - JITTER_LOW, peak = jitter - JITTER_SURE;
     return (hidden > 0 ? hidden : 0) + (peak > 0 ? JITTER_PEAK * peak : 0);
 }
 
-/* credit_at - when the path may take a packet: once it holds less than a burst and its reserve. */
+/* credit_at - the time from which the path may take a packet: its queue is shorter than a burst and the
+ * reserve then. */
 static nanos credit_at(const struct path_model *p)
 {
     nanos two = 2 * wire_time(p, SCHEDULER_PACKET), burst = two > BURST_NS ? two : BURST_NS;
@@ -244,8 +256,8 @@ uint64_t path_scheduler_rate(const struct path_scheduler *s, unsigned usable)
     return rate;
 }
 
-/* later - how much later than on the best path a packet may arrive on `p`: as long as the packets
- * behind it wait for the best path, and as long as some have waited for it already. */
+/* later - how much later than on the best path a packet may arrive on `p`. The best path needs this
+ * time for the backlog. The time that the backlog has waited is added, up to spread_of(). */
 static nanos later(const struct path_model *p, const struct path_model *best,
                    const struct scheduler_backlog *b, nanos now)
 {
@@ -256,12 +268,13 @@ static nanos later(const struct path_model *p, const struct path_model *best,
 int path_scheduler_take(struct path_scheduler *s, unsigned usable, size_t len,
                         const struct scheduler_backlog *backlog, nanos now)
 {
+    ASSERT(usable != 0);
     usable = worthwhile(s, usable);
-    unsigned best = path_scheduler_pick(s, usable, len, now);
-    const struct path_model *p = &s->paths[best];
+    unsigned best = pick(s, usable, len, now);
+    struct path_model *p = &s->paths[best];
     if (credit_at(p) <= now)
         return (int)best;
-    s->paths[best].asked = true;
+    p->asked = true;
     nanos first = arrival(s, best, best, len, now), least = NANOS_NEVER;
     int other = -1;
     for (unsigned i = 0; i < SCHEDULER_PATHS; i++) {
@@ -359,8 +372,8 @@ static void floor_learn(struct path_model *p, nanos now)
     if (now - p->low_at > FLOOR_NS) {
         p->low[1] = now - p->low_at > 2 * FLOOR_NS ? p->smooth : p->low[0];
         p->low[0] = p->smooth;
+        p->settled = p->low_at != 0;
         p->low_at = now;
-        p->floors += p->floors < 2;
     }
     p->low[0] = nanos_min(p->low[0], p->smooth);
     p->floor = nanos_min(p->low[0], p->low[1]);
@@ -385,17 +398,17 @@ static void queue_learn(struct path_model *p, const struct path_report_entry *e,
     floor_learn(p, now);
 }
 
-/* overfull - a queue stands in the path that no jitter explains. */
+/* overfull - the path has a queue that its jitter does not explain. */
 static bool overfull(const struct path_model *p)
 {
-    nanos jitter = p->floors < 2 ? JITTER_MEAN * p->deviation : 0;
-    return standing_queue(p) > ASKED_NS + reserve(p) + jitter;
+    nanos jitter = p->settled ? 0 : JITTER_MEAN * p->deviation;
+    return standing_queue(p) > FULL_NS + reserve(p) + jitter;
 }
 
-/* sample_take - the highest sample of a period is the path's rate: stalls lower a sample, and
- * nothing raises it. The rate falls only behind a period in which the path always had a queue, and
- * packets always waited for it: jitter looks like a queue, while the sender inside waits for its
- * window. A rate of what such a sender sends would hold it back for ever. */
+/* sample_take - learns the rate of the path. The highest sample of a period is the rate, since a stall
+ * lowers a sample and nothing raises it. The rate falls only after a period in which the path always
+ * had a queue and packets always waited for the path. A queue alone may be jitter, while the sender
+ * inside waits for its window: the rate of that sender would become its limit for ever. */
 static void sample_take(struct path_model *p, uint64_t sample, nanos now)
 {
     p->slack |= standing_queue(p) < BACKLOG_NS + p->deviation;

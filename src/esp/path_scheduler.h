@@ -34,7 +34,7 @@ struct path_model {
     nanos floor;     /* delay that remains on an idle path: the mean jitter */
     nanos low[2];    /* the least `smooth` of this period and the one before */
     nanos low_at;    /* when this period began */
-    unsigned floors; /* periods so far, at most 2: the floor is known from then on */
+    bool settled;    /* `floor` is of a whole period */
     nanos free_at;   /* when it has sent the packets that it took */
     nanos rtt;       /* smoothed; 0: unknown */
     uint32_t loss;   /* smoothed, packets of a million */
@@ -61,8 +61,8 @@ struct path_model {
     bool guessed;     /* the rate is not measured yet */
     bool proven;      /* the path was busy for a whole period: this is its limit */
     bool slack;       /* the path was idle for a part of this period */
-    bool unasked;     /* for a part of this period no packet waited for the path */
-    bool asked;       /* a packet waited for it since the last sample */
+    bool unasked;     /* no packet waited for the path during a part of this period */
+    bool asked;       /* a packet has waited for the path since the last sample */
 };
 
 struct path_scheduler {

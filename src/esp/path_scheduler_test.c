@@ -12,7 +12,7 @@
 #define START (10 * NANOS_PER_SEC)
 #define BOTH  3u
 
-/* struct stream - packets that one path carries, with a report every 10 ms. */
+/* struct stream - packets on one path; the receiver reports every 10 ms. */
 struct stream {
     struct path_scheduler scheduler;
     uint32_t sequence, total, came;
@@ -25,7 +25,8 @@ static void stream_begin(struct stream *t)
     assert_int_equal(path_scheduler_path(&t->scheduler, 1), 0);
 }
 
-/* stream_step - sends `n` packets in 10 ms; the path passes `octets` on, `above` its least delay. */
+/* stream_step - sends `n` packets within 10 ms. The report behind them says that `octets` more arrived,
+ * and that the last packet took `above` longer than the fastest one. */
 static void stream_step(struct stream *t, unsigned n, uint32_t octets, nanos above)
 {
     struct resend_entry entry = {.spi = SPI};
@@ -46,8 +47,8 @@ static void stream_step(struct stream *t, unsigned n, uint32_t octets, nanos abo
     path_scheduler_report(&t->scheduler, 0, &report, esp_order_time(t->now), NULL, t->now);
 }
 
-/* A flow that filled the path waits for its window now, and jitter delays its packets. This is no
- * queue, so the rate of the path is not the rate of the flow. */
+/* The sender fills the path for 3 s. Then it waits for its window, while jitter looks like a queue. The
+ * path keeps its rate: the rate of the sender is no limit of the path. */
 static void jitter_is_no_limit(void **state)
 {
     (void)state;
@@ -60,7 +61,7 @@ static void jitter_is_no_limit(void **state)
     assert_true(t.scheduler.paths[0].rate > 3000000);
 }
 
-/* More is sent than the path passes on: this is its limit. */
+/* The sender sends ten times what arrives: the rate of the path becomes what arrives. */
 static void limit_is_learned(void **state)
 {
     (void)state;
@@ -81,7 +82,7 @@ static struct path_model model(unsigned key, uint64_t rate, nanos delay)
                                .base = (uint16_t)(1000 + delay / ESP_ORDER_TICK)};
 }
 
-/* A path with jitter holds more than a burst, since it is idle behind each peak else. */
+/* A path with jitter holds more than a burst, so that a peak of the jitter does not empty it. */
 static void reserve_against_jitter(void **state)
 {
     (void)state;
@@ -105,7 +106,7 @@ static void reserve_against_jitter(void **state)
     }
 }
 
-/* A path that adds little and is far is left alone, however long the queue of the fast one is. */
+/* A far path that adds little rate carries no packet, however long the queue of the near path is. */
 static void far_and_slow(void **state)
 {
     (void)state;
@@ -125,13 +126,40 @@ static void far_and_slow(void **state)
     }
 }
 
+/* While no rate is known, packets are dropped only if each path that carries has a long queue. A path
+ * with a known rate is paced, and its packets wait under the controlled delay of flow_queue.h. */
+static void drops_when_all_are_full(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned usable;
+        nanos standing[2];
+        bool proven, drops;
+    } rows[] = {
+        {BOTH, {MS(80), MS(80)}, false, true}, {BOTH, {MS(80), 0}, false, false},
+        {BOTH, {0, 0}, false, false},          {BOTH, {MS(80), MS(80)}, true, false},
+        {1, {MS(80), MS(80)}, false, false},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct path_scheduler s = {.paths = {model(1, 5000000, 0), model(2, 5000000, 0)}};
+        unsigned drops = 0;
+        for (unsigned k = 0; k < 2; k++) {
+            s.paths[k].proven = rows[i].proven;
+            s.paths[k].standing = rows[i].standing[k];
+        }
+        assert_false(path_scheduler_drop(&s, rows[i].usable, START));
+        for (unsigned ms = 1; ms <= 1000; ms++)
+            drops += path_scheduler_drop(&s, rows[i].usable, START + MS(ms));
+        assert_int_equal(drops > 0, rows[i].drops);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(jitter_is_no_limit),
-        cmocka_unit_test(limit_is_learned),
-        cmocka_unit_test(reserve_against_jitter),
-        cmocka_unit_test(far_and_slow),
+        cmocka_unit_test(jitter_is_no_limit),      cmocka_unit_test(limit_is_learned),
+        cmocka_unit_test(reserve_against_jitter),  cmocka_unit_test(far_and_slow),
+        cmocka_unit_test(drops_when_all_are_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
