@@ -81,7 +81,8 @@ bool domain_list_sound(const struct domain_list *list)
     return strcmp(again.text, list->text) == 0;
 }
 
-bool domain_within(struct span name, struct span parent)
+/* domain_within - `name` is `parent` or below it. Both come from lists. */
+static bool domain_within(struct span name, struct span parent)
 {
     if (name.len < parent.len ||
         memcmp(name.ptr + name.len - parent.len, parent.ptr, parent.len) != 0)

@@ -29,9 +29,6 @@ struct span domain_list_next(const struct domain_list *list, struct span after);
 /* domain_list_sound - the list was made by domain_list_add(). For lists of other processes. */
 bool domain_list_sound(const struct domain_list *list);
 
-/* domain_within - `name` is `parent` or below it. Both are of lists. */
-bool domain_within(struct span name, struct span parent);
-
 /* domain_list_covers - the name is one of the list or below it. */
 bool domain_list_covers(const struct domain_list *list, struct span name);
 

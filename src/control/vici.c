@@ -10,7 +10,8 @@
 
 enum element { SECTION_START = 1, SECTION_END, KEY_VALUE, LIST_START, LIST_ITEM, LIST_END };
 
-bool vici_packet_named(uint8_t type)
+/* vici_packet_named - requests, registrations and events carry a name. */
+static bool vici_packet_named(uint8_t type)
 {
     return type == VICI_CMD_REQUEST || type == VICI_EVENT_REGISTER ||
            type == VICI_EVENT_UNREGISTER || type == VICI_EVENT;

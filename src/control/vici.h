@@ -27,9 +27,6 @@ enum vici_packet {
     VICI_EVENT = 7,
 };
 
-/* vici_packet_named - requests, registrations and events carry a name. */
-bool vici_packet_named(uint8_t type);
-
 struct vici_frame {
     uint8_t type;
     char name[256]; /* printable; empty for types without */

@@ -47,9 +47,3 @@ const struct crypto_prf *crypto_prf_find(uint16_t id)
             return &prfs[i];
     return NULL;
 }
-
-bool crypto_ke_supported(uint16_t group)
-{
-    return group == 5 || (group >= 14 && group <= 16) || (group >= 19 && group <= 21) ||
-           group == 31 || group == 32;
-}

@@ -32,6 +32,5 @@ struct crypto_prf {
 const struct crypto_encr *crypto_encr_find(uint16_t id, uint16_t key_bits);
 const struct crypto_integ *crypto_integ_find(uint16_t id);
 const struct crypto_prf *crypto_prf_find(uint16_t id);
-bool crypto_ke_supported(uint16_t group);
 
 #endif

@@ -6,17 +6,6 @@
 
 #define SEED_PARTS 8
 
-size_t crypto_hash_len(enum crypto_hash hash)
-{
-    switch (hash) {
-    case CRYPTO_SHA1: return 20;
-    case CRYPTO_SHA2_256: return 32;
-    case CRYPTO_SHA2_384: return 48;
-    case CRYPTO_SHA2_512: return 64;
-    }
-    ASSERT(false); /* a hash outside the enum */
-}
-
 int crypto_digest(struct crypto_provider *crypto, enum crypto_hash hash, const struct span *parts,
                   size_t n, uint8_t *out)
 {

@@ -11,7 +11,6 @@
 /* crypto_digest - hash of the concatenated parts into `out` (20 to 64 octets by hash). */
 int crypto_digest(struct crypto_provider *crypto, enum crypto_hash hash, const struct span *parts,
                   size_t n, uint8_t *out) MUST_USE;
-size_t crypto_hash_len(enum crypto_hash hash);
 
 /* crypto_hmac - HMAC of the concatenated parts; `out` has room for CRYPTO_HASH_MAX octets. */
 int crypto_hmac(struct crypto_provider *crypto, enum crypto_hash hash, struct span key,

@@ -52,9 +52,8 @@ enum eap_type {
     EAP_TYPE_EXPANDED = 254,
 };
 
-/* eap_type_of - the Type with that name in swanctl.conf, without "eap-" ("mschapv2");
- * EAP_TYPE_NONE: none that this layer has. eap_type_name - the reverse; "unknown" for others. */
-enum eap_type eap_type_of(struct span name);
+/* eap_type_name - the name of the Type in swanctl.conf, without "eap-" ("mschapv2"). "unknown": this
+ * layer has no such method. */
 const char *eap_type_name(uint8_t type);
 
 /* eap_type_plays - the method can play that role. */

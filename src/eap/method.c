@@ -28,14 +28,6 @@ uint8_t eap_type_wire(enum eap_type type)
     return (uint8_t)(method == NULL || method->wire == EAP_TYPE_NONE ? type : method->wire);
 }
 
-enum eap_type eap_type_of(struct span name)
-{
-    for (size_t i = 0; i < N_METHODS; i++)
-        if (span_equal(name, span_text(methods[i]->name)))
-            return methods[i]->type;
-    return EAP_TYPE_NONE;
-}
-
 const char *eap_type_name(uint8_t type)
 {
     const struct eap_method *method = eap_method_find((enum eap_type)type);

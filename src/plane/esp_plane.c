@@ -524,18 +524,3 @@ void esp_plane_stats_get(const struct esp_plane *plane, struct esp_plane_stats *
         .recvs = n[STAT_RECVS],
     };
 }
-
-uint16_t esp_plane_inner_mtu(uint16_t outer_mtu, const struct esp_child_config *config)
-{
-    const struct crypto_encr *encr = crypto_encr_find(config->encr, config->encr_key_bits);
-    const struct crypto_integ *integ = crypto_integ_find(config->integ);
-    if (encr == NULL)
-        return 576; /* RFC 791: every host takes it */
-    bool v6 = config->path.remote.address.family == ADDRESS_V6;
-    unsigned block = encr->block_len > 4 ? encr->block_len : 4;
-    unsigned outer = (v6 ? IPV6_HEADER_LEN : IPV4_HEADER_LEN) + (config->udp_encap ? 8u : 0u) +
-                     ESP_HEADER_LEN + encr->iv_len +
-                     (integ != NULL ? integ->icv_len : encr->icv_len);
-    return (uint16_t)((mtu_clamp(outer_mtu, &config->path) - outer) / block * block - 2 -
-                      (config->order ? ESP_ORDER_LEN : 0));
-}

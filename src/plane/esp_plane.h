@@ -85,10 +85,6 @@ struct esp_plane_stats {
 };
 void esp_plane_stats_get(const struct esp_plane *plane, struct esp_plane_stats *ret_stats);
 
-/* esp_plane_inner_mtu - the largest inner packet for an outer path of `mtu` octets with the
- * algorithms of a Child SA: an upper bound for the MTU of the TUN device. */
-uint16_t esp_plane_inner_mtu(uint16_t outer_mtu, const struct esp_child_config *config);
-
 /* esp_plane_shunts_set - replaces all pass and drop policies. ERR_NO_MEMORY: the former ones stay. */
 int esp_plane_shunts_set(struct esp_plane *plane, const struct esp_shunt *shunts,
                          size_t n) MUST_USE;

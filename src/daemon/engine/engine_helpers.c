@@ -123,7 +123,8 @@ static bool has_parts(const struct engine *e, uint64_t whole)
     return loading != NULL;
 }
 
-void engine_loading_item(struct engine *e, uint64_t job, struct span octets)
+/* loading_item - octets have come with the answer. */
+static void loading_item(struct engine *e, uint64_t job, struct span octets)
 {
     const struct loading *loading = loading_find(e, job);
     if (loading != NULL && loading->reply.item != NULL && octets.len > 0)
@@ -228,7 +229,7 @@ static void on_verifier(void *context, int fd, unsigned events)
                                       (struct buffer){octets, sizeof(octets)}, &n)) == 0) {
         answer.reason[sizeof(answer.reason) - 1] = '\0';
         if (answer.job & ENGINE_LOAD_JOB) {
-            engine_loading_item(e, answer.job, span_of(octets, n));
+            loading_item(e, answer.job, span_of(octets, n));
             engine_loading_end(e, answer.job, answer.error, answer.reason, NULL);
         } else if (answer.job == 0) {
             engine_session_revoked(e, answer.session, answer.reason);

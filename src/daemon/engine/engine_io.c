@@ -11,7 +11,7 @@
 
 #define RECV_BATCHES 2 /* datagrams of one source, before other sources and timers get their turn */
 
-struct ike_path engine_ike_path(const struct esp_path *path)
+static struct ike_path ike_path_of(const struct esp_path *path)
 {
     return (struct ike_path){path->local, path->remote, path->interface};
 }
@@ -172,7 +172,7 @@ static bool plane_batch(struct engine *e)
         error = esp_plane_ike_next(e->esp, &from, octets, &len);
         if (error != 0)
             continue;
-        struct ike_path path = engine_ike_path(&from);
+        struct ike_path path = ike_path_of(&from);
         batch_add(batch, &path, span_of(octets.ptr, len));
     }
     bool some = batch->n > 0;

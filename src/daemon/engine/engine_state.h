@@ -235,7 +235,6 @@ void engine_pump(struct engine *e);
 /* engine_events.c */
 void engine_event(struct engine *e, const struct ike_event *event);
 void engine_order(struct engine *e, const struct path_order *order);
-struct ike_path engine_ike_path(const struct esp_path *path);
 
 /* engine_session.c; engine_accounts_close - the engine ends: closes the accounts of sessions that
  * are up. */
@@ -270,8 +269,6 @@ int engine_loading_add_key(struct engine *e, const struct engine_reply *reply,
 int engine_loading_add_part(struct engine *e, const struct engine_reply *reply, uint64_t whole,
                             uint64_t *ret_job) MUST_USE;
 void engine_loading_forget(struct engine *e, void *context);
-/* engine_loading_item - octets have come with the answer. */
-void engine_loading_item(struct engine *e, uint64_t job, struct span octets);
 /* engine_loading_end - the answer has come; key_id for private keys only, otherwise NULL. */
 void engine_loading_end(struct engine *e, uint64_t job, int error, const char *reason,
                         const uint8_t *key_id);

@@ -265,14 +265,6 @@ struct child *child_find(const struct ike *ike, ike_child_id id)
     return map_get(&ike->children_by_id, id);
 }
 
-struct child *child_find_inbound(const struct sa *sa, uint32_t spi_in)
-{
-    struct child *child = sa->children;
-    while (child != NULL && child->spi_in != spi_in)
-        child = child->sa_next;
-    return child;
-}
-
 struct child *child_find_outbound(const struct sa *sa, uint32_t spi_out)
 {
     struct child *child = sa->children;

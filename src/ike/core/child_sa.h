@@ -74,7 +74,6 @@ void child_enter(struct child *child);
 void child_replaced(struct child *old, struct child *by);
 
 struct child *child_find(const struct ike *ike, ike_child_id id);
-struct child *child_find_inbound(const struct sa *sa, uint32_t spi_in);
 struct child *child_find_outbound(const struct sa *sa, uint32_t spi_out);
 
 /*

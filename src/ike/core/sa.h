@@ -116,11 +116,6 @@ static inline uint64_t sa_spi_peers(const struct sa *sa)
     return sa_original_initiator(sa) ? sa->spi_r : sa->spi_i;
 }
 
-static inline bool sa_established(const struct sa *sa)
-{
-    return sa->life == IKE_ESTABLISHED;
-}
-
 /* sa_new - a HALF_OPEN IKE SA in the tables of `ike`, with its own SPI chosen (unique). NULL: no
  * memory. */
 struct sa *sa_new(struct ike *ike, enum ike_sa_role role, const struct ike_path *path, nanos now);
