@@ -11,8 +11,8 @@ struct request {
     enum request_state state;
     enum radius_code code;
     uint64_t tag;
-    bool bound;      /* to its server: part of a conversation */
-    bool accounting; /* what it is for */
+    bool bound;      /* part of a conversation: no other server may get it */
+    bool accounting; /* an Accounting-Request, or a Status-Server for that port */
     unsigned server, lane, port, tries;
     bool answered;
     unsigned losses; /* connections that broke while its answer was awaited */
@@ -20,29 +20,30 @@ struct request {
     uint8_t authenticator[RADIUS_AUTHENTICATOR];
     nanos begun;    /* with this server */
     nanos due;      /* of the next transmission, or of giving up */
-    uint32_t asked; /* servers by bit */
+    uint32_t asked; /* a bit for each server that was asked */
     size_t attributes_len, len;
     uint8_t attributes[RADIUS_PACKET];
     uint8_t octets[RADIUS_PACKET]; /* as they are sent */
 };
 
-/* LATE - nobody waits for the answer any more, which may yet come over the connection: another
- * request with its Identifier would take it for a forged one. */
+/* LATE - the request ended before its answer came over the connection. The Identifier stays taken: a
+ * new request with it would get the late answer, and take it for a forged one. */
 #define LATE UINT16_MAX
 
 struct server {
     bool set;
     struct radius_server config;
-    /* of its ports: access, accounting. A server with connections has the first one only. */
+    /* Arrays of two: the access port and the accounting port. A server with connections has the
+     * first one only. */
     nanos dead_until[2];
     nanos watch_at[2];    /* the next Status-Server, if it is due by then */
-    bool watching[2];     /* one waits for an answer */
-    nanos heard[2];       /* it answered; -1: never */
-    bool doubtful[2];     /* it was dead, and has not answered since */
+    bool watching[2];     /* a Status-Server waits for its answer */
+    nanos heard[2];       /* the time of the last valid answer; -1: none yet */
+    bool doubtful[2];     /* the port was dead, and has not answered since */
     unsigned n_flight[2]; /* requests */
     /* of a server with connections */
     bool up[RADIUS_LANES];      /* the connection is there */
-    bool down;                  /* none can be made */
+    bool down;                  /* no connection can be made */
     bool broken;                /* its connections are to be closed */
     bool refuses;               /* it wants no Accounting-Requests (RFC 6614 section 2.5) */
     uint8_t next[RADIUS_LANES]; /* Identifier to try first */
@@ -113,8 +114,8 @@ static bool lost_often(const struct server *server, const struct request *r)
     return r->losses >= datagrams_of(server);
 }
 
-/* latest_of - the server is given up then, however many connections come and go: once for the
- * connection, once for the answer. */
+/* latest_of - when the request leaves the server, however many connections come and go. The
+ * connection and the answer get one wait each. */
 static nanos latest_of(const struct server *server, const struct request *r)
 {
     return server->config.stream ? nanos_after(r->begun, 2 * wait_of(server, 0)) : NANOS_NEVER;
@@ -125,7 +126,7 @@ static unsigned port_of(const struct server *server, bool accounting)
     return server->config.stream ? 0 : accounting;
 }
 
-/* sendable - a request over a connection waits until that is there. */
+/* sendable - a request over a connection waits until the connection is up. */
 static bool sendable(const struct server *server, const struct request *r)
 {
     return !server->config.stream || server->up[r->lane];
@@ -169,13 +170,13 @@ static bool server_room(const struct server *server)
     return server->n_flight[0] + server->n_flight[1] < most;
 }
 
-/* server_serves - of such requests, if it has room. */
+/* server_serves - the server takes requests of this kind. */
 static bool server_serves(const struct server *server, bool accounting)
 {
     return server->set && (!accounting || (server->config.accounting && !server->refuses));
 }
 
-/* server_lives - a doubtful one gets one request at a time. */
+/* server_lives - the port can get a request now. A doubtful port gets one request at a time. */
 static bool server_lives(const struct server *server, unsigned port, nanos now)
 {
     return !server->down && server->dead_until[port] <= now &&
@@ -188,7 +189,8 @@ static nanos server_dead_until(const struct server *server, bool accounting)
     return server->down ? NANOS_NEVER : server->dead_until[port_of(server, accounting)];
 }
 
-/* The preferred one of those that live; of dead ones the one that is dead for the longest. */
+/* server_choose - of the living servers the preferred one. Without a living server: the one that
+ * revives first. */
 static bool server_choose(const struct radius_client *client, bool accounting, uint32_t asked,
                           nanos now, unsigned *ret_server)
 {
@@ -214,7 +216,7 @@ static bool server_choose(const struct radius_client *client, bool accounting, u
 /* RFC 6613 section 2.6.5: on each connection this Identifier is for Status-Server. */
 #define WATCH_IDENTIFIER 0
 
-/* identifier_choose - one that is free on one of the server's lanes. */
+/* identifier_choose - a free Identifier on any lane of the server. */
 static bool identifier_choose(struct server *server, bool watch, unsigned *ret_lane,
                               uint8_t *ret_identifier)
 {
@@ -436,7 +438,7 @@ bool radius_client_recv(struct radius_client *client, const struct radius_datagr
 
 /* --- servers that do not answer --- */
 
-/* server_dies - what waits for it does not wait any longer, unless no other server could answer. */
+/* server_dies - marks the port dead. Its requests leave it now, except those of a conversation. */
 static void server_dies(struct radius_client *client, unsigned server, unsigned port, nanos now)
 {
     struct server *s = &client->servers[server];
@@ -453,8 +455,8 @@ static void server_dies(struct radius_client *client, unsigned server, unsigned 
     }
 }
 
-/* silence_note - a request was not answered. A server that has answered others meanwhile does not
- * like this request, and is not dead. RFC 6613 section 2.4: while there is a connection, only the
+/* silence_note - a request got no answer. A server that answered other requests meanwhile ignores
+ * this request only, and is not dead. RFC 6613 section 2.4: while there is a connection, only the
  * watchdog says that its server is dead. */
 static void silence_note(struct radius_client *client, const struct request *r, nanos now)
 {
@@ -475,7 +477,7 @@ static void silence_note(struct radius_client *client, const struct request *r, 
     server_dies(client, r->server, r->port, now);
 }
 
-/* The server has been asked often enough, and the request goes to another. */
+/* request_give_up - the server did not answer: the request goes to another server, or fails. */
 static void request_give_up(struct radius_client *client, struct request *r, uint16_t index,
                             nanos now)
 {
@@ -484,7 +486,7 @@ static void request_give_up(struct radius_client *client, struct request *r, uin
     r->state = REQUEST_FAILED;
     silence_note(client, r, now);
     if (r->code == RADIUS_STATUS_SERVER)
-        wipe(r, sizeof(*r)); /* nobody waits for it */
+        wipe(r, sizeof(*r)); /* no caller waits for a Status-Server */
     else if (!r->bound && server_choose(client, r->accounting, r->asked, now, &next) &&
              request_begin(client, r, index, next, now) != 0)
         r->state = REQUEST_FAILED;
@@ -492,8 +494,8 @@ static void request_give_up(struct radius_client *client, struct request *r, uin
 
 /* --- Status-Server --- */
 
-/* watch_due - when the port gets a Status-Server; NANOS_NEVER: not now. Over datagrams a dead one
- * gets some. A connection gets one whenever nothing came over it for a while (RFC 3539 section
+/* watch_due - when the port gets a Status-Server; NANOS_NEVER: not now. Over datagrams only a
+ * dead port gets them. A connection gets one when it was silent for a while (RFC 3539 section
  * 3.4.1), and after a request without an answer. */
 static nanos watch_due(const struct server *s, unsigned port)
 {
@@ -504,7 +506,7 @@ static nanos watch_due(const struct server *s, unsigned port)
     return wanted ? s->watch_at[port] : NANOS_NEVER;
 }
 
-/* watch_ask - without memory or an Identifier: the next time. */
+/* watch_ask - sends a Status-Server. Without memory or an Identifier, the next one is due later. */
 static void watch_ask(struct radius_client *client, unsigned server, unsigned port, nanos now)
 {
     uint16_t index = 0;
@@ -573,8 +575,9 @@ bool radius_client_failed(struct radius_client *client, struct radius_outcome *r
 
 /* --- connections --- */
 
-/* lane_requests_reset - what was sent over the connection counts as not sent. `due` not 0: it is
- * sent, or given up, then. */
+/* lane_requests_reset - requests that were sent over the connection count as not sent. `due` is when
+ * they are sent or given up. 0: the connection is lost; each waits for a new connection until its
+ * old time, or is given up at once if it lost too many. */
 static void lane_requests_reset(struct radius_client *client, unsigned server, unsigned lane,
                                 nanos due)
 {
@@ -599,12 +602,12 @@ void radius_client_up(struct radius_client *client, unsigned server, unsigned la
     s->down = false;
     if (lane == 0) {
         s->broken = false;
-        s->watch_at[0] = now; /* it is asked before anybody has to wait for it */
+        s->watch_at[0] = now; /* so a dead server is found before a login waits for it */
     }
     lane_requests_reset(client, server, lane, now);
 }
 
-/* watch_forget - a Status-Server is about the connection that is gone. */
+/* watch_forget - ends Status-Servers of a lost connection: they tested that connection. */
 static void watch_forget(struct radius_client *client, unsigned server)
 {
     for (size_t i = 0; i < RADIUS_REQUESTS && client->requests[i] != NULL; i++) {
