@@ -210,8 +210,9 @@ static int down_conn(const struct ctl_options *options, const char *name)
     struct client *client = ctl_connect(options);
     if (client == NULL)
         return 1;
-    bool known = conn_known(client, name);
-    if (!known || !conn_is_up(client, name, true)) {
+    /* A session outlives its connection, which a load may have renamed or removed. */
+    if (!conn_is_up(client, name, true)) {
+        bool known = conn_known(client, name);
         if (known) {
             hold_down(client, name);
             printf("%s is down already\n", name);

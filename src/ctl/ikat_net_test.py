@@ -79,6 +79,19 @@ class IkatTest(net.DaemonTest):
         self.assertIn("no sessions", self.ikat("status"))
         self.assertIn("office: established", self.ikat("up", "office"))
 
+    def test_ikat_down_of_a_renamed_connection(self):
+        self.gateway()
+        user = self.user()
+        self.ikat("up", "office")
+        text = net.CONN.format(local="alice", remote="gw", more=net.USER_PART.format(link=net.LINK),
+                               secret="a long enough secret").replace("start_action = start", "start_action = none")
+        self.config("user", text.replace("office", "bureau"))
+        user.send(signal.SIGHUP)
+        user.wait("event=conn-unloaded conn=office")
+        self.assertIn("office is down", self.ikat("down", "office"))
+        self.assertIn("no sessions", self.ikat("status"))
+        self.assertIn("loaded are: bureau", self.ikat("down", "office", status=1, stream="stderr"))
+
     def test_ikat_json(self):
         """The document is the one that the manual describes: no field more, none less."""
         self.gateway()
