@@ -397,6 +397,36 @@ static void a27_a_person_goes_away(void **state)
     world_free(world);
 }
 
+/* One IPv6 /48 begins as many logins in EAP as may wait, and goes on with none of them. A person from elsewhere can
+ * take two minutes all the same. */
+static void one_network_types(void **state)
+{
+    (void)state;
+    struct world *world = eap_world(114);
+    world->a.hold_eap = true;
+    world_start(world);
+    for (unsigned i = 0; i < LIMIT_PATIENT + 20; i++) {
+        struct ike_path path = world_path6(0);
+        path.local.address.octets[6] = (uint8_t)(i >> 8);
+        path.local.address.octets[7] = (uint8_t)i;
+        world_post(&world->a,
+                   (struct ike_command){.kind = IKE_CMD_CONNECT, .conn = "office", .path = path});
+        world_run(world, NANOS_PER_SEC / 20);
+    }
+    uint64_t tag = world_post(
+        &world->a,
+        (struct ike_command){.kind = IKE_CMD_CONNECT, .conn = "office", .path = world_path(0)});
+    world_run(world, 2 * 60 * NANOS_PER_SEC);
+    assert_null(world_done(&world->a, tag));
+    assert_true(world_n_sas(&world->b) >= LIMIT_PATIENT);
+    world->a.hold_eap = false;
+    world_eap_release(&world->a);
+    world_run(world, 2 * NANOS_PER_SEC);
+    assert_non_null(world_done(&world->a, tag));
+    assert_int_equal(world_done(&world->a, tag)->outcome, IKE_OK);
+    world_free(world);
+}
+
 /* The slow side is the Gateway: RADIUS, for example. The End User repeats, EAP goes on once. */
 static void a_slow_server(void **state)
 {
@@ -570,6 +600,7 @@ int main(void)
         cmocka_unit_test(a21_too_many_packets),
         cmocka_unit_test(a_person_types),
         cmocka_unit_test(a27_a_person_goes_away),
+        cmocka_unit_test(one_network_types),
         cmocka_unit_test(a_slow_server),
         cmocka_unit_test(identity_table),
         cmocka_unit_test(identity_of_two_rounds),

@@ -12,7 +12,7 @@
 #include "eap/packet.h"
 #include "radius/tls_link.h"
 
-#define AAA_CONVERSATIONS LIMIT_HALF_OPEN
+#define AAA_CONVERSATIONS (LIMIT_HALF_OPEN + LIMIT_PATIENT)
 #define FRAMED_MTU        1400 /* the server's EAP packets are not longer (RFC 3579 section 2.4) */
 
 #define TAG_ACCOUNT (UINT64_C(1) << 63)

@@ -14,7 +14,7 @@
 #include "wire/iana.h"
 
 #define EAP_SECRETS       4096
-#define EAP_CONVERSATIONS LIMIT_HALF_OPEN
+#define EAP_CONVERSATIONS (LIMIT_HALF_OPEN + LIMIT_PATIENT)
 
 struct conversation_slot {
     uint32_t number; /* 0: free */

@@ -274,7 +274,7 @@ static void keeps_nothing(void **state)
 static void is_bounded(void **state)
 {
     (void)state;
-    for (uint32_t i = 0; i < LIMIT_HALF_OPEN; i++) {
+    for (uint32_t i = 0; i < LIMIT_HALF_OPEN + LIMIT_PATIENT; i++) {
         last.result.packet_len = 0;
         step(1 + i, true, "");
         assert_int_equal(answer.error, 0);

@@ -66,22 +66,36 @@ struct login *login_free(struct ike *ike, struct login *login)
     return NULL;
 }
 
+/* patient_room - makes room for one more patient login of the source. If the table is full, a login at random of the
+ * largest /48 or IPv4 /24 ends. false: the source has enough of them, or all others are of known sources. */
+static bool patient_room(struct ike *ike, const struct address *source, nanos now)
+{
+    enum half_open_verdict verdict = half_open_judge(&ike->patient, source, true, now);
+    struct half_open *victim = verdict == HALF_OPEN_FULL ? half_open_victim(&ike->patient) : NULL;
+    if (victim == NULL)
+        return verdict == HALF_OPEN_WELCOME;
+    ike->stats.dropped_limit++;
+    sa_down(victim->owner, IKE_LIMIT, now);
+    return true;
+}
+
 /* become_patient - a login in EAP may take minutes instead of seconds. It moves from the table of
- * half-open logins to the one of patient logins, which has its own limits. false: that table is
- * full. */
+ * half-open logins to the one of patient logins, which has its own limits. false: there is no room. */
 static bool become_patient(struct sa *sa, nanos now)
 {
     struct login *login = sa->login;
     struct ike *ike = sa->ike;
     const struct address *source = &login->answer_path.remote.address;
     struct half_open entry = {.owner = login->half_open.owner};
+    bool known = login->half_open.known;
     if (login->patient)
         return true;
-    if (half_open_judge(&ike->patient, source, true, now) != HALF_OPEN_WELCOME)
+    if (!patient_room(ike, source, now))
         return false;
     leave_half_open(ike, login);
     login->half_open = entry;
     login->patient = half_open_add(&ike->patient, &login->half_open, source, now);
+    login->half_open.known = known;
     return login->patient;
 }
 
