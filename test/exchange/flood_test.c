@@ -329,6 +329,26 @@ static void never_larger(void **state)
     world_free(world);
 }
 
+/* F9: somebody repeats a request in the name of another host, as fast as can be. The number of answers is bounded. The
+ * host itself gets its answer when it repeats the request. */
+static void answers_to_a_victim(void **state)
+{
+    (void)state;
+    struct world *world = with_init((struct ike_options){0});
+    send_init(world, 1000, 1, false);
+    const struct ike_datagram request = taken;
+    for (unsigned second = 0; second < 10; second++) {
+        for (unsigned i = 0; i < 1000; i++)
+            to_b(world, &request);
+        world_run(world, NANOS_PER_SEC);
+    }
+    assert_true(n_answers <= 11 * LIMIT_REPEATS_PER_SECOND);
+    unsigned before = n_answers;
+    to_b(world, &request);
+    assert_int_equal(n_answers, before + 1);
+    world_free(world);
+}
+
 /* S9: one source that asks for unknown IKE SAs does not keep the answer from another. */
 static void unknown_spi_of_many(void **state)
 {
@@ -524,19 +544,13 @@ static void memory_is_short(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(same_request_again),
-        cmocka_unit_test(one_address),
-        cmocka_unit_test(many_addresses),
-        cmocka_unit_test(cookies_of_others),
-        cmocka_unit_test(bad_key_exchange),
-        cmocka_unit_test(bad_key_exchange_proven),
-        cmocka_unit_test(key_exchange_budget),
-        cmocka_unit_test(never_larger),
-        cmocka_unit_test(unknown_spi_of_many),
-        cmocka_unit_test(not_served_yet),
-        cmocka_unit_test(among_many_connections),
-        cmocka_unit_test(one_answer_for_all),
-        cmocka_unit_test(guesses),
+        cmocka_unit_test(same_request_again),  cmocka_unit_test(one_address),
+        cmocka_unit_test(many_addresses),      cmocka_unit_test(cookies_of_others),
+        cmocka_unit_test(bad_key_exchange),    cmocka_unit_test(bad_key_exchange_proven),
+        cmocka_unit_test(key_exchange_budget), cmocka_unit_test(never_larger),
+        cmocka_unit_test(answers_to_a_victim), cmocka_unit_test(unknown_spi_of_many),
+        cmocka_unit_test(not_served_yet),      cmocka_unit_test(among_many_connections),
+        cmocka_unit_test(one_answer_for_all),  cmocka_unit_test(guesses),
         cmocka_unit_test(memory_is_short),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

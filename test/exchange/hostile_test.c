@@ -326,6 +326,29 @@ static void forged_repetition(void **state)
     scenario_end(world);
 }
 
+/* F9: who saw the last request repeats it in the name of another host. That one gets a bounded number of responses, and
+ * the peer its own. */
+static void repeated_for_a_victim(void **state)
+{
+    (void)state;
+    struct world *world = world_new(8);
+    struct ike_stats stats;
+    world->hook = remember;
+    scenario_login(world);
+    const struct ike_datagram d = last_request;
+    struct ike_path path = {d.path.remote, d.path.local, 0};
+    assert_true(address_parse("203.0.113.9", &path.remote.address));
+    for (int i = 0; i < 10000; i++)
+        world_deliver_raw(world, true, &path, span_of(d.octets, d.len));
+    ike_stats_get(world->b.ike, &stats);
+    assert_int_equal(stats.retransmitted, LIMIT_REPEATS_PER_SECOND);
+    path.remote = d.path.local;
+    unsigned before = world->n_sent;
+    world_deliver_raw(world, true, &path, span_of(d.octets, d.len));
+    assert_int_equal(world->n_sent, before + 1);
+    scenario_end(world);
+}
+
 static void badly_formatted(void **state)
 {
     (void)state;
@@ -491,11 +514,12 @@ static void moving_all_the_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(unknown_things),    cmocka_unit_test(spoiled),
-        cmocka_unit_test(of_a_sibling),      cmocka_unit_test(authentic_but_wrong),
-        cmocka_unit_test(forged_repetition), cmocka_unit_test(badly_formatted),
-        cmocka_unit_test(many_children),     cmocka_unit_test(rekeyed_and_rekeyed),
-        cmocka_unit_test(as_fast_as_can_be), cmocka_unit_test(moving_all_the_time),
+        cmocka_unit_test(unknown_things),        cmocka_unit_test(spoiled),
+        cmocka_unit_test(of_a_sibling),          cmocka_unit_test(authentic_but_wrong),
+        cmocka_unit_test(forged_repetition),     cmocka_unit_test(badly_formatted),
+        cmocka_unit_test(repeated_for_a_victim), cmocka_unit_test(many_children),
+        cmocka_unit_test(rekeyed_and_rekeyed),   cmocka_unit_test(as_fast_as_can_be),
+        cmocka_unit_test(moving_all_the_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

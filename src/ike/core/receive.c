@@ -140,6 +140,18 @@ void receive_follow_encap(struct sa *sa, const struct endpoint *from)
             child_path_changed(child, &sa->path, false);
 }
 
+/* repeat_response - a repeated request was authentic, but its source was not: who saw it can send it in the name of any
+ * host. Only the peer's address gets as many responses as it asks for, so that nobody else uses them up. */
+static void repeat_response(struct sa *sa, const struct ike_path *path,
+                            const struct wire_message *request, nanos now)
+{
+    if (!address_equal(&path->remote.address, &sa->path.remote.address) && !sa_may_repeat(sa, now))
+        return;
+    sa->ike->stats.retransmitted++;
+    trace_repeated(sa, path, request);
+    output_packet(sa, sa->theirs.packet, path);
+}
+
 static void receive_protected(struct sa *sa, const struct ike_path *path,
                               const struct wire_message *outer, uint8_t first, nanos now)
 {
@@ -166,11 +178,8 @@ static void receive_protected(struct sa *sa, const struct ike_path *path,
     }
     if (what == GATE_REPEATED) {
         /* RFC 7383 section 2.6.1: only the first fragment asks for the response again. */
-        if (!fragmented || fragment_number(outer) == 1) {
-            sa->ike->stats.retransmitted++;
-            trace_repeated(sa, path, outer);
-            output_packet(sa, sa->theirs.packet, path);
-        }
+        if (!fragmented || fragment_number(outer) == 1)
+            repeat_response(sa, path, outer, now);
         return;
     }
     if (!fragmented && early_request(sa, path, outer))

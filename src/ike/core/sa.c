@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/rate.h"
 #include "ike/core/answer.h"
 #include "ike/core/exchange.h"
 #include "ike/core/fragment.h"
@@ -412,6 +413,13 @@ void sa_children_move(struct sa *from, struct sa *to)
     intents_move(from, to);
     sa_touch(from);
     sa_touch(to);
+}
+
+bool sa_may_repeat(struct sa *sa, nanos now)
+{
+    bool may = rate_second(&sa->repeats_ns, LIMIT_REPEATS_PER_SECOND, now);
+    sa->ike->stats.dropped_limit += !may;
+    return may;
 }
 
 void sa_touch(struct sa *sa)

@@ -64,6 +64,7 @@ struct sa {
     nanos established_ns, rekey_at_ns, expires_ns;
     nanos last_heard_ns; /* authentic packet, IKE or ESP */
     nanos suspected_ns;  /* last hint that was followed */
+    nanos repeats_ns;    /* rate_second: sa_may_repeat */
     nanos stray_ns;      /* start of the peer's stray ESP; in the future: a pause until then */
     nanos unused_at_ns;  /* code 1 of KEEP_OLD_IKE_SA: deleted then; NANOS_NEVER */
 
@@ -174,6 +175,9 @@ struct sa *sa_heir(const struct sa *sa);
 /* sa_children_move - every Child SA of `from` now belongs to `to` (IKE SA rekey, RFC 7296
  * section 2.8). */
 void sa_children_move(struct sa *from, struct sa *to);
+
+/* sa_may_repeat - the response to a repeated request leaves once more. Beyond the rate the request counts as lost. */
+bool sa_may_repeat(struct sa *sa, nanos now) MUST_USE;
 
 /* sa_touch - marks the IKE SA as changed. At the end of the current ike_* call its intents are
  * looked at, and its deadline is computed anew. Idempotent. */

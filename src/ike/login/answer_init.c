@@ -88,8 +88,10 @@ bool init_repeated(struct ike *ike, const struct init_request *request)
     const struct login *login = map_get(&ike->logins_by_request, request->key);
     if (login == NULL)
         return false;
-    if (login->init_response == NULL)
-        return true; /* its key exchange is still being computed */
+    if (login->init_response == NULL) /* its key exchange is still being computed */
+        return true;
+    if (!sa_may_repeat(login->sa, request->now))
+        return true;
     ike->stats.retransmitted++;
     output_add(ike, request->path, 0, span_of(login->init_response, login->n_init_response));
     trace_init_repeated(login->half_open.owner, request->path, request->message,
