@@ -50,7 +50,8 @@
 #define LIMIT_KE_BUDGET_NS        (NANOS_PER_SEC / 2)
 #define LIMIT_REFUSALS_PER_SECOND 32 /* unprotected answers to IKE_SA_INIT of one source */
 #define LIMIT_HINTS_PER_SECOND    10 /* other unprotected answers to one source: INVALID_IKE_SPI */
-/* the same response of one IKE SA: whoever sees the request can repeat it in the name of any host */
+/* Repetitions of one response of an IKE SA: a host that saw the request can repeat it with any source
+ * address. */
 #define LIMIT_REPEATS_PER_SECOND 16
 /* From IKE_AUTH to the answer that it failed; each failure before of the source or the identity
  * doubles it. */

@@ -329,8 +329,8 @@ static void never_larger(void **state)
     world_free(world);
 }
 
-/* F9: somebody repeats a request in the name of another host, as fast as can be. The number of answers is bounded. The
- * host itself gets its answer when it repeats the request. */
+/* F9: an attacker repeats an IKE_SA_INIT request with the address of a victim. The number of responses is bounded. A
+ * second later, the same request gets a response again. */
 static void answers_to_a_victim(void **state)
 {
     (void)state;

@@ -326,8 +326,8 @@ static void forged_repetition(void **state)
     scenario_end(world);
 }
 
-/* F9: who saw the last request repeats it in the name of another host. That one gets a bounded number of responses, and
- * the peer its own. */
+/* F9: an attacker saw the last request, and repeats it with the address of a victim. The victim gets a bounded number
+ * of responses. The peer still gets its response when it repeats the request. */
 static void repeated_for_a_victim(void **state)
 {
     (void)state;

@@ -140,8 +140,8 @@ void receive_follow_encap(struct sa *sa, const struct endpoint *from)
             child_path_changed(child, &sa->path, false);
 }
 
-/* repeat_response - a repeated request was authentic, but its source was not: who saw it can send it in the name of any
- * host. Only the peer's address gets as many responses as it asks for, so that nobody else uses them up. */
+/* repeat_response - answers a repeated request. The request is authentic, its source address is not: a host that saw
+ * the request can send it with any source. The number of responses to other addresses than the peer's is bounded. */
 static void repeat_response(struct sa *sa, const struct ike_path *path,
                             const struct wire_message *request, nanos now)
 {

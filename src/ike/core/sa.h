@@ -176,7 +176,8 @@ struct sa *sa_heir(const struct sa *sa);
  * section 2.8). */
 void sa_children_move(struct sa *from, struct sa *to);
 
-/* sa_may_repeat - the response to a repeated request leaves once more. Beyond the rate the request counts as lost. */
+/* sa_may_repeat - the response to a repeated request may leave once more. false: the limit is reached, and the
+ * caller drops the request. */
 bool sa_may_repeat(struct sa *sa, nanos now) MUST_USE;
 
 /* sa_touch - marks the IKE SA as changed. At the end of the current ike_* call its intents are

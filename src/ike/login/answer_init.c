@@ -88,8 +88,8 @@ bool init_repeated(struct ike *ike, const struct init_request *request)
     const struct login *login = map_get(&ike->logins_by_request, request->key);
     if (login == NULL)
         return false;
-    if (login->init_response == NULL) /* its key exchange is still being computed */
-        return true;
+    if (login->init_response == NULL)
+        return true; /* its key exchange is still being computed */
     if (!sa_may_repeat(login->sa, request->now))
         return true;
     ike->stats.retransmitted++;
@@ -169,12 +169,7 @@ bool init_evict(struct ike *ike, const struct init_request *request)
     if (half_open_judge(&ike->half_open, &request->path->remote.address, request->proven,
                         request->now) != HALF_OPEN_FULL)
         return true;
-    struct half_open *victim = half_open_victim(&ike->half_open);
-    ike->stats.dropped_limit++;
-    if (victim == NULL)
-        return false;
-    sa_down(victim->owner, IKE_LIMIT, request->now);
-    return true;
+    return login_evict(ike, &ike->half_open, request->now);
 }
 
 /* --- the answer --- */

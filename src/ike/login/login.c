@@ -66,31 +66,31 @@ struct login *login_free(struct ike *ike, struct login *login)
     return NULL;
 }
 
-/* patient_room - makes room for one more patient login of the source. If the table is full, a login at random of the
- * largest /48 or IPv4 /24 ends. false: the source has enough of them, or all others are of known sources. */
-static bool patient_room(struct ike *ike, const struct address *source, nanos now)
+bool login_evict(struct ike *ike, struct half_open_table *table, nanos now)
 {
-    enum half_open_verdict verdict = half_open_judge(&ike->patient, source, true, now);
-    struct half_open *victim = verdict == HALF_OPEN_FULL ? half_open_victim(&ike->patient) : NULL;
-    if (victim == NULL)
-        return verdict == HALF_OPEN_WELCOME;
+    struct half_open *victim = half_open_victim(table);
     ike->stats.dropped_limit++;
+    if (victim == NULL)
+        return false;
     sa_down(victim->owner, IKE_LIMIT, now);
     return true;
 }
 
 /* become_patient - a login in EAP may take minutes instead of seconds. It moves from the table of
- * half-open logins to the one of patient logins, which has its own limits. false: there is no room. */
+ * half-open logins to the table of patient logins, which has its own limits. A full table makes room.
+ * false: the source has enough patient logins, or no login can be ended for it. */
 static bool become_patient(struct sa *sa, nanos now)
 {
     struct login *login = sa->login;
     struct ike *ike = sa->ike;
     const struct address *source = &login->answer_path.remote.address;
     struct half_open entry = {.owner = login->half_open.owner};
-    bool known = login->half_open.known;
+    bool known = login->half_open.known; /* the table of patient logins knows no sources */
     if (login->patient)
         return true;
-    if (!patient_room(ike, source, now))
+    enum half_open_verdict verdict = half_open_judge(&ike->patient, source, true, now);
+    if (verdict == HALF_OPEN_FULL ? !login_evict(ike, &ike->patient, now)
+                                  : verdict != HALF_OPEN_WELCOME)
         return false;
     leave_half_open(ike, login);
     login->half_open = entry;

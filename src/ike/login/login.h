@@ -283,6 +283,10 @@ struct verdict login_ask_job_done(struct sa *sa, enum ike_event_kind kind,
 void login_answer_job_done(struct sa *sa, enum ike_event_kind kind, const struct ike_result *result,
                            nanos now);
 
+/* login_evict - makes room in a full table: ends a login at random of its largest /48 or IPv4 /24.
+ * false: all logins are busy or of known sources. */
+bool login_evict(struct ike *ike, struct half_open_table *table, nanos now) MUST_USE;
+
 /* login_patience - responder: an EAP message of the peer arrived. It gets time for the next one. */
 void login_patience(struct sa *sa, nanos now);
 
