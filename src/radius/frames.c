@@ -5,7 +5,7 @@
 
 #define PREFIX 4 /* octets with Code, Identifier and Length */
 
-/* length_of - the octets of the packet as far as they are known. */
+/* length_of - the Length field of the packet; PREFIX until that field has come. */
 static size_t length_of(const struct radius_frames *frames)
 {
     return frames->len < PREFIX ? PREFIX : (size_t)frames->octets[2] << 8 | frames->octets[3];
@@ -21,7 +21,7 @@ struct buffer radius_frames_room(struct radius_frames *frames)
     size_t length = length_of(frames);
     if (frames->len >= PREFIX && !length_sound(length))
         return (struct buffer){frames->octets, 0};
-    if (frames->len == length) /* the caller is done with that packet */
+    if (frames->len == length) /* the packet is whole, and the caller is done with it */
         frames->len = 0, length = PREFIX;
     return (struct buffer){frames->octets + frames->len, length - frames->len};
 }

@@ -7,7 +7,7 @@ bool radius_next(struct reader *attributes, uint8_t *ret_type, struct span *ret_
         return false;
     uint8_t type = read_u8(attributes);
     uint8_t len = read_u8(attributes);
-    if (len < 2) /* CVE-2026-35333: a loop that does not advance */
+    if (len < 2) /* a Length of 0 would make callers loop forever (CVE-2026-35333) */
         reader_fail(attributes);
     struct span value = read_bytes(attributes, (size_t)(len < 2 ? 0 : len - 2));
     if (reader_failed(attributes))
@@ -72,7 +72,7 @@ bool radius_find_u32(const struct radius_packet *packet, enum radius_attribute t
     return true;
 }
 
-/* One attribute may hold several of the vendor's. */
+/* vendor_search - one Vendor-Specific attribute may hold several attributes of the vendor. */
 static bool vendor_search(struct span value, uint32_t vendor, uint8_t wanted, struct span *ret)
 {
     struct reader r = reader_of(value);

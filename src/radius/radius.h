@@ -90,27 +90,28 @@ struct radius_packet {
     struct span attributes; /* borrowed; each is whole */
 };
 
-/* radius_packet_read - false: not a packet, or one of its attributes is not. Octets behind Length
- * are not allowed: nobody sends them on purpose. */
+/* radius_packet_read - false: the header or an attribute is malformed, or octets follow the packet.
+ * RFC 2865 section 3 ignores such octets as padding. ikat drops the packet: no known server pads. */
 bool radius_packet_read(struct span octets, struct radius_packet *ret_packet);
 
-/* radius_next - the next attribute; false: there is none. Only over attributes that
- * radius_packet_read has accepted. */
+/* radius_next - reads the next attribute; false: the end. The attributes must come from
+ * radius_packet_read, which has checked their lengths. */
 bool radius_next(struct reader *attributes, uint8_t *ret_type, struct span *ret_value);
 
-/* radius_find - the first attribute of the type. false: there is none. radius_count - how many. */
+/* radius_find - the value of the first attribute of the type, borrowed; false: no such attribute.
+ * radius_count - the number of attributes of the type. */
 bool radius_find(const struct radius_packet *packet, enum radius_attribute type,
                  struct span *ret_value);
 unsigned radius_count(const struct radius_packet *packet, enum radius_attribute type);
 bool radius_find_u32(const struct radius_packet *packet, enum radius_attribute type,
                      uint32_t *ret_value);
 
-/* radius_find_vendor - a vendor's attribute (RFC 2865 section 5.26). */
+/* radius_find_vendor - as radius_find, for an attribute of a vendor (RFC 2865 section 5.26). */
 bool radius_find_vendor(const struct radius_packet *packet, uint32_t vendor, uint8_t type,
                         struct span *ret_value);
 
 /* radius_eap_join - the EAP packet of all EAP-Message attributes, in order (RFC 3579 section 3.1).
- * Returns its length; 0: none, or longer than `cap`. */
+ * Returns the length of the EAP packet; 0: none, or longer than `cap`. */
 size_t radius_eap_join(const struct radius_packet *packet, uint8_t *out, size_t cap);
 
 void radius_attribute_write(struct writer *w, enum radius_attribute type, struct span value);
@@ -132,40 +133,41 @@ struct radius_request {
 /*
  * radius_request_seal - writes a request. Access-Request and Status-Server: `authenticator` is
  * random, and Message-Authenticator comes first (RFC 3579 section 3.2, RFC 5997 section 3).
- * Accounting-Request: the authenticator is computed into it (RFC 2866 section 3). ERR_TRUNCATED,
- * ERR_CRYPTO.
+ * Accounting-Request: the function computes `authenticator` (RFC 2866 section 3). ERR_TRUNCATED: no
+ * room in `w`; ERR_CRYPTO.
  */
 int radius_request_seal(const struct radius_request *request, const struct radius_key *key,
                         uint8_t authenticator[RADIUS_AUTHENTICATOR], struct writer *w) MUST_USE;
 
 /*
- * radius_reply_check - whether a reply is one to our request of that code: Response Authenticator,
- * and for Access replies exactly one Message-Authenticator, without which MD5 can be forged
- * (CVE-2024-3596). A reply to Status-Server may lack it (RFC 5997 section 3): it opens nothing.
- * ERR_AUTH, ERR_CRYPTO.
+ * radius_reply_check - checks that the server wrote the reply for our request: `request` is the code
+ * of the request, `authenticator` its Request Authenticator. The Response Authenticator must be
+ * right. An Access reply must have exactly one Message-Authenticator, because MD5 alone can be
+ * forged (CVE-2024-3596). A reply to Status-Server may lack it (RFC 5997 section 3), as it lets
+ * nobody in. ERR_AUTH: the reply is forged or damaged; ERR_CRYPTO.
  */
 int radius_reply_check(const struct radius_packet *reply, enum radius_code request,
                        const struct radius_key *key,
                        const uint8_t authenticator[RADIUS_AUTHENTICATOR]) MUST_USE;
 
 /*
- * radius_change_check - a Disconnect-Request or CoA-Request: Request Authenticator (RFC 5176
- * section 2.3), and Message-Authenticator, which may be missing, but is right and alone if it is
- * there (section 3.4). ERR_AUTH, ERR_CRYPTO.
+ * radius_change_check - checks a Disconnect-Request or CoA-Request. The Request Authenticator must
+ * be right (RFC 5176 section 2.3). Message-Authenticator may be missing; otherwise it must be right
+ * and stand once (section 3.4). ERR_AUTH, ERR_CRYPTO.
  */
 int radius_change_check(const struct radius_packet *request, const struct radius_key *key) MUST_USE;
 
 /*
- * radius_reply_seal - a reply to a request of a server, with Message-Authenticator; `authenticator`
- * is that of the request. ERR_TRUNCATED, ERR_CRYPTO.
+ * radius_reply_seal - writes a reply to a Disconnect-Request or CoA-Request, with
+ * Message-Authenticator; `authenticator` is the Request Authenticator. ERR_TRUNCATED, ERR_CRYPTO.
  */
 int radius_reply_seal(const struct radius_request *reply, const struct radius_key *key,
                       const uint8_t authenticator[RADIUS_AUTHENTICATOR], struct writer *w) MUST_USE;
 
 /*
- * radius_msk - of an Access-Accept: MS-MPPE-Recv-Key and MS-MPPE-Send-Key (RFC 2548 section 2.4)
- * one after the other, zeros behind what is shorter than 64 octets. ERR_NOT_FOUND: it has none;
- * ERR_INVALID: one that makes no sense; ERR_CRYPTO.
+ * radius_msk - the MSK in an Access-Accept: MS-MPPE-Recv-Key, then MS-MPPE-Send-Key (RFC 2548
+ * section 2.4), filled with zeros to 64 octets. `authenticator` is that of the request.
+ * ERR_NOT_FOUND: no MSK in the packet; ERR_INVALID: a key is malformed; ERR_CRYPTO.
  */
 int radius_msk(const struct radius_packet *accept, const struct radius_key *key,
                const uint8_t authenticator[RADIUS_AUTHENTICATOR],

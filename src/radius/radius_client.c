@@ -11,43 +11,43 @@ struct request {
     enum request_state state;
     enum radius_code code;
     uint64_t tag;
-    bool bound;      /* part of a conversation: no other server may get it */
+    bool bound;      /* the caller named the server: no other server may get the request */
     bool accounting; /* an Accounting-Request, or a Status-Server for that port */
     unsigned server, lane, port, tries;
     bool answered;
-    unsigned losses; /* connections that broke while its answer was awaited */
+    unsigned losses; /* connections that broke while the client waited for the reply */
     uint8_t identifier;
     uint8_t authenticator[RADIUS_AUTHENTICATOR];
-    nanos begun;    /* with this server */
-    nanos due;      /* of the next transmission, or of giving up */
+    nanos begun;    /* when this server got the request */
+    nanos due;      /* when the client sends it again, or gives up */
     uint32_t asked; /* a bit for each server that was asked */
     size_t attributes_len, len;
     uint8_t attributes[RADIUS_PACKET];
-    uint8_t octets[RADIUS_PACKET]; /* as they are sent */
+    uint8_t octets[RADIUS_PACKET]; /* the sealed packet */
 };
 
-/* LATE - the request ended before its answer came over the connection. The Identifier stays taken: a
- * new request with it would get the late answer, and take it for a forged one. */
+/* LATE - in place of a request that ended before its reply came over the connection. Its Identifier
+ * stays taken: a new request with that Identifier would take the late reply for a forged one. */
 #define LATE UINT16_MAX
 
 struct server {
     bool set;
     struct radius_server config;
-    /* Arrays of two: the access port and the accounting port. A server with connections has the
-     * first one only. */
+    /* Arrays of two: index 0 is the access port, 1 the accounting port. A server with connections
+     * uses index 0 only. */
     nanos dead_until[2];
-    nanos watch_at[2];    /* the next Status-Server, if it is due by then */
-    bool watching[2];     /* a Status-Server waits for its answer */
+    nanos watch_at[2];    /* the earliest time of the next Status-Server; see watch_due() */
+    bool watching[2];     /* a Status-Server waits for its reply */
     nanos heard[2];       /* the time of the last valid answer; -1: none yet */
     bool doubtful[2];     /* the port was dead, and has not answered since */
-    unsigned n_flight[2]; /* requests */
-    /* of a server with connections */
+    unsigned n_flight[2]; /* requests that wait for a reply */
+    /* for a server with connections only */
     bool up[RADIUS_LANES];      /* the connection is there */
     bool down;                  /* no connection can be made */
     bool broken;                /* its connections are to be closed */
-    bool refuses;               /* it wants no Accounting-Requests (RFC 6614 section 2.5) */
-    uint8_t next[RADIUS_LANES]; /* Identifier to try first */
-    /* by lane and Identifier: index of the request, plus 1; or LATE */
+    bool refuses;               /* the server wants no accounting (RFC 6614 section 2.5) */
+    uint8_t next[RADIUS_LANES]; /* the Identifier that the search for a free one starts with */
+    /* by lane and Identifier: 0 (free), the index of the request plus 1, or LATE */
     uint16_t in_flight[RADIUS_LANES][256];
 };
 
@@ -83,7 +83,7 @@ static bool is_accounting(enum radius_code code)
     return code == RADIUS_ACCOUNTING_REQUEST;
 }
 
-/* datagrams_of - transmissions of a request over UDP. A connection gets as much patience. */
+/* datagrams_of - how often a request is transmitted over UDP. */
 static unsigned datagrams_of(const struct server *server)
 {
     return server->config.tries == 0 ? RADIUS_TRIES : server->config.tries;
@@ -100,22 +100,22 @@ static nanos first_of(const struct server *server)
     return server->config.first_ns == 0 ? RADIUS_FIRST_NS : server->config.first_ns;
 }
 
-/* wait_of - how long an answer is waited for after a transmission. Over a connection: as long as
- * after all transmissions of a datagram. */
+/* wait_of - how long the client waits for a reply after transmission `try`. Over a connection, which
+ * has one transmission only, it waits as long as for all transmissions of a datagram together. */
 static nanos wait_of(const struct server *server, unsigned try)
 {
     return server->config.stream ? first_of(server) * ((INT64_C(1) << datagrams_of(server)) - 1)
                                  : first_of(server) << try;
 }
 
-/* lost_often - as many connections broke under it as a datagram has transmissions. */
+/* lost_often - too many connections broke under the request: each counts as a transmission. */
 static bool lost_often(const struct server *server, const struct request *r)
 {
     return r->losses >= datagrams_of(server);
 }
 
-/* latest_of - when the request leaves the server, however many connections come and go. The
- * connection and the answer get one wait each. */
+/* latest_of - when the request leaves the server at the latest, however often connections break. The
+ * time allows one wait for a connection and one for the reply. */
 static nanos latest_of(const struct server *server, const struct request *r)
 {
     return server->config.stream ? nanos_after(r->begun, 2 * wait_of(server, 0)) : NANOS_NEVER;
@@ -183,37 +183,46 @@ static bool server_lives(const struct server *server, unsigned port, nanos now)
            !(server->doubtful[port] && server->n_flight[port] > 0);
 }
 
-/* server_dead_until - for comparisons: a server without a connection is the last choice. */
+/* server_dead_until - when the server revives; NANOS_NEVER without a connection, so that such a
+ * server is the last choice. */
 static nanos server_dead_until(const struct server *server, bool accounting)
 {
     return server->down ? NANOS_NEVER : server->dead_until[port_of(server, accounting)];
 }
 
-/* server_choose - of the living servers the preferred one. Without a living server: the one that
- * revives first. */
+/* server_better - a living server before a dead one. Among living servers the preference decides,
+ * among dead servers the time at which they revive. */
+static bool server_better(const struct server *one, const struct server *other, bool accounting,
+                          nanos now)
+{
+    bool lives = server_lives(one, port_of(one, accounting), now);
+    bool other_lives = server_lives(other, port_of(other, accounting), now);
+    if (lives != other_lives)
+        return lives;
+    if (lives)
+        return one->config.preference > other->config.preference;
+    return server_dead_until(one, accounting) < server_dead_until(other, accounting);
+}
+
+/* server_choose - the best server that can take the request. `asked` has a bit for each server that
+ * is left out. false: no server is left. */
 static bool server_choose(const struct radius_client *client, bool accounting, uint32_t asked,
                           nanos now, unsigned *ret_server)
 {
+    const struct server *servers = client->servers;
     unsigned best = RADIUS_SERVERS;
     for (unsigned i = 0; i < RADIUS_SERVERS; i++) {
-        const struct server *one = &client->servers[i];
-        if (!server_serves(one, accounting) || !server_room(one) || (asked & 1u << i) != 0)
+        if (!server_serves(&servers[i], accounting) || !server_room(&servers[i]) ||
+            (asked & 1u << i) != 0)
             continue;
-        const struct server *other = best == RADIUS_SERVERS ? NULL : &client->servers[best];
-        nanos dead = server_dead_until(one, accounting);
-        nanos other_dead = other == NULL ? 0 : server_dead_until(other, accounting);
-        bool lives = server_lives(one, port_of(one, accounting), now);
-        bool other_lives = other != NULL && server_lives(other, port_of(other, accounting), now);
-        if (other == NULL || (lives && !other_lives) ||
-            (lives == other_lives &&
-             (lives ? one->config.preference > other->config.preference : dead < other_dead)))
+        if (best == RADIUS_SERVERS || server_better(&servers[i], &servers[best], accounting, now))
             best = i;
     }
     *ret_server = best;
     return best < RADIUS_SERVERS;
 }
 
-/* RFC 6613 section 2.6.5: on each connection this Identifier is for Status-Server. */
+/* RFC 6613 section 2.6.5: on each connection this Identifier is reserved for Status-Server. */
 #define WATCH_IDENTIFIER 0
 
 /* identifier_choose - a free Identifier on any lane of the server. */
@@ -266,7 +275,7 @@ static int request_begin(struct radius_client *client, struct request *r, uint16
     return 0;
 }
 
-/* server_for - the server of a conversation, or the best one. */
+/* server_for - the server that the caller named, or the best one. ERR_NOT_FOUND, ERR_FULL. */
 static int server_for(const struct radius_client *client, const struct radius_ask *ask, nanos now,
                       unsigned *ret_server)
 {
@@ -351,7 +360,8 @@ static nanos watch_wait(const struct server *s)
     return dead_of(s) < RADIUS_WATCH_NS ? dead_of(s) : RADIUS_WATCH_NS;
 }
 
-/* watch_next - RFC 3539 section 3.4.1: up to two seconds more or less. */
+/* watch_next - when the next Status-Server is due. RFC 3539 section 3.4.1: the interval varies at
+ * random by two seconds, so that clients do not send in step. */
 static nanos watch_next(const struct radius_client *client, const struct server *s, nanos now)
 {
     nanos wait = watch_wait(s);
@@ -386,7 +396,7 @@ static struct request *request_find(struct radius_client *client,
 
 #define UNSUPPORTED_EXTENSION 406 /* Error-Cause, RFC 5176 section 3.5 */
 
-/* accounting_refused - RFC 6614 section 2.5. */
+/* accounting_refused - the server says that it supports no accounting (RFC 6614 section 2.5). */
 static bool accounting_refused(const struct server *s, const struct request *r,
                                const struct radius_packet *reply)
 {
@@ -438,7 +448,8 @@ bool radius_client_recv(struct radius_client *client, const struct radius_datagr
 
 /* --- servers that do not answer --- */
 
-/* server_dies - marks the port dead. Its requests leave it now, except those of a conversation. */
+/* server_dies - marks the port dead. Each request on it is due for another server at once, unless it
+ * is bound to this server. */
 static void server_dies(struct radius_client *client, unsigned server, unsigned port, nanos now)
 {
     struct server *s = &client->servers[server];
@@ -455,9 +466,9 @@ static void server_dies(struct radius_client *client, unsigned server, unsigned 
     }
 }
 
-/* silence_note - a request got no answer. A server that answered other requests meanwhile ignores
- * this request only, and is not dead. RFC 6613 section 2.4: while there is a connection, only the
- * watchdog says that its server is dead. */
+/* silence_note - draws the conclusion from a request without a reply. A server that answered other
+ * requests meanwhile ignores this request only, and is not dead. A server with a connection is dead
+ * only if the watchdog says so (RFC 6613 section 2.4). */
 static void silence_note(struct radius_client *client, const struct request *r, nanos now)
 {
     struct server *s = &client->servers[r->server];
@@ -494,9 +505,9 @@ static void request_give_up(struct radius_client *client, struct request *r, uin
 
 /* --- Status-Server --- */
 
-/* watch_due - when the port gets a Status-Server; NANOS_NEVER: not now. Over datagrams only a
- * dead port gets them. A connection gets one when it was silent for a while (RFC 3539 section
- * 3.4.1), and after a request without an answer. */
+/* watch_due - when the port gets a Status-Server; NANOS_NEVER: not now. Over UDP, only a dead port
+ * gets one. A connection gets one after a silence (RFC 3539 section 3.4.1), and after a request
+ * without a reply. */
 static nanos watch_due(const struct server *s, unsigned port)
 {
     bool dead = s->dead_until[port] != 0;
@@ -549,7 +560,7 @@ bool radius_client_send(struct radius_client *client, nanos now, struct radius_d
         s = &client->servers[r->server];
         r->due = nanos_min(nanos_after(now, wait_of(s, r->tries++)), latest_of(s, r));
         if (r->code == RADIUS_STATUS_SERVER)
-            r->tries = tries_of(s); /* RFC 5997 section 4.1: never the same one again */
+            r->tries = tries_of(s); /* RFC 5997 section 4.1: it is never retransmitted */
         *ret = (struct radius_datagram){.server = r->server,
                                         .lane = r->lane,
                                         .accounting = r->accounting,
@@ -575,21 +586,37 @@ bool radius_client_failed(struct radius_client *client, struct radius_outcome *r
 
 /* --- connections --- */
 
-/* lane_requests_reset - requests that were sent over the connection count as not sent. `due` is when
- * they are sent or given up. 0: the connection is lost; each waits for a new connection until its
- * old time, or is given up at once if it lost too many. */
-static void lane_requests_reset(struct radius_client *client, unsigned server, unsigned lane,
-                                nanos due)
+static bool waits_on_lane(const struct request *r, unsigned server, unsigned lane)
+{
+    return r->state == REQUEST_WAITS && r->server == server && r->lane == lane;
+}
+
+/* lane_requests_send - sends the requests of the lane over its new connection. */
+static void lane_requests_send(struct radius_client *client, unsigned server, unsigned lane,
+                               nanos now)
 {
     for (size_t i = 0; i < RADIUS_REQUESTS && client->requests[i] != NULL; i++) {
         struct request *r = client->requests[i];
-        if (r->state != REQUEST_WAITS || r->server != server || r->lane != lane)
+        if (!waits_on_lane(r, server, lane))
             continue;
-        if (due == 0 && r->tries > 0)
+        r->tries = 0;
+        r->due = now;
+    }
+}
+
+/* lane_requests_lost - the requests of the lane wait for a new connection until their time is over.
+ * A request that lost too many connections is given up at once. */
+static void lane_requests_lost(struct radius_client *client, unsigned server, unsigned lane)
+{
+    for (size_t i = 0; i < RADIUS_REQUESTS && client->requests[i] != NULL; i++) {
+        struct request *r = client->requests[i];
+        if (!waits_on_lane(r, server, lane))
+            continue;
+        if (r->tries > 0)
             r->losses++;
         r->tries = 0;
-        if (due != 0 || lost_often(&client->servers[server], r))
-            r->due = due;
+        if (lost_often(&client->servers[server], r))
+            r->due = 0;
     }
 }
 
@@ -597,17 +624,18 @@ void radius_client_up(struct radius_client *client, unsigned server, unsigned la
 {
     struct server *s = &client->servers[server];
     s->up[lane] = true;
-    if (s->down) /* the server may yet refuse us: a handshake of TLS 1.3 does not tell */
+    /* With TLS 1.3 our handshake ends before the server has checked our certificate. */
+    if (s->down)
         s->doubtful[0] = true;
     s->down = false;
     if (lane == 0) {
         s->broken = false;
-        s->watch_at[0] = now; /* so a dead server is found before a login waits for it */
+        s->watch_at[0] = now; /* a server that does not answer is found before a login needs it */
     }
-    lane_requests_reset(client, server, lane, now);
+    lane_requests_send(client, server, lane, now);
 }
 
-/* watch_forget - ends Status-Servers of a lost connection: they tested that connection. */
+/* watch_forget - ends the Status-Server of a lost connection, as it tested that connection. */
 static void watch_forget(struct radius_client *client, unsigned server)
 {
     for (size_t i = 0; i < RADIUS_REQUESTS && client->requests[i] != NULL; i++) {
@@ -631,7 +659,7 @@ void radius_client_lost(struct radius_client *client, unsigned server, unsigned 
     late_forget(s, lane);
     if (lane == 0)
         watch_forget(client, server);
-    lane_requests_reset(client, server, lane, 0);
+    lane_requests_lost(client, server, lane);
 }
 
 void radius_client_down(struct radius_client *client, unsigned server, nanos now)
@@ -643,7 +671,7 @@ void radius_client_down(struct radius_client *client, unsigned server, nanos now
         struct request *r = client->requests[i];
         if (r->state == REQUEST_WAITS && r->server == server && !r->bound && !sendable(s, r) &&
             server_choose(client, r->accounting, r->asked, now, &next))
-            r->due = now; /* else it waits: the server may come back in time */
+            r->due = now; /* without another server it waits: this server may come back in time */
     }
 }
 

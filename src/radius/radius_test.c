@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The codec and the client against a small server of its own, true and hostile. */
+/* The codec and the client, against the test's own server, which may be hostile. */
 #include "base/unit_test.h"
 #include "radius/radius_client.h"
 #include "radius/test_server.h"
@@ -84,7 +84,7 @@ static void access_round_trip(void **state)
     assert_true(sent(0));
     assert_int_equal(datagram.server, 0);
     assert_false(sent(0));
-    /* RFC 3579 section 3.2, and first: before what a forger of MD5 could choose */
+    /* Message-Authenticator comes first: a forger of MD5 needs to choose the octets before it */
     assert_int_equal(request[20], RADIUS_MESSAGE_AUTHENTICATOR);
     memset(key, 0xaa, sizeof(key));
     memcpy(authenticator, request + 4, 16);
@@ -126,8 +126,7 @@ static void short_keys(void **state)
     assert_memory_equal(outcome.msk + 32, zeros, 32);
 }
 
-/* A23: what is no answer of the server that knows the secret is dropped, and the true one counts.
- */
+/* A23: the client drops replies of a sender that does not know the secret; the true reply counts. */
 static void hostile_replies(void **state)
 {
     (void)state;
@@ -157,7 +156,7 @@ static void hostile_replies(void **state)
     assert_true(taken());
 }
 
-/* Row 6: attributes of length 0 and 1, too long ones, and those that end too early. */
+/* Row 6: attributes with a Length of 0 or 1, too long, or cut off. */
 static void malformed_packets(void **state)
 {
     static const struct {
@@ -246,7 +245,7 @@ static void repeats_and_fails_over(void **state)
     assert_true(radius_client_dead(client, 0, false, now));
     answer(RADIUS_ACCESS_ACCEPT, true, (struct span){0});
     assert_true(taken());
-    /* the next one goes to the server that lives, and after a while to the preferred one again */
+    /* the next request goes to the living server, and after a while to the preferred one again */
     assert_int_equal(ask(RADIUS_ACCESS_REQUEST, 8, RADIUS_SERVERS, now), 0);
     assert_true(sent(now));
     assert_int_equal(datagram.server, 1);
@@ -265,8 +264,8 @@ static void server_set(unsigned index, const struct radius_server *config)
     radius_client_server_set(client, index, &server);
 }
 
-/* The preferred server dies: whoever waits for it goes to the next one at once. Later it is tried
- * with one request; the others do not wait for it. */
+/* The preferred server dies: all requests that wait for it go to the next server at once. Later the
+ * client tries the dead server with one request; other requests do not wait for it. */
 static void one_dies_for_all(void **state)
 {
     nanos now = 0;
@@ -313,7 +312,7 @@ static void one_request_dies(void **state)
     assert_false(radius_client_dead(client, 0, false, 14 * NANOS_PER_SEC));
 }
 
-/* What a server takes, how long it is waited for and how long it is dead is its own. */
+/* Each server has its own number of requests, patience and time of being dead. */
 static void limits(void **state)
 {
     const struct radius_server slow = {
@@ -323,7 +322,7 @@ static void limits(void **state)
     for (uint64_t tag = 1; tag <= 3; tag++) {
         assert_int_equal(ask(RADIUS_ACCESS_REQUEST, tag, RADIUS_SERVERS, 0), 0);
         assert_true(sent(0));
-        assert_int_equal(datagram.server, tag <= 2 ? 0 : 1); /* the third passes it over */
+        assert_int_equal(datagram.server, tag <= 2 ? 0 : 1); /* server 0 takes two requests */
     }
     assert_int_equal(ask(RADIUS_ACCESS_REQUEST, 4, 0, 0), ERR_FULL);
     radius_client_forget(client, 3);
@@ -340,7 +339,7 @@ static void limits(void **state)
     assert_int_equal(ask(RADIUS_ACCESS_REQUEST, 9, RADIUS_SERVERS, 0), ERR_NOT_FOUND);
 }
 
-/* A request of a conversation goes to no other server, which would not know its State. */
+/* A request of a conversation stays with its server: another server does not know its State. */
 static void conversation_stays(void **state)
 {
     (void)state;
@@ -372,7 +371,8 @@ static void bounded(void **state)
     assert_int_equal(ask(RADIUS_ACCESS_REQUEST, n, 0, 0), 0);
 }
 
-/* Only servers that take accounting get it; a port that is dead does not make the other one so. */
+/* Only servers that take accounting get Accounting-Requests. The two ports of a server die
+ * separately. */
 static void accounting_silence(void **state)
 {
     (void)state;
@@ -427,8 +427,8 @@ static bool taken_at(nanos now)
     return radius_client_recv(client, &from, now, &outcome);
 }
 
-/* RFC 5997: a dead server that is watched gets a new Status-Server each time, and nothing else,
- * until it answers. */
+/* RFC 5997: until it answers, a dead server that is watched gets Status-Servers only, each a new
+ * packet. */
 static void watched_server_returns(void **state)
 {
     uint8_t first[16];
@@ -455,7 +455,7 @@ static void watched_server_returns(void **state)
     }
     assert_int_equal(ask(RADIUS_ACCESS_REQUEST, 8, RADIUS_SERVERS, now), 0);
     assert_true(sent(now));
-    assert_int_equal(datagram.server, 1); /* people do not wait for a test */
+    assert_int_equal(datagram.server, 1); /* a login does not wait for the dead server's test */
     radius_client_forget(client, 8);
     while (!sent(now))
         now = radius_client_deadline(client);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The operations with the shared secret: authenticators, and hidden keys. */
+/* The operations that need the shared secret: authenticators and encrypted keys. */
 #include <openssl/evp.h>
 
 #include "base/secret.h"
@@ -12,7 +12,7 @@
 #define MPPE_KEY    32 /* octets of each key, at most */
 #define MPPE_VALUE  250
 
-/* MD5 of the parts, at most a packet and a secret. */
+/* md5 - the digest of all parts, one after the other. */
 static int md5(const struct span *parts, size_t n, uint8_t out[MD5_LEN])
 {
     uint8_t octets[RADIUS_PACKET + RADIUS_SECRET + RADIUS_AUTHENTICATOR];
@@ -67,8 +67,8 @@ int radius_request_seal(const struct radius_request *request, const struct radiu
     return error;
 }
 
-/* RFC 3579 section 3.2: HMAC-MD5 over the reply with the request's authenticator, with zeros in
- * place of the value. */
+/* message_authenticator_check - RFC 3579 section 3.2: the value is an HMAC-MD5 over the reply, with
+ * the Request Authenticator in its header and zeros in place of the value. */
 static int message_authenticator_check(const struct radius_packet *reply,
                                        const struct radius_key *key, const uint8_t *authenticator)
 {
@@ -139,8 +139,8 @@ int radius_reply_seal(const struct radius_request *reply, const struct radius_ke
     return error != 0 ? error : md5(parts, 2, w->buf + 4);
 }
 
-/* RFC 2548 section 2.4.2: Salt (2), then blocks of 16 octets, each XORed with MD5 of the secret and
- * the block before. Plain: length (1), key, zeros. */
+/* mppe_open - decrypts a key (RFC 2548 section 2.4.2): Salt (2), then blocks of 16 octets, each
+ * XORed with MD5 of the secret and the block before. The plain text: length (1), key, zeros. */
 static int mppe_open(struct span value, const struct radius_key *key, const uint8_t *authenticator,
                      uint8_t ret_key[MPPE_KEY], size_t *ret_len)
 {

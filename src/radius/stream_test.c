@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* RADIUS over connections: packets in a stream, and the client's side of servers that have them. */
+/* RADIUS over connections: packets in a stream, and the client with servers that use connections. */
 #include "base/unit_test.h"
 #include "radius/frames.h"
 #include "radius/radius_client.h"
@@ -69,7 +69,7 @@ static enum radius_frame frames_feed(const struct piece *piece, size_t step, uns
     return frame;
 }
 
-/* However TCP cuts the stream, the same packets come out of it. */
+/* The same packets come out of the stream, however TCP cuts it. */
 static void packets_of_a_stream(void **state)
 {
     (void)state;
@@ -117,7 +117,7 @@ static void fill(void *context, void *octets, size_t len)
     }
 }
 
-#define WAIT (7 * RADIUS_FIRST_NS) /* as long as three transmissions of a datagram */
+#define WAIT (7 * RADIUS_FIRST_NS) /* 1 + 2 + 4: as for three transmissions of a datagram */
 
 static uint64_t seed;
 static const struct random generator = {fill, &seed};
@@ -186,7 +186,7 @@ static bool sent(nanos now)
     return true;
 }
 
-/* up_at - the connection is there, and the server has answered its first Status-Server. */
+/* up_at - makes the connection, and lets the server answer its first Status-Server. */
 static bool taken(enum radius_code code, struct span attributes, nanos now);
 static void up_at(unsigned lane, nanos now)
 {
@@ -208,8 +208,8 @@ static bool taken(enum radius_code code, struct span attributes, nanos now)
     return radius_client_recv(client, &from, now, &outcome);
 }
 
-/* A request waits for the connection, is never repeated over it, and goes to the next server when
- * no answer came in time. */
+/* A request waits for the connection, and is never repeated over it. Without a reply in time it goes
+ * to the next server. */
 static void waits_for_the_connection(void **state)
 {
     (void)state;
@@ -227,7 +227,7 @@ static void waits_for_the_connection(void **state)
     assert_false(radius_client_wants(client, 0, 0));
 }
 
-/* The connection breaks while an answer is awaited: the same request goes out over the next one. */
+/* The connection breaks before the reply: the same request is sent over the next connection. */
 static void sent_again_over_the_next(void **state)
 {
     uint8_t first[RADIUS_PACKET];
@@ -245,8 +245,8 @@ static void sent_again_over_the_next(void **state)
     assert_true(taken(RADIUS_ACCESS_REJECT, (struct span){0}, 3));
 }
 
-/* No connection can be made: requests go to the other server at once, and new ones as well, until
- * there is a connection again. Part of a conversation waits, and fails in time. */
+/* No connection can be made: old and new requests go to the other server, until a connection is made
+ * again. A request of a conversation waits, and fails in time. */
 static void down(void **state)
 {
     (void)state;
@@ -271,8 +271,8 @@ static void down(void **state)
     assert_int_equal(datagram.server, 0);
 }
 
-/* A connection breaks under each transmission, as with a server that refuses our certificate after
- * its handshake: the request goes to the other server, and so do later ones. */
+/* Each connection breaks once a request is sent, as with a server that refuses our certificate after
+ * the handshake. This request and later ones go to the other server. */
 static void flapping(void **state)
 {
     (void)state;
@@ -292,7 +292,7 @@ static void flapping(void **state)
     assert_int_equal(datagram.server, 1);
 }
 
-/* An Identifier is not taken again while its answer may come: that would look forged. */
+/* No new request gets the Identifier of one whose reply may still come: it would look forged. */
 static void late_answer(void **state)
 {
     struct radius_datagram from;
@@ -307,7 +307,7 @@ static void late_answer(void **state)
     from.octets = span_of(late, test_server_seal(&what, datagram.octets, SECRET, late));
     radius_client_forget(client, 1);
     assert_false(radius_client_wants(client, 0, 0));
-    for (uint64_t tag = 2; tag <= 255; tag++) { /* all that are left */
+    for (uint64_t tag = 2; tag <= 255; tag++) { /* takes all Identifiers that are left */
         assert_int_equal(ask(tag, 0, 0), 0);
         assert_true(sent(0));
         assert_int_not_equal(request[1], identifier);
@@ -321,7 +321,7 @@ static void late_answer(void **state)
     assert_int_equal(request[1], identifier);
 }
 
-/* Connections come and go, and a request has its time all the same. */
+/* A request ends in time, however often connections come and go. */
 static void flapping_slowly(void **state)
 {
     (void)state;
@@ -338,7 +338,7 @@ static void flapping_slowly(void **state)
     assert_int_equal(outcome.tag, 7);
 }
 
-/* A server that was down is doubtful: one request at a time until it answers. */
+/* A server that was down is doubtful: it gets one request at a time until it answers. */
 static void doubtful_after_down(void **state)
 {
     (void)state;
@@ -367,8 +367,8 @@ static void down_alone(void **state)
     assert_true(sent(WAIT - 1));
 }
 
-/* RFC 3539 section 3.4.1: a quiet connection gets a Status-Server, and one without an answer is
- * closed. */
+/* RFC 3539 section 3.4.1: a quiet connection gets a Status-Server. Without a reply to that, the
+ * connection is closed. */
 static void watchdog(void **state)
 {
     (void)state;
@@ -394,8 +394,8 @@ static void watchdog(void **state)
     assert_false(radius_client_dead(client, 0, true, second + WAIT));
 }
 
-/* RFC 6613 section 2.4: a request without an answer does not make the server dead; the watchdog is
- * asked at once, and says whether it is. */
+/* RFC 6613 section 2.4: a request without a reply does not make the server dead. It starts the
+ * watchdog at once, which decides. */
 static void watchdog_decides(void **state)
 {
     (void)state;
@@ -439,8 +439,8 @@ static void several_connections(void **state)
     assert_int_equal(ask(9999, 0, 1), ERR_FULL);
 }
 
-/* A23: a reply with a wrong authenticator cannot come from the server over TLS, unless it is broken:
- * the connection is closed (RFC 6613 section 2.6.4). */
+/* A23: over TLS only the server itself can send a wrong authenticator, so the server is faulty: the
+ * connection is closed (RFC 6613 section 2.6.4). */
 static void wrong_authenticator(void **state)
 {
     (void)state;
@@ -454,8 +454,8 @@ static void wrong_authenticator(void **state)
     assert_true(radius_client_broken(client, 0));
 }
 
-/* RFC 6614 section 2.5: a server that says so gets no more accounting, and the record goes to
- * another. */
+/* RFC 6614 section 2.5: a server that refuses accounting gets no more of it. The record goes to
+ * another server. */
 static void accounting_unwanted(void **state)
 {
     static const uint8_t cause[] = {101, 6, 0, 0, 406 >> 8, 406 & 0xff};

@@ -2,8 +2,8 @@
 #ifndef RADIUS_TEST_SERVER_H
 #define RADIUS_TEST_SERVER_H
 
-/* What a RADIUS server answers, for tests and fuzzers: written from the RFCs, with none of seal.c.
- */
+/* The replies of a RADIUS server, for tests and fuzzers. Written from the RFCs, without the code of
+ * seal.c. */
 
 #include <openssl/evp.h>
 

@@ -87,8 +87,8 @@ static void reason_set(struct radius_link *link, const char *reason)
         (void)snprintf(link->reason, sizeof(link->reason), "%s", reason);
 }
 
-/* failure_take - what OpenSSL says of the last error. A reason that is there already says more: why
- * the certificate is refused. */
+/* failure_take - ends the link with the reason that OpenSSL gives. An earlier reason stays, because
+ * it says why the certificate was refused. */
 static void failure_take(struct radius_link *link)
 {
     char text[200];
@@ -106,7 +106,7 @@ static void failure_take(struct radius_link *link)
     ERR_clear_error();
 }
 
-/* outcome_take - of a call of libssl that did not succeed. */
+/* outcome_take - sets the state of the link after a call of libssl that did not succeed. */
 static void outcome_take(struct radius_link *link, int rc)
 {
     switch (SSL_get_error(link->ssl, rc)) {
@@ -229,7 +229,7 @@ struct span radius_link_pending(const struct radius_link *link)
 void radius_link_sent(struct radius_link *link, size_t n)
 {
     uint8_t gone[4096];
-    while (n > 0) { /* a memory BIO forgets what was read of it */
+    while (n > 0) { /* reading from a memory BIO removes the octets */
         int got = BIO_read(link->out, gone, (int)(n < sizeof(gone) ? n : sizeof(gone)));
         if (got <= 0)
             return;

@@ -12,7 +12,7 @@
     "\x01\x04xy"
 #define PACKET_LEN 24
 
-/* struct party - a certificate that signs itself: who trusts whom is the callbacks' business. */
+/* struct party - a self-signed certificate and its key. The callbacks decide which one is trusted. */
 struct party {
     EVP_PKEY *key;
     X509 *x509;
@@ -129,7 +129,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* carry - all octets in both directions, in pieces of at most `step`. */
+/* carry - moves all octets in both directions, in pieces of at most `step`. */
 static void carry(size_t step)
 {
     uint8_t octets[64 * 1024];
@@ -197,7 +197,7 @@ static void server_ends(void **state)
     (void)SSL_write(server, PACKET, PACKET_LEN);
     (void)SSL_shutdown(server);
     carry(1000);
-    assert_true(radius_link_next(link_, &packet)); /* what came before still counts */
+    assert_true(radius_link_next(link_, &packet)); /* a packet that came before still counts */
     assert_false(radius_link_next(link_, &packet));
     assert_int_equal(radius_link_state(link_), RADIUS_LINK_CLOSED);
     assert_int_equal(radius_link_write(link_, span_of(PACKET, PACKET_LEN)), ERR_WRONG_STATE);
@@ -216,7 +216,7 @@ static void we_end(void **state)
 
 /* --- hostile --- */
 
-/* The server's certificate is refused before we prove who we are. */
+/* The client refuses the server's certificate before it proves its own identity. */
 static void server_untrusted(void **state)
 {
     (void)state;
@@ -255,7 +255,7 @@ static void no_tls(void **state)
     }
 }
 
-/* Inside of TLS: what is no RADIUS packet ends the connection. */
+/* A malformed packet inside of TLS ends the connection. */
 static void malformed_inside(void **state)
 {
     struct radius_packet packet;
@@ -269,7 +269,7 @@ static void malformed_inside(void **state)
     assert_non_null(strstr(radius_link_reason(link_), "malformed"));
 }
 
-/* One octet of the ciphertext is another one. */
+/* One octet of the ciphertext is changed on the way. */
 static void tampered(void **state)
 {
     struct radius_packet packet;
