@@ -26,16 +26,27 @@ static void show_line(void *context, const char *name, struct tree *message)
 }
 
 /* print_offered - prints what this side offered: the peer says only that it accepts none of it. */
-static void print_offered(struct client *client, const char *name)
+static void print_offered(const struct tree *conn)
 {
-    struct tree *all = client_list(client, "list-conns", "list-conn");
-    const struct tree *conn = tree_get(all, name), *children = tree_get(conn, "children");
+    const struct tree *children = tree_get(conn, "children");
     if (conn != NULL)
         (void)fprintf(stderr, "      offered for IKE: %s\n", tree_text_or(conn, "proposals", "?"));
     for (const struct tree *child = children == NULL ? NULL : children->first; child != NULL;
          child = child->next)
         (void)fprintf(stderr, "      offered for %s: %s\n", child->name,
                       tree_text_or(child, "esp_proposals", "?"));
+}
+
+/* print_next - prints what the person can do about the error. */
+static void print_next(struct client *client, const char *error, const char *name)
+{
+    struct tree *all = client_list(client, "list-conns", "list-conn");
+    const struct tree *conn = tree_get(all, name);
+    const char *next = advice_for(error, conn);
+    if (next != NULL)
+        (void)fprintf(stderr, "      %s\n", next);
+    if (strncmp(error, "no-proposal", 11) == 0 || strncmp(error, "ke-refused", 10) == 0)
+        print_offered(conn);
     tree_free(all);
 }
 
@@ -47,11 +58,7 @@ static int finish(struct client *client, struct tree *response, const char *what
     if (!ok) {
         const char *error = tree_text_or(response, "errmsg", "no reason given");
         (void)fprintf(stderr, "ikat: %s failed: %s\n", what, error);
-        const char *next = advice_for(error);
-        if (next != NULL)
-            (void)fprintf(stderr, "      %s\n", next);
-        if (strncmp(error, "no-proposal", 11) == 0 || strncmp(error, "ke-refused", 10) == 0)
-            print_offered(client, what);
+        print_next(client, error, what);
     }
     tree_free(response);
     return ok ? 0 : 1;

@@ -542,6 +542,12 @@ pools { inner { addrs = 10.99.0.0/24
         self.fails("auth-failed", "Compare the pre-shared key")
         self.assertEqual({one["payloads"] for one in self.traced() if one.get("error")}, {"N(AUTHENTICATION_FAILED)"})
 
+    def test_ikat_no_secret(self):
+        """The pair of identities for which there is none is named."""
+        self.gateway()
+        self.fails("no-secret", "no secret for alice and another-gw", "this pair of identities",
+                   change=lambda text: text.replace("id = gw\n", "id = another-gw\n").replace("id-2 = another-gw", "id-2 = gw"))
+
     def test_ikat_no_answer(self):
         self.fails("timeout", "UDP ports 500 and 4500")
 

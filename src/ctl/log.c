@@ -77,6 +77,7 @@ struct why {
     const char *peer;
     unsigned shown;
     char last[64]; /* the last reason that means something to a person */
+    char conn[64]; /* the connection of that line; empty: none */
 };
 
 /* value_copy - the value of `key=` in a line, without quotes. false: it is not there. */
@@ -115,10 +116,24 @@ static void show_reason(void *context, const char *name, struct tree *message)
     (void)value_copy(line, "reason=", reason, sizeof(reason));
     if (path && reason[0] == '\0')
         return;
-    if (reason[0] != '\0' && strcmp(reason, "ok") != 0)
+    if (reason[0] != '\0' && strcmp(reason, "ok") != 0) {
         (void)snprintf(why->last, sizeof(why->last), "%s", reason);
+        why->conn[0] = '\0';
+        (void)value_copy(line, "conn=", why->conn, sizeof(why->conn));
+    }
     print_line(time_of(message), line);
     why->shown++;
+}
+
+/* print_advice - about the last reason, if there is one. */
+static void print_advice(struct client *client, const struct why *why)
+{
+    struct tree *conns = client_list(client, "list-conns", "list-conn");
+    const char *advice =
+        why->last[0] == '\0' ? NULL : advice_for(why->last, tree_get(conns, why->conn));
+    if (advice != NULL)
+        printf("%s: %s\n", why->last, advice);
+    tree_free(conns);
 }
 
 int command_why(const struct ctl_options *options, char **arguments, int n)
@@ -129,15 +144,12 @@ int command_why(const struct ctl_options *options, char **arguments, int n)
     if (client == NULL)
         return 1;
     bool ok = client_register(client, "list-log") && ask_past(client, why.peer, show_reason, &why);
+    if (ok && why.shown > 0)
+        print_advice(client, &why);
     client_close(client);
     if (!ok)
         return ctl_complain("the daemon does not answer any more; see its log");
-    if (why.shown == 0) {
+    if (why.shown == 0)
         printf("nothing in the last lines of the log is about '%s'\n", why.peer);
-        return 1;
-    }
-    const char *advice = why.last[0] == '\0' ? NULL : advice_for(why.last);
-    if (advice != NULL)
-        printf("%s: %s\n", why.last, advice);
-    return 0;
+    return why.shown == 0 ? 1 : 0;
 }

@@ -54,6 +54,12 @@ def up(lab, eu, gw):
     lab.run("eu", "ping", "-c1", "-W5", address("lan", "host"))
 
 
+def advised(eu, wanted, never=("pre-shared key", "`secrets`", "ike...")):
+    """`ikat up` fails with advice that fits certificates."""
+    said = eu.ikat("up", "home", "--timeout", "10", check=False)
+    assert wanted in said and not [word for word in never if word in said], said
+
+
 def refused(eu, *ends_and_words):
     """The login fails, and the log of each end that is given says why."""
     assert eu.initiate("net")["success"] == "no"
@@ -108,6 +114,7 @@ def test_unknown_ca(world):
     lab, eu, gw = start(world, "ikatd-ikatd", eu, gw, {"eu": ({}, {"cacerts": "mine.pem"})})
     refused(eu, (eu, "the gateway's certificate C=CH, O=Lab, CN=gw is signed by CA C=CH, O=Lab, CN=Other CA, which is not "
                      "in cacerts of connection home"))
+    advised(eu, "its CA belongs into x509ca/")
 
 
 @pytest.mark.parametrize("end", ("eu", "gw"))
@@ -117,6 +124,7 @@ def test_expired(world, end):
     lab, eu, gw = start(world, "ikatd-ikatd", ends["eu"], ends["gw"])
     judge = gw if end == "eu" else eu
     refused(eu, (judge, f"CN={end} expired on "), (judge, "the clock of this host says 20"))
+    advised(eu, "look at its dates" if end == "eu" else "is out of date")
 
 
 def test_revoked(world):
@@ -156,6 +164,7 @@ def test_missing_private_key(world):
     eu.files["private/eu.pem"] = pem_key(new_key("ecdsa-256"))
     lab, eu, gw = start(world, "ikatd-ikatd", eu, gw)
     refused(eu, (eu, "no private key for the configured certificate of eu@lab.example is loaded"))
+    advised(eu, "its private key into private/")
 
 
 def test_pinned(world):

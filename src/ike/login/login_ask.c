@@ -423,11 +423,21 @@ struct verdict login_auth_answered(struct sa *sa, const struct wire_message *res
 
 /* --- the jobs --- */
 
+static void not_signed(struct sa *sa, const struct ike_result *result)
+{
+    char own[IDENTITY_TEXT_MAX], peer[IDENTITY_TEXT_MAX];
+    if (result->reason != NULL)
+        event_notice(sa, "no AUTH of ours: %s", result->reason);
+    else if (result->error == ERR_NOT_FOUND)
+        event_notice(sa, "no AUTH of ours: no secret for %s and %s",
+                     identity_print(&sa->login->local_id, own),
+                     identity_print(&sa->login->remote_id, peer));
+}
+
 static struct verdict signed_by(struct sa *sa, const struct ike_result *result)
 {
     if (result->error != 0 || !login_proof_keep(sa->login, result)) {
-        if (result->reason != NULL)
-            event_notice(sa, "no AUTH of ours: %s", result->reason);
+        not_signed(sa, result);
         return failed(IKE_NO_SECRET);
     }
     struct login *login = sa->login;
