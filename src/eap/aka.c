@@ -9,8 +9,8 @@
  *                  <---- AKA-Challenge: AT_RAND, AT_AUTN, [AT_IV, AT_ENCR_DATA], AT_MAC
  *   AKA-Challenge: AT_RES, AT_MAC  |  Authentication-Reject  |  Synchronization-Failure: AT_AUTS ---->
  *
- * In AKA' the challenge also has AT_KDF_INPUT, the name of the network, and AT_KDF; the keys are
- * bound to that name, and the separation bit of AMF keeps its vectors apart from those of others.
+ * In AKA' the challenge also has AT_KDF and AT_KDF_INPUT, the name of the network. The keys depend
+ * on that name. The separation bit of AMF marks a vector as one for AKA'; the peer refuses others.
  */
 #include "base/secret.h"
 #include "eap/sim_auth.h"
@@ -29,7 +29,7 @@ enum aka_subtype {
 #define BIDDING     0x80 /* RFC 9048 section 4: the bit D of AT_BIDDING, in its first octet */
 
 struct aka_state {
-    bool prime;      /* AKA' */
+    bool prime;      /* the method is AKA', not AKA */
     bool asking;     /* authenticator: an AKA-Identity request is outstanding */
     bool challenged; /* authenticator: an AKA-Challenge is outstanding */
     size_t network_len;
@@ -62,7 +62,7 @@ static int keys_make_prime(struct eap_talk *talk, struct aka_state *s, const uin
     return error;
 }
 
-/* RFC 4187 section 7: MK = SHA1(Identity|IK|CK) */
+/* keys_make - for AKA: MK = SHA1(Identity|IK|CK), RFC 4187 section 7. */
 static int keys_make(struct eap_talk *talk, struct aka_state *s, const uint8_t *autn)
 {
     if (s->prime)
@@ -113,8 +113,8 @@ static void kdf_write(struct writer *w)
     sim_attribute_write(w, AT_KDF, &value, 1);
 }
 
-/* RFC 9048 section 3.1: Actual Network Name Length (2), name, padding. Any name is accepted here:
- * the keys prove it. */
+/* network_read - RFC 9048 section 3.1: Actual Network Name Length (2), name, padding. The peer
+ * accepts any name, because the keys depend on it. */
 static bool network_read(struct aka_state *s, struct span value)
 {
     struct reader r = reader_of(value);
@@ -126,7 +126,8 @@ static bool network_read(struct aka_state *s, struct span value)
     return true;
 }
 
-/* prime_fits - RFC 9048 section 3.2: an unknown function counts as a wrong AUTN. */
+/* prime_fits - false: the attributes of AKA' are wrong. RFC 9048 section 3.2: an unknown key
+ * derivation function counts as a wrong AUTN. */
 static bool prime_fits(struct aka_state *s, const struct sim_attributes *a)
 {
     struct reader r = reader_of(a->values[AT_KDF]);
@@ -134,7 +135,8 @@ static bool prime_fits(struct aka_state *s, const struct sim_attributes *a)
            (a->values[AT_AUTN].ptr[2 + MILENAGE_SQN] & AMF_PRIME) != 0;
 }
 
-/* 3GPP TS 33.102 section 6.3.3: AUTS = (SQN_MS xor AK*) | MAC-S, with an AMF of zeros. */
+/* peer_synchronize - 3GPP TS 33.102 section 6.3.3: AUTS = (SQN_MS xor AK*) | MAC-S, with an AMF of
+ * zeros. */
 static enum eap_step peer_synchronize(struct eap_talk *talk, struct aka_state *s, uint64_t highest,
                                       struct writer *w)
 {
@@ -156,7 +158,7 @@ static enum eap_step peer_synchronize(struct eap_talk *talk, struct aka_state *s
 
 enum autn_verdict { AUTN_FRESH, AUTN_OLD, AUTN_WRONG };
 
-/* AUTN = (SQN xor AK) | AMF | MAC-A */
+/* autn_check - AUTN = (SQN xor AK) | AMF | MAC-A. *ret_highest: the highest SQN accepted before. */
 static enum autn_verdict autn_check(struct eap_talk *talk, struct aka_state *s, const uint8_t *autn,
                                     uint64_t *ret_highest)
 {
@@ -173,7 +175,7 @@ static enum autn_verdict autn_check(struct eap_talk *talk, struct aka_state *s, 
                : AUTN_OLD;
 }
 
-/* peer_prove - the challenge is fresh: its AT_MAC, and our response. */
+/* peer_prove - AUTN is fresh: checks AT_MAC of the challenge, and writes our response. */
 static enum eap_step peer_prove(struct eap_talk *talk, struct aka_state *s,
                                 const struct eap_packet *request, const struct sim_attributes *a,
                                 struct writer *w)
@@ -196,8 +198,9 @@ static enum eap_step peer_prove(struct eap_talk *talk, struct aka_state *s,
     return sim_key_yield(talk, &s->auth);
 }
 
-/* bid_down - RFC 9048 section 4: both have AKA', so something in between chose AKA. It counts as a
- * wrong AUTN. The bit is believed before AT_MAC is checked: it can only refuse. */
+/* bid_down - both ends have AKA', yet the method is AKA: an attacker changed the choice. It counts
+ * as a wrong AUTN (RFC 9048 section 4). The bit is used before AT_MAC is checked, which is safe: a
+ * forged bit can only end the login. */
 static bool bid_down(const struct eap_talk *talk, const struct aka_state *s,
                      const struct sim_attributes *a)
 {
@@ -244,7 +247,7 @@ static enum eap_step aka_recv(struct eap_talk *talk, struct aka_state *s,
     case AKA_IDENTITY: return peer_identity(talk, &s->auth, request, &a, w);
     case AKA_CHALLENGE: return peer_challenge(talk, s, request, &a, w);
     case SIM_REAUTHENTICATION: return sim_reauth_answer(talk, &s->auth, request, &a, w);
-    /* RFC 4187 section 6: before the challenge it can only report a failure */
+    /* RFC 4187 section 6: before the challenge, a notification can only report a failure */
     case SIM_NOTIFICATION:
         sim_begin(w, SIM_NOTIFICATION);
         return eap_failed(talk, "the authenticator refuses the login (AKA-Notification)");
@@ -268,7 +271,8 @@ static void network_write(const struct aka_state *s, struct writer *w)
     kdf_write(w);
 }
 
-/* RFC 9048 section 4: we have AKA' as well. */
+/* bidding_write - in an AKA challenge: tells the peer that we have AKA' as well (RFC 9048 section
+ * 4). */
 static void bidding_write(struct writer *w)
 {
     static const uint8_t bits[] = {BIDDING, 0};
@@ -366,7 +370,8 @@ static enum eap_step aka_authenticator_begin(struct eap_talk *talk, void *state,
     return claimed(talk, s, w);
 }
 
-/* The USIM has accepted a higher sequence number, and proves it. At most once in a conversation. */
+/* synchronize - AUTS proves that the USIM has accepted a higher sequence number. The next challenge
+ * uses a number above it. At most once in a conversation. */
 static enum eap_step synchronize(struct eap_talk *talk, struct aka_state *s, struct span auts,
                                  struct writer *w)
 {
@@ -381,7 +386,7 @@ static enum eap_step synchronize(struct eap_talk *talk, struct aka_state *s, str
     return challenge_send(talk, s, sqn_read(sqn_amf), w);
 }
 
-/* RFC 4187 section 10.8: the length of RES is in bits, and at most 128 of them. */
+/* res_right - RFC 4187 section 10.8: the length field of AT_RES counts bits. */
 static bool res_right(const struct aka_state *s, struct span value)
 {
     struct reader r = reader_of(value);

@@ -57,7 +57,7 @@ static void keys_of_rfc4186(void **state)
     assert_memory_equal(keys.emsk + 60, emsk_end, 4);
 }
 
-/* RFC 9048 appendix C, case 1, as far as it depends on us. */
+/* RFC 9048 appendix C, case 1: the keys that EAP-AKA' derives from CK and IK. */
 static void keys_of_rfc9048(void **state)
 {
     static const uint8_t ck_ik[32] = {0x53, 0x49, 0xfb, 0xe0, 0x98, 0x64, 0x9f, 0x94,
@@ -110,7 +110,7 @@ static void succeeds(void **state)
     test_pair_end(&p);
 }
 
-/* The USIM has seen higher sequence numbers: it says which, and the next challenge is above. */
+/* The USIM has accepted a higher sequence number and reports it. The next challenge is above it. */
 static void synchronizes(void **state)
 {
     struct test_pair p;
@@ -132,7 +132,7 @@ static void begin_prime(struct test_pair *p)
     p->config[1].identity = span_text("anna");
 }
 
-/* AKA': a login, one with a sequence number that is old first, and one with another key. */
+/* AKA': a login, a login that begins with an old sequence number, and one with another key. */
 static void prime(void **state)
 {
     (void)state;
@@ -152,7 +152,8 @@ static void prime(void **state)
     }
 }
 
-/* Every octet of the challenge is changed: its network, its function, the separation bit. */
+/* Each octet of the challenge is changed once, so the network, the key derivation function and the
+ * separation bit as well. */
 static void prime_changed(void **state)
 {
     (void)state;
@@ -209,7 +210,7 @@ static void wrong_key(void **state)
     }
 }
 
-/* Each octet of a challenge and of its answer counts; a short key is none. */
+/* No octet of a challenge or a response can be changed unnoticed. A short key is refused. */
 static void every_octet_counts(void **state)
 {
     (void)state;
@@ -240,7 +241,7 @@ static void every_octet_counts(void **state)
     }
 }
 
-/* CVE-2026-35330 and its relatives: lengths of attributes. */
+/* Attributes with a wrong length (CVE-2026-35330). */
 static void hostile_attributes(void **state)
 {
     static const struct {

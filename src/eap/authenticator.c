@@ -12,10 +12,10 @@ struct eap_authenticator {
     struct conversation c;
     uint8_t identifier; /* Identifier of the outstanding Request */
     bool begun;
-    bool asking; /* for the identity */
+    bool asking; /* the outstanding Request asks for the identity */
     /* the outstanding Request is the first of the method, so the peer may refuse it */
     bool offered;
-    uint32_t tried; /* methods by index, a bit each */
+    uint32_t tried; /* a bit for each method of the configuration that was offered */
 };
 
 int eap_authenticator_new(const struct eap_config *config, struct eap_authenticator **ret)
@@ -72,7 +72,7 @@ static void request_end(struct eap_authenticator *a, struct eap_result *ret, str
         refuse(a, ret, "a request does not fit into a packet");
     else
         conversation_reply(ret, w);
-    /* reason of a method that reports the failure itself, and waits for the peer's last Response */
+    /* the method reports the failure itself, and waits for the peer's last Response */
     memcpy(ret->reason, a->c.talk.reason, sizeof(ret->reason));
 }
 
@@ -88,7 +88,7 @@ static void method_offer(struct eap_authenticator *a, size_t index, struct eap_r
 {
     const struct eap_method *method = eap_method_find(a->c.methods[index]);
     a->tried |= 1u << index;
-    /* a method before this one may have taken the claim for a name */
+    /* the method before may have taken the claimed identity for a pseudonym */
     if (!eap_talk_identify(&a->c.talk, a->c.talk.claimed) ||
         conversation_choose(&a->c, method) != 0) {
         refuse(a, ret, "no memory");

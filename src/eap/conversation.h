@@ -12,9 +12,9 @@ struct conversation {
     enum eap_type methods[EAP_METHODS];
     const struct eap_method *method; /* the method in progress; NULL: none yet */
     void *state;                     /* of `method`, owned */
-    unsigned rounds;                 /* packets that came */
-    bool proven;                     /* the method is done: talk.msk is the key */
-    /* peer: the other side is proven, and the method may still go on */
+    unsigned rounds;                 /* packets received */
+    bool proven;                     /* the method has succeeded: talk.msk is the key */
+    /* peer: the authenticator is proven, and may still continue with the method */
     bool open;
     bool over; /* a success or a failure was reported */
 };
@@ -35,8 +35,8 @@ int conversation_choose(struct conversation *c, const struct eap_method *method)
 /* conversation_wants - `type` is one of the configured methods. */
 bool conversation_wants(const struct conversation *c, uint8_t type);
 
-/* conversation_reply, _fail, _succeed - fill in the result. The contents of `w` are in ret->packet
- * already. */
+/* conversation_reply, conversation_fail, conversation_succeed - fill in the result. The caller has
+ * written the packet: `w` is the writer over ret->packet. */
 void conversation_reply(struct eap_result *ret, const struct writer *w);
 void conversation_fail(struct conversation *c, struct eap_result *ret, const struct writer *w);
 void conversation_succeed(struct conversation *c, struct eap_result *ret, const struct writer *w);

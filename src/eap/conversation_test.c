@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Both roles against each other, and each against what the other must not say. */
+/* Both roles against each other, and each role against packets that the other must not send. */
 #include "base/unit_test.h"
 #include "eap/test_pair.h"
 
@@ -67,14 +67,14 @@ static void unknown_user_looks_like_a_wrong_password(void **state)
     test_pair_end(&p);
 }
 
-/* The identity that is reported is the one that was proven: a Response whose Name is another user's
- * proves nothing, even with that user's password. */
+/* The result has the identity that was proven. A Response with another user's Name is refused, even
+ * if the password of that user is right. */
 static void name_of_another_user(void **state)
 {
     struct test_pair p;
     (void)state;
     test_pair_begin(&p, 5, NULL);
-    p.config[1].identity = span_text("bert"); /* as IDi said it */
+    p.config[1].identity = span_text("bert"); /* as in IDi */
     test_pair_make(&p);
     test_pair_run(&p);
     assert_int_equal(p.peer_result.verdict, EAP_FAILED);
@@ -102,18 +102,18 @@ static void peer_refuses(const struct hostile *row, unsigned packets_before)
         test_pair_to_authenticator(&p);
     }
     eap_peer_recv(p.peer, span_of(row->octets, row->len), &p.peer_result);
-    if (p.peer_result.verdict == EAP_REPLY) /* a last Response that says failure */
+    if (p.peer_result.verdict == EAP_REPLY) /* a last Response that reports the failure */
         eap_peer_recv(p.peer, span_of("\3\1\0\4", 4), &p.peer_result);
     if (p.peer_result.verdict != EAP_FAILED || p.peer_result.msk_len != 0)
         fail_msg("taken: %s after %u packets", row->name, packets_before);
-    /* and nothing makes it good afterwards: A21 */
+    /* A21: a later Success changes nothing */
     eap_peer_recv(p.peer, span_of("\3\1\0\4", 4), &p.peer_result);
     assert_int_equal(p.peer_result.verdict, EAP_FAILED);
     test_pair_end(&p);
 }
 
-/* A20, A21, P33: what an authenticator must not say, at the beginning, after the identity, and
- * after the Response. */
+/* A20, A21, P33: packets that an authenticator must not send, at the beginning, after the identity
+ * and after the Response. */
 static void hostile_authenticator(void **state)
 {
     static const struct hostile rows[] = {
@@ -195,7 +195,7 @@ static void hostile_peer(void **state)
             authenticator_refuses(&rows[i], before);
 }
 
-/* Success of the peer without a Response before it must not pass: row 26 of the advisories. */
+/* The peer's Success counts only after its Response: row 26 of the advisories. */
 static void peer_success_out_of_turn(void **state)
 {
     struct test_pair p;
@@ -222,7 +222,7 @@ static void identity_is_not_asked_twice(void **state)
     test_pair_end(&p);
 }
 
-/* A21: Identity and Notification without end. */
+/* A21: an authenticator that repeats Identity or Notification forever. */
 static void asked_without_end(void **state)
 {
     static const struct hostile rows[] = {PACKET("identity", "\1\1\0\5\1"),

@@ -3,8 +3,9 @@
 #define EAP_CRYPTO_H
 
 /*
- * The algorithms that only EAP methods need. MD4 and DES live in OpenSSL's legacy provider, which
- * is loaded into a library context of its own: no other code of the process can choose them.
+ * The algorithms that only EAP methods need. MD4 and DES come from OpenSSL's legacy provider, which
+ * is loaded into a separate library context. So no other code of the process can use them by
+ * mistake.
  */
 
 #include <openssl/evp.h>
@@ -25,7 +26,7 @@ struct eap_crypto {
     EVP_CIPHER_CTX *cipher;
 };
 
-/* eap_digest - hash of the concatenated parts; `out` has room for the digest. ERR_CRYPTO. */
+/* eap_digest - the hash of all parts, one after the other; `out` has room for it. ERR_CRYPTO. */
 int eap_digest(struct eap_crypto *crypto, const EVP_MD *md, const struct span *parts, size_t n,
                uint8_t *out) MUST_USE;
 
@@ -33,7 +34,7 @@ int eap_digest(struct eap_crypto *crypto, const EVP_MD *md, const struct span *p
 int eap_hmac(struct eap_crypto *crypto, const char *digest, struct span key,
              const struct span *parts, size_t n, struct buffer out) MUST_USE;
 
-/* eap_cipher - a whole number of blocks without padding; iv NULL for ECB. ERR_CRYPTO. */
+/* eap_cipher - encrypts or decrypts whole blocks, without padding. `iv` NULL: ECB. ERR_CRYPTO. */
 int eap_cipher(struct eap_crypto *crypto, const EVP_CIPHER *cipher, bool encrypt,
                const uint8_t *key, const uint8_t *iv, struct span in, uint8_t *out) MUST_USE;
 

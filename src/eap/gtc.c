@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * EAP-GTC, both sides (RFC 3748 section 5.6). The Request holds a text for a person, the Response
- * the password. The authenticator learns the password and proves nothing, and there is no key. So
- * the authenticator must be proven by the protocol around it: AUTH of IKE, or TLS.
+ * holds the password. The authenticator learns the password and proves nothing, and the method has
+ * no key. So the protocol around it must prove the authenticator: AUTH of IKE, or TLS.
  */
 #include "base/secret.h"
 #include "eap/method.h"
@@ -41,7 +41,7 @@ static enum eap_step gtc_authenticator_begin(struct eap_talk *talk, void *state,
     return EAP_STEP_REPLY;
 }
 
-/* An unknown user and a wrong password look alike. */
+/* The peer cannot tell an unknown user from a wrong password. */
 static enum eap_step gtc_authenticator_recv(struct eap_talk *talk, void *state,
                                             const struct eap_packet *response, struct writer *w)
 {

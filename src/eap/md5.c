@@ -5,7 +5,8 @@
  *   | Value-Size (1) | Value ... | Name ... |
  *
  * The Value of the Response is MD5(Identifier, password, Value of the Request), as in RFC 1994. The
- * authenticator proves nothing, and there is no key: the peer must know it otherwise.
+ * authenticator proves nothing, and the method has no key. So the protocol around it must prove the
+ * authenticator.
  */
 #include "base/secret.h"
 #include "eap/eap_crypto.h"
@@ -70,7 +71,7 @@ static enum eap_step md5_authenticator_begin(struct eap_talk *talk, void *state,
     return EAP_STEP_REPLY;
 }
 
-/* An unknown user and a wrong password look alike. */
+/* The peer cannot tell an unknown user from a wrong password. */
 static enum eap_step md5_authenticator_recv(struct eap_talk *talk, void *state,
                                             const struct eap_packet *response, struct writer *w)
 {

@@ -8,25 +8,28 @@
 #include "eap/names.h"
 #include "eap/packet.h"
 
-/* struct eap_talk - what a method knows of its conversation, and where it puts its results. */
+/* struct eap_talk - the conversation as its method sees it: the means, the peer, and the results.
+ *  */
 struct eap_talk {
     struct eap_crypto *crypto;
     const struct random *random;
     const struct eap_secrets *secrets;
     const struct eap_tls *tls;
     const struct eap_name_store *store; /* NULL: no names */
-    /* The identity of the peer that has the secret. Authenticator: the claimed one, until a method
-     * finds that it is a name for another. */
+    /* The permanent identity, to which the secret belongs. Authenticator: equal to `claimed`, until
+     * a method finds that `claimed` is a pseudonym or a re-authentication identity. */
     struct span identity;
-    struct span claimed;    /* the peer's identity as it was sent last: keys depend on it */
-    bool settled;           /* authenticator: the claim is of IKE, and counts as it is */
-    struct eap_names names; /* peer: what the store has for its methods */
-    bool prime;             /* AKA' is one of the methods */
+    struct span claimed; /* the identity that the peer sent last; keys depend on it */
+    /* authenticator: `claimed` comes from IKE (IDi), so EAP asks for no other identity */
+    bool settled;
+    struct eap_names names; /* peer: the names that the store has for it */
+    bool prime;             /* AKA' is one of the configured methods */
     uint8_t msk[EAP_MSK];
     size_t msk_len;
     struct eap_vouched vouched; /* the other side's certificates; all 0: it had none */
     char reason[EAP_REASON];
-    uint8_t identity_octets[EAP_IDENTITY], claimed_octets[EAP_IDENTITY]; /* of the spans */
+    /* the octets of `identity` and `claimed` */
+    uint8_t identity_octets[EAP_IDENTITY], claimed_octets[EAP_IDENTITY];
 };
 
 enum eap_step {
@@ -34,16 +37,17 @@ enum eap_step {
     /* the other side is proven and the MSK is set. Peer: the writer holds the last Response; only
      * an EAP-Success may follow. Authenticator: nothing is written */
     EAP_STEP_DONE,
-    EAP_STEP_READY,  /* peer: as DONE, but the authenticator may also continue with the method */
+    EAP_STEP_READY, /* peer: as EAP_STEP_DONE, but the authenticator may continue with the method */
     EAP_STEP_FAILED, /* reason is set. Peer: the writer may hold a last Response that reports it */
 };
 
-/* A method of both roles. `state` is zeroed memory of state_size octets, wiped at the end. */
+/* struct eap_method - both roles of a method. `state` is zeroed memory of state_size octets; the
+ * framework owns it, and wipes it at the end. */
 struct eap_method {
     enum eap_type type;
     enum eap_type wire;                         /* the Type in packets; 0: it is `type` */
     const char *name;                           /* in swanctl.conf, behind "eap-" */
-    bool keys;                                  /* it ends with an MSK */
+    bool keys;                                  /* the method yields an MSK */
     bool peer_presents, authenticator_presents; /* a certificate is needed */
     size_t state_size;
     enum eap_step (*peer_recv)(struct eap_talk *talk, void *state, const struct eap_packet *request,
@@ -65,8 +69,8 @@ const struct eap_method *eap_method_find(enum eap_type type);
 /* eap_type_wire - the Type of that method in packets. */
 uint8_t eap_type_wire(enum eap_type type);
 
-/* eap_talk_claim - the peer has sent this identity. eap_talk_identify - it is this one, whatever it
- * was called. Both copy. false: too long. */
+/* eap_talk_claim - sets and copies `claimed`. eap_talk_identify - sets and copies `identity`.
+ * false: too long. */
 bool eap_talk_claim(struct eap_talk *talk, struct span identity);
 bool eap_talk_identify(struct eap_talk *talk, struct span identity);
 

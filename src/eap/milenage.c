@@ -43,7 +43,7 @@ int milenage_f1(struct eap_crypto *crypto, const struct milenage *usim, const ui
     return error;
 }
 
-/* struct out_constants - rn, in octets, and cn, whose lowest octet alone is not 0. */
+/* struct out_constants - rn in octets, and the lowest octet of cn; its other octets are 0. */
 struct out_constants {
     uint8_t r, c;
 };

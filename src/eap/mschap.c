@@ -7,7 +7,7 @@
 
 #define SHA1_LEN 20
 
-/* The code point that begins the text; fails the reader on what is not UTF-8 (RFC 3629). */
+/* utf8_read - reads one code point. The reader fails if it is not UTF-8 (RFC 3629). */
 static uint32_t utf8_read(struct reader *r)
 {
     static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
@@ -90,7 +90,8 @@ static int challenge_hash(struct eap_crypto *crypto, const struct mschap_exchang
     return eap_digest(crypto, crypto->sha1, parts, 3, ret_challenge);
 }
 
-/* DesEncrypt: 56 bits of key become 64; the parity bits, the lowest of each octet, do not count. */
+/* des_encrypt - DesEncrypt: spreads the 56 bits of the key over 64. The lowest bit of each octet is
+ * for parity, which DES ignores. */
 static int des_encrypt(struct eap_crypto *crypto, const uint8_t clear[8], const uint8_t key[7],
                        uint8_t out[8])
 {

@@ -22,7 +22,8 @@ struct mschap_exchange {
 int mschap_password_hash(struct eap_crypto *crypto, struct span password,
                          uint8_t ret_hash[MSCHAP_HASH]) MUST_USE;
 
-/* mschap_secret_hash - of a password or an NT hash. ERR_INVALID: another kind of secret. */
+/* mschap_secret_hash - the NT hash of a secret that is a password or already an NT hash.
+ * ERR_INVALID: another kind of secret. */
 int mschap_secret_hash(struct eap_crypto *crypto, const struct eap_secret *secret,
                        uint8_t ret_hash[MSCHAP_HASH]) MUST_USE;
 
@@ -37,7 +38,7 @@ int mschap_authenticator_response(struct eap_crypto *crypto, const struct mschap
                                   struct span name, const uint8_t hash[MSCHAP_HASH],
                                   uint8_t ret_response[MSCHAP_AUTH]) MUST_USE;
 
-/* mschap_msk - the peer's MasterSendKey, the authenticator's, and 32 zeros. ERR_CRYPTO. */
+/* mschap_msk - the MSK: the peer's MasterSendKey, the authenticator's, and 32 zeros. ERR_CRYPTO. */
 int mschap_msk(struct eap_crypto *crypto, const uint8_t nt_response[MSCHAP_NT_RESPONSE],
                const uint8_t hash[MSCHAP_HASH], uint8_t ret_msk[EAP_MSK]) MUST_USE;
 

@@ -28,7 +28,7 @@ struct mschapv2_state {
     uint8_t hash[MSCHAP_HASH];
 };
 
-/* A packet with all four fields; `data`: the octets behind them. */
+/* header_read - reads the four fields; *ret_data: the octets behind them. */
 static bool header_read(struct span octets, uint8_t *ret_op, uint8_t *ret_id, struct span *ret_data)
 {
     struct reader r = reader_of(octets);
@@ -93,8 +93,9 @@ static enum eap_step peer_challenge(struct eap_talk *talk, struct mschapv2_state
     return EAP_STEP_REPLY;
 }
 
-/* Section 2.3: "the authenticating peer MUST verify the authenticator response". Only valid after
- * our Response: before it the computation contains nobody's password (CVE-2015-8023). */
+/* peer_success - section 2.3: "the authenticating peer MUST verify the authenticator response". It
+ * is checked only after our Response: before, the computation contains no password (CVE-2015-8023).
+ *  */
 static enum eap_step peer_success(struct eap_talk *talk, struct mschapv2_state *s, struct span text,
                                   struct writer *w)
 {
@@ -110,8 +111,9 @@ static enum eap_step peer_success(struct eap_talk *talk, struct mschapv2_state *
     return keys_set(talk, s);
 }
 
-/* The text is for people: "E=691 R=0 C=... M=Authentication failure". No retry: nobody could type
- * another password. Any length is accepted (CVE-2025-62291). */
+/* peer_failure - the text is for a person: "E=691 R=0 C=... M=Authentication failure". The peer
+ * does not try again, because no person is asked for another password. The text may have any length
+ * (CVE-2025-62291). */
 static enum eap_step peer_failure(struct eap_talk *talk, struct mschapv2_state *s, struct span text,
                                   struct writer *w)
 {
@@ -144,7 +146,7 @@ static enum eap_step mschapv2_authenticator_begin(struct eap_talk *talk, void *s
                                                   uint8_t identifier, struct writer *w)
 {
     struct mschapv2_state *s = state;
-    /* text for people; some peers expect at least one octet */
+    /* a text for a person; some peers expect at least one octet */
     const struct span name = span_text("gateway");
     s->id = identifier;
     random_fill(talk->random, s->exchange.authenticator_challenge, MSCHAP_CHALLENGE);
@@ -155,7 +157,8 @@ static enum eap_step mschapv2_authenticator_begin(struct eap_talk *talk, void *s
     return EAP_STEP_REPLY;
 }
 
-/* An unknown user and a wrong password look alike, and take the same time. */
+/* response_right - the peer cannot tell an unknown user from a wrong password, also not by the
+ * time. */
 static bool response_right(struct eap_talk *talk, struct mschapv2_state *s, struct span name)
 {
     uint8_t wanted[MSCHAP_NT_RESPONSE];
@@ -221,7 +224,7 @@ static enum eap_step mschapv2_authenticator_recv(struct eap_talk *talk, void *st
     struct mschapv2_state *s = state;
     struct reader r = reader_of(response->data);
     uint8_t op =
-        /* the final Success and Failure are an OpCode alone; further octets may follow */
+        /* the last Success and Failure need an OpCode only; further octets may follow */
         read_u8(&r);
     switch (s->at) {
     case STATE_BEGIN: return response_recv(talk, s, response->data, w);

@@ -7,11 +7,12 @@
 #include "base/secret.h"
 #include "base/table.h"
 
-#define BLOCK      16
-#define TAG        16
-#define SEALED_MAX 160 /* octets; in base32 they leave no room for more */
+#define BLOCK 16
+#define TAG   16
+#define SEALED_MAX                                                                                 \
+    160 /* octets of a sealed user name; in base32 an identity has no room for more */
 #define REAUTH_RAW 16
-#define REAUTH_LEN 27 /* digit and base32 */
+#define REAUTH_LEN 27 /* a digit, and 16 octets in base32 */
 #define PLAIN_HEAD 5
 
 struct book_entry {
@@ -25,7 +26,7 @@ struct name_book {
     struct eap_crypto *crypto;
     const struct random *random;
     uint8_t k_encr[16], k_mac[32];
-    struct book_entry *by_id; /* the oldest first: uthash keeps the order of arrival */
+    struct book_entry *by_id; /* the oldest entry is first: uthash keeps the order of insertion */
 };
 
 /* --- base32 --- */
@@ -44,7 +45,7 @@ static void base32_write(struct writer *w, struct span octets)
         write_u8(w, (uint8_t)alphabet[bits << (5 - n) & 31]);
 }
 
-/* base32_read - one text for the same octets: the last bits are zeros. */
+/* base32_read - the unused last bits must be zeros, so that only one text stands for the octets. */
 static bool base32_read(struct span text, struct writer *w)
 {
     uint32_t bits = 0, n = 0;
@@ -79,7 +80,7 @@ static struct span user_of(struct span identity)
 
 enum form { FORM_OTHER, FORM_PSEUDONYM, FORM_REAUTH };
 
-/* form_of - by its first digit and its length, whichever of the methods it is of. */
+/* form_of - the first digit and the length tell the form of a name, for all methods alike. */
 static enum form form_of(struct span user, uint8_t raw[SEALED_MAX], size_t *ret_len)
 {
     struct writer w = writer_of(raw, SEALED_MAX);
@@ -127,7 +128,7 @@ size_t name_book_pseudonym(struct name_book *book, enum eap_type type, struct sp
     return fits ? out.len : 0;
 }
 
-/* pseudonym_open - `raw` is what form_of() found. */
+/* pseudonym_open - decrypts a pseudonym; `raw` comes from form_of(). */
 static bool pseudonym_open(struct name_book *book, struct span raw, struct span name, uint32_t hour,
                            struct eap_named *ret)
 {

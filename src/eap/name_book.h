@@ -3,15 +3,16 @@
 #define EAP_NAME_BOOK_H
 
 /*
- * The names that this authenticator has given (names.h). A pseudonym is the user name of the
- * permanent identity, sealed with a key that lives as long as the book; no table is needed:
+ * The names that an authenticator has given to peers (names.h). A pseudonym contains the user name
+ * of the permanent identity, sealed with a key of the book. So pseudonyms need no table, and end
+ * with the book:
  *
  *   "2", "3" or "7", and in base32: IV (16) | AES-128-CBC of hour (4), length (1), user name, zeros
  *                                   | HMAC-SHA-256-128 of all before and the realm (16)
  *
  * A re-authentication identity is random: "4", "5" or "8", and 16 octets in base32. Its keys are in
- * a table of EAP_NAME_BOOK entries, in which the oldest makes room. The first digits are those of
- * 3GPP TS 23.003 section 14 for EAP-AKA, EAP-SIM and EAP-AKA'.
+ * a table of EAP_NAME_BOOK entries; a full table drops the oldest entry. The first digits are those
+ * of 3GPP TS 23.003 section 14 for EAP-AKA, EAP-SIM and EAP-AKA'.
  */
 
 #include "eap/eap_crypto.h"
@@ -23,11 +24,11 @@
 
 struct name_book;
 
-/* name_book_new - all borrowed. NULL: no memory. */
+/* name_book_new - borrows both arguments. NULL: no memory. */
 struct name_book *name_book_new(struct eap_crypto *crypto, const struct random *random);
 struct name_book *name_book_free(struct name_book *book); /* wipes; takes NULL; returns NULL */
 
-/* name_book_find and so on - as in struct eap_name_store. `hour`: since 1970. */
+/* The functions of struct eap_name_store. `hour`: hours since 1970. */
 enum eap_name_kind name_book_find(struct name_book *book, enum eap_type type, struct span name,
                                   uint32_t hour, struct eap_named *ret);
 size_t name_book_pseudonym(struct name_book *book, enum eap_type type, struct span permanent,

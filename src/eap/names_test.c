@@ -44,7 +44,7 @@ static void assert_logged_in(const struct test_pair *p)
     assert_memory_equal(p->result.identity, ANNA, strlen(ANNA));
 }
 
-/* login - the first packet of the peer says `wanted`. */
+/* login - logs in; the peer's EAP-Response/Identity must contain `wanted`. */
 static void login(struct test_pair *p, struct span wanted)
 {
     uint8_t octets[EAP_IDENTITY];
@@ -57,8 +57,8 @@ static void login(struct test_pair *p, struct span wanted)
     assert_logged_in(p);
 }
 
-/* Login after login with the last re-authentication identity; each is used once, each has a key of
- * its own. */
+/* Each login uses the re-authentication identity of the login before. Each identity is used once,
+ * and each login has its own key. */
 static void fast_reauthentication(void **state)
 {
     (void)state;
@@ -81,7 +81,7 @@ static void fast_reauthentication(void **state)
     }
 }
 
-/* The authenticator takes a re-authentication identity once: afterwards it asks for another one. */
+/* The authenticator accepts a re-authentication identity once, then asks for another identity. */
 static void used_once(void **state)
 {
     (void)state;
@@ -101,7 +101,8 @@ static void used_once(void **state)
     }
 }
 
-/* Without a re-authentication identity the pseudonym is said; a new one hides the next login. */
+/* A peer without a re-authentication identity sends its pseudonym, and gets a new one for the next
+ * login. */
 static void pseudonyms(void **state)
 {
     (void)state;
@@ -142,7 +143,7 @@ static void forgotten(void **state)
     }
 }
 
-/* A name that is too old is none, and not a permanent identity either. */
+/* An expired name is not accepted, neither as a name nor as a permanent identity. */
 static void expires(void **state)
 {
     (void)state;
@@ -160,7 +161,7 @@ static void expires(void **state)
     }
 }
 
-/* The peer has counted further than the authenticator: AT_COUNTER_TOO_SMALL, a full login. */
+/* The peer's counter is ahead of the authenticator's: AT_COUNTER_TOO_SMALL, and a full login. */
 static void counter_too_small(void **state)
 {
     (void)state;
@@ -177,7 +178,7 @@ static void counter_too_small(void **state)
     }
 }
 
-/* Another USIM with the same identity: the names of the old one are not used at either end. */
+/* Another USIM with the same identity: neither end uses the names of the old USIM. */
 static void another_usim(void **state)
 {
     (void)state;
@@ -197,7 +198,7 @@ static void another_usim(void **state)
     }
 }
 
-/* Whoever knows a re-authentication identity, and not its keys, gets nowhere. */
+/* A peer that knows a re-authentication identity without its keys cannot log in. */
 static void stolen_name(void **state)
 {
     (void)state;
@@ -215,7 +216,7 @@ static void stolen_name(void **state)
     }
 }
 
-/* A pseudonym that fails three times makes room for the permanent identity. */
+/* After a pseudonym has failed three times, the peer sends its permanent identity. */
 static void pseudonym_that_fails(void **state)
 {
     struct test_pair p;
@@ -236,7 +237,7 @@ static void pseudonym_that_fails(void **state)
     test_pair_end(&p);
 }
 
-/* Each octet of the request and of the response counts. */
+/* No octet of the request or the response can be changed unnoticed. */
 static void every_octet_counts(void **state)
 {
     (void)state;
@@ -301,7 +302,8 @@ static void requests_for_identities(void **state)
     }
 }
 
-/* The request for an identity was forged: AT_CHECKCODE shows it (RFC 4187 section 10.13). */
+/* An attacker forged the request for an identity: AT_CHECKCODE reveals it (RFC 4187 section 10.13).
+ *  */
 static void forged_request_for_an_identity(void **state)
 {
     struct test_pair p;
@@ -316,7 +318,7 @@ static void forged_request_for_an_identity(void **state)
     test_pair_end(&p);
 }
 
-/* An anonymous identity outside; the method asks for the one that has a USIM. */
+/* The peer sends an anonymous identity first; the method then asks for the identity of the USIM. */
 static void anonymous(void **state)
 {
     (void)state;
@@ -334,8 +336,8 @@ static void anonymous(void **state)
     }
 }
 
-/* IKE has claimed the identity, and nobody is asked for another one: names of ours, and identities
- * without a USIM, end the login. */
+/* The identity comes from IKE (IDi), so EAP asks for no other one. A name that we gave, or an
+ * identity without a USIM, ends the login. */
 static void claimed_by_ike(void **state)
 {
     (void)state;
@@ -356,7 +358,7 @@ static void claimed_by_ike(void **state)
     }
 }
 
-/* RFC 9048 section 4: both ends have AKA', yet AKA was chosen. */
+/* RFC 9048 section 4: both ends have AKA', and an attacker makes them choose AKA. */
 static void bidding_down(void **state)
 {
     struct test_pair p;
@@ -371,7 +373,7 @@ static void bidding_down(void **state)
     test_pair_end(&p);
 }
 
-/* Names that somebody makes up, and true ones that were changed. */
+/* Invented names, and true names that were changed. */
 static void hostile_names(void **state)
 {
     struct eap_crypto *crypto = eap_crypto_new();
@@ -405,7 +407,7 @@ static void hostile_names(void **state)
     test_pair_end(&p);
 }
 
-/* The table is bounded: the oldest makes room. An identity with a long name gets no pseudonym. */
+/* A full table drops its oldest entry. An identity with a long user name gets no pseudonym. */
 static void bounded(void **state)
 {
     struct test_pair p;

@@ -32,10 +32,11 @@ bool eap_packet_read(struct span octets, struct eap_packet *ret_packet);
 /* eap_packet_begin - writes Code, Identifier, a Length of 0, and Type. */
 void eap_packet_begin(struct writer *w, enum eap_code code, uint8_t identifier, uint8_t type);
 
-/* eap_packet_end - writes Length; `w` began with the packet. May be repeated. */
+/* eap_packet_end - writes Length. The packet begins at the start of `w`. May be called again after
+ * more octets were written. */
 void eap_packet_end(struct writer *w);
 
-/* eap_packet_short - Success or Failure. */
+/* eap_packet_short - writes a Success or Failure. */
 void eap_packet_short(struct writer *w, enum eap_code code, uint8_t identifier);
 
 #endif

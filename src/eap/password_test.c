@@ -28,7 +28,7 @@ static void succeeds(void **state)
     }
 }
 
-/* struct refusal - one side is changed. */
+/* struct refusal - a login that must fail, because one side has another password. */
 struct refusal {
     const char *peer, *authenticator; /* passwords; NULL: the usual one, "": none */
 };
@@ -54,7 +54,7 @@ static void refused(void **state)
     }
 }
 
-/* The hash of a password is none: a secret of NTLM does not serve. */
+/* An NT hash is not accepted in place of the password. */
 static void hash_is_no_password(void **state)
 {
     (void)state;
@@ -69,7 +69,7 @@ static void hash_is_no_password(void **state)
     }
 }
 
-/* A20: EAP-Success before the method; a second Request after it; lengths that lie. */
+/* A20: EAP-Success before the method; a second Request after it; wrong lengths. */
 static void authenticator_out_of_turn(void **state)
 {
     (void)state;
@@ -87,7 +87,7 @@ static void authenticator_out_of_turn(void **state)
         test_pair_make(&p);
         test_pair_to_peer(&p);
         assert_int_equal(p.peer_result.verdict, EAP_REPLY);
-        test_pair_to_peer(&p); /* the Request once more: a password is said once */
+        test_pair_to_peer(&p); /* the Request again: the peer sends its password only once */
         assert_int_equal(p.peer_result.verdict, EAP_FAILED);
         assert_int_equal(p.peer_result.packet_len, 0);
         test_pair_end(&p);
@@ -132,7 +132,7 @@ static void md5_values_that_lie(void **state)
     }
 }
 
-/* Each octet of the Response counts, and so does its length. */
+/* The authenticator compares all octets of the Response, and its length. */
 static void md5_compared_whole(void **state)
 {
     (void)state;

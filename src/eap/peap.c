@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * PEAP version 0, both sides ([MS-PEAP], draft-kamath-pppext-peapv0-00). In the tunnel are EAP
- * packets without their header: Type and Type-Data. The last word is a whole EAP packet of Type 33
- * with TLVs, one of which is the Result:
+ * PEAP version 0, both sides ([MS-PEAP], draft-kamath-pppext-peapv0-00). The tunnel carries EAP
+ * packets without their header: Type and Type-Data. The last packet has a header, and Type 33: it
+ * holds TLVs, one of which is the Result:
  *
  *   peer                                     authenticator
  *                                 <----  Identity
@@ -12,8 +12,8 @@
  *     TLV Result(the same)        ---->
  *                                 <----  EAP-Success | EAP-Failure, outside
  *
- * The Crypto-Binding TLV is not answered: the peer shows its password to nobody but a server whose
- * certificate was checked.
+ * The peer does not answer the Crypto-Binding TLV. It does not need it: it sends its password only
+ * to a server whose certificate was checked.
  */
 #include "eap/tls_inner.h"
 
@@ -24,7 +24,7 @@
 
 enum result { RESULT_NONE, RESULT_SUCCESS, RESULT_FAILURE };
 
-/* is_tlvs - a whole packet of Type 33; of methods only Type and Type-Data come. */
+/* is_tlvs - the octets are a packet of Type 33, which has its header. */
 static bool is_tlvs(struct span data, enum eap_code code)
 {
     struct eap_packet packet;
@@ -63,7 +63,7 @@ static void result_write(enum eap_code code, uint8_t identifier, enum result res
     write_u16(out, (uint16_t)result);
 }
 
-/* whole - the packet, with the header that was left out. */
+/* whole - the packet with its header, which the tunnel does not carry. */
 static struct span whole(enum eap_code code, uint8_t identifier, struct span data,
                          struct writer *packet)
 {
@@ -101,7 +101,7 @@ static enum eap_step peap_peer(struct eap_talk *talk, struct inner *inner, struc
     enum eap_step step =
         inner_peer_step(talk, inner, whole(EAP_REQUEST, inner->identifier, data, &packet));
     bare_write(&inner->result, out);
-    return step == EAP_STEP_READY ? EAP_STEP_REPLY : step; /* the Result is the end */
+    return step == EAP_STEP_READY ? EAP_STEP_REPLY : step; /* only the Result ends PEAP */
 }
 
 static enum eap_step peap_authenticator(struct eap_talk *talk, struct inner *inner,
@@ -142,7 +142,7 @@ static enum eap_step peap_peer_recv(struct eap_talk *talk, void *state,
 {
     struct inner *inner = state;
     inner->codec = &codec;
-    inner->identifier = request->identifier; /* MD5 covers it, and servers accept this one */
+    inner->identifier = request->identifier; /* EAP-MD5 hashes it; servers use the outer one */
     return inner_peer_recv(talk, inner, request->data, w);
 }
 

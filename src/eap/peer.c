@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The peer's side of RFC 3748 section 4. The authenticator chooses the method; with a Nak we name
- * the methods that we have. A method that has begun stays the only one.
+ * The peer's side of RFC 3748 section 4. The authenticator chooses the method. If the peer lacks
+ * it, the peer answers with a Nak that lists its methods. A method that has begun is never changed.
  */
 #include <stdlib.h>
 
@@ -10,8 +10,8 @@
 
 struct eap_peer {
     struct conversation c;
-    unsigned identities, notifications; /* Requests that came */
-    bool doomed; /* the method failed, and its last Response reports it: the reason is kept */
+    unsigned identities, notifications; /* Requests received */
+    bool doomed; /* the method failed, and its last Response reports that; the reason is kept */
 };
 
 int eap_peer_new(const struct eap_config *config, struct eap_peer **ret_peer)
@@ -72,7 +72,8 @@ static void answer_identity(struct eap_peer *peer, const struct eap_packet *requ
     reply(peer, ret, &w);
 }
 
-/* RFC 3748 section 5.2: a Notification is acknowledged and changes nothing. */
+/* answer_notification - RFC 3748 section 5.2: the peer acknowledges a Notification; it has no
+ * effect. */
 static void answer_notification(struct eap_peer *peer, const struct eap_packet *request,
                                 struct eap_result *ret)
 {
@@ -85,14 +86,16 @@ static void answer_notification(struct eap_peer *peer, const struct eap_packet *
     reply(peer, ret, &w);
 }
 
-/* RFC 3748 section 5.7: Vendor-Id (24 bits, 0: the Types of the IETF) and Vendor-Type. */
+/* vendor_type_write - RFC 3748 section 5.7: Vendor-Id (24 bits; 0 for the Types of the IETF) and
+ * Vendor-Type. */
 static void vendor_type_write(struct writer *w, uint8_t type)
 {
     write_u8(w, 0), write_u16(w, 0);
     write_u32(w, type);
 }
 
-/* RFC 3748 section 5.3: a Legacy Nak lists Types; a request of Type 254 gets an Expanded Nak. */
+/* answer_nak - RFC 3748 section 5.3: a Legacy Nak lists the methods of the peer. A Request of Type
+ * 254 gets an Expanded Nak. */
 static void answer_nak(struct eap_peer *peer, const struct eap_packet *request,
                        struct eap_result *ret)
 {
@@ -160,7 +163,7 @@ static void answer_request(struct eap_peer *peer, const struct eap_packet *reque
     else if (c->method == NULL && method_wanted(c, request->type) == NULL)
         answer_nak(peer, request, ret);
     else if (c->method != NULL && eap_type_wire(c->method->type) != request->type)
-        /* RFC 3748 section 2.1: one method in a conversation */
+        /* RFC 3748 section 2.1: a conversation has one method */
         fail(peer, ret, "the authenticator changes the method midway");
     else if (c->method == NULL && conversation_choose(c, method_wanted(c, request->type)) != 0)
         fail(peer, ret, "no memory");
@@ -168,15 +171,15 @@ static void answer_request(struct eap_peer *peer, const struct eap_packet *reque
         answer_method(peer, request, ret);
 }
 
-/* The Identifier of Success and Failure is not compared: IKE delivers each packet once and in
- * order, and some authenticators count on here (RFC 3748 section 4.2). */
+/* end - the Identifier of Success and Failure is not compared. IKE delivers each packet once and in
+ * order, and some authenticators increment it (against RFC 3748 section 4.2). */
 static void end(struct eap_peer *peer, enum eap_code code, struct eap_result *ret)
 {
     if (code == EAP_SUCCESS && peer->c.proven)
         conversation_succeed(&peer->c, ret, NULL);
     else if (code == EAP_SUCCESS)
-        /* RFC 3748 section 4.2: "the peer MUST silently discard" it. IKE would wait for ever, so
-         * the login ends. */
+        /* RFC 3748 section 4.2: "the peer MUST silently discard" it. IKE would then wait forever,
+         * so the login ends instead. */
         fail(peer, ret, "EAP-Success came before the authenticator was proven");
     else
         fail(peer, ret, "the authenticator refuses the login (EAP-Failure)");

@@ -38,7 +38,7 @@ struct sim_state {
     struct sim_auth auth;
 };
 
-/* 3GPP TS 55.205: SRES and Kc are parts of RES, CK and IK, one over the other. */
+/* triplets_make - 3GPP TS 55.205: SRES and Kc are XORs of parts of RES, CK and IK. */
 static int triplets_make(struct eap_talk *talk, struct sim_state *s, const uint8_t *rands)
 {
     struct milenage usim;
@@ -57,7 +57,8 @@ static int triplets_make(struct eap_talk *talk, struct sim_state *s, const uint8
     return error;
 }
 
-/* RFC 4186 section 7: MK = SHA1(Identity | n*Kc | NONCE_MT | Version List | Selected Version) */
+/* keys_make - MK = SHA1(Identity | n*Kc | NONCE_MT | Version List | Selected Version), RFC 4186
+ * section 7. */
 static int keys_make(struct eap_talk *talk, struct sim_state *s)
 {
     static const uint8_t selected[] = {0, SIM_VERSION};
@@ -73,7 +74,8 @@ static int keys_make(struct eap_talk *talk, struct sim_state *s)
 
 /* --- the peer --- */
 
-/* versions_read - RFC 4186 section 10.2: their length, then two octets each. */
+/* versions_read - RFC 4186 section 10.2: the length of the list, then two octets for each version.
+ *  */
 static bool versions_read(struct sim_state *s, struct span value)
 {
     struct reader r = reader_of(value);
@@ -88,8 +90,8 @@ static bool versions_read(struct sim_state *s, struct span value)
     return ours;
 }
 
-/* RFC 4186 section 9.2: AT_NONCE_MT and AT_SELECTED_VERSION are not there with a re-authentication
- * identity. */
+/* peer_start - RFC 4186 section 9.2: a Response with a re-authentication identity has neither
+ * AT_NONCE_MT nor AT_SELECTED_VERSION. */
 static enum eap_step peer_start(struct eap_talk *talk, struct sim_state *s,
                                 const struct sim_attributes *a, struct writer *w)
 {
@@ -112,7 +114,7 @@ static enum eap_step peer_start(struct eap_talk *talk, struct sim_state *s,
     return EAP_STEP_REPLY;
 }
 
-/* rands_fit - two or three, no two alike (RFC 4186 section 10.9): fewer make a weaker key. */
+/* rands_fit - RFC 4186 section 10.9: two or three RANDs, all different. Fewer make a weaker key. */
 static bool rands_fit(struct sim_state *s, struct span value)
 {
     size_t n = value.len < 2 ? 0 : (value.len - 2) / MILENAGE_KEY;
@@ -161,7 +163,7 @@ static enum eap_step sim_peer_recv(struct eap_talk *talk, void *state,
     case SIM_START: return peer_start(talk, s, &a, w);
     case SIM_CHALLENGE: return peer_challenge(talk, s, request, &a, w);
     case SIM_REAUTHENTICATION: return sim_reauth_answer(talk, &s->auth, request, &a, w);
-    /* RFC 4186 section 6: before the challenge it can only report a failure */
+    /* RFC 4186 section 6: before the challenge, a notification can only report a failure */
     case SIM_NOTIFICATION:
         sim_begin(w, SIM_NOTIFICATION);
         return eap_failed(talk, "the authenticator refuses the login (SIM-Notification)");

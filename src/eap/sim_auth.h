@@ -3,9 +3,8 @@
 #define EAP_SIM_AUTH_H
 
 /*
- * What EAP-SIM, EAP-AKA and EAP-AKA' have in common beside their challenges: who the peer says it is
- * (sim_identity.c), the attributes that are encrypted (sim_encrypted.c), and the fast
- * re-authentication (sim_reauth.c):
+ * The part that EAP-SIM, EAP-AKA and EAP-AKA' share: the identity of the peer (sim_identity.c),
+ * encrypted attributes (sim_encrypted.c), and fast re-authentication (sim_reauth.c):
  *
  *   peer                                                     authenticator
  *     EAP-Response/Identity: a re-authentication identity  ---->
@@ -23,19 +22,19 @@
 #define SIM_NONCE      16
 #define SIM_IDENTITIES 3    /* RFC 4187 section 4.1.4: requests for an identity in a conversation */
 #define SIM_ROUNDS     2048 /* octets of those requests and their responses */
-#define SIM_ENCRYPTED  640  /* octets of AT_ENCR_DATA: two names and what is small */
+#define SIM_ENCRYPTED  640  /* octets of AT_ENCR_DATA: two names and small attributes */
 
-/* Subtypes that all three have. */
+/* The Subtypes that all three methods have. */
 enum sim_common_subtype { SIM_NOTIFICATION = 12, SIM_REAUTHENTICATION = 13, SIM_CLIENT_ERROR = 14 };
 
-/* The identity that a request asks for, in the order in which they may follow one another (RFC 4187
- * section 4.1.4). */
+/* The identity that a request asks for. A later request must have a higher rank (RFC 4187 section
+ * 4.1.4). */
 enum sim_rank { SIM_ASKED_NOTHING, SIM_ASKED_ANY, SIM_ASKED_FULL, SIM_ASKED_PERMANENT };
 
 struct sim_auth {
     enum eap_type type;
     enum sim_rank rank;  /* of the last request for an identity */
-    unsigned identities; /* those requests */
+    unsigned identities; /* number of requests for an identity */
     size_t rounds_len;
     uint8_t rounds[SIM_ROUNDS]; /* AKA: those requests and their responses, for AT_CHECKCODE */
     struct sim_mac_key k_aut;
@@ -65,70 +64,74 @@ void sim_auth_derive(struct sim_auth *auth, const uint8_t mk[20]);
 /* sim_identity_first - the identity for EAP-Response/Identity (RFC 4187 section 4.1.2). */
 struct span sim_identity_first(struct eap_talk *talk, const enum eap_type *methods, size_t n);
 
-/* sim_identity_asks - reads AT_..._ID_REQ. false: two of them, or one that may not come now. */
+/* sim_identity_asks - reads AT_..._ID_REQ. false: it occurs twice, or is not allowed at this point.
+ *  */
 bool sim_identity_asks(struct sim_auth *auth, const struct sim_attributes *a);
 
-/* sim_identity_write - AT_IDENTITY with what was asked for; talk->claimed is it from now on.
- * true: it is a re-authentication identity. */
+/* sim_identity_write - writes AT_IDENTITY with the identity that was asked for, and sets
+ * talk->claimed to it. true: it is a re-authentication identity. */
 bool sim_identity_write(struct eap_talk *talk, struct sim_auth *auth, struct writer *w);
 
 /* --- sim_identity.c: the authenticator --- */
 
 enum sim_found {
-    SIM_FOUND_FULL = 1, /* talk->identity is the permanent one: a full authentication */
-    SIM_FOUND_REAUTH,   /* the same, and auth->reauth is set */
-    SIM_FOUND_ASK,      /* auth->rank is the next to ask */
+    SIM_FOUND_FULL = 1, /* talk->identity is the permanent identity: full authentication */
+    SIM_FOUND_REAUTH,   /* the same, and auth->reauth is set: fast re-authentication */
+    SIM_FOUND_ASK,      /* ask for the identity of auth->rank */
     SIM_FOUND_NOBODY,
 };
 
-/* sim_identity_find - what talk->claimed stands for. */
+/* sim_identity_find - looks up talk->claimed, which may be a name or a permanent identity. */
 enum sim_found sim_identity_find(struct eap_talk *talk, struct sim_auth *auth);
 
 void sim_identity_ask(const struct sim_auth *auth, struct writer *w); /* writes AT_..._ID_REQ */
 
-/* sim_identity_read - AT_IDENTITY becomes talk->claimed. false: malformed. */
+/* sim_identity_read - sets talk->claimed from the value of AT_IDENTITY. false: malformed. */
 bool sim_identity_read(struct eap_talk *talk, struct span value);
 
 /* --- sim_identity.c: AT_CHECKCODE (RFC 4187 section 10.13) --- */
 
-/* sim_round_add - a whole AKA-Identity packet, sent or received. false: too long. */
+/* sim_round_add - keeps a whole AKA-Identity packet, sent or received. false: no room. */
 bool sim_round_add(struct sim_auth *auth, struct span packet);
-/* sim_checkcode_write, _right - errors count as wrong. */
+/* sim_checkcode_write - writes AT_CHECKCODE. sim_checkcode_right - false: it is wrong, or an error.
+ *  */
 void sim_checkcode_write(struct eap_talk *talk, const struct sim_auth *auth, struct writer *w);
 bool sim_checkcode_right(struct eap_talk *talk, const struct sim_auth *auth,
                          const struct sim_attributes *a);
 
 /* --- sim_encrypted.c --- */
 
-/* sim_encrypted_write - AT_IV and AT_ENCR_DATA with the attributes in `plain`, whose buffer has room
- * for the padding. ERR_CRYPTO. */
+/* sim_encrypted_write - writes AT_IV and AT_ENCR_DATA, which holds the attributes in `plain`. The
+ * buffer of `plain` has room for the padding. ERR_CRYPTO. */
 int sim_encrypted_write(struct eap_talk *talk, const struct sim_auth *auth, struct writer *plain,
                         struct writer *w) MUST_USE;
 
-/* sim_encrypted_read - the attributes in AT_ENCR_DATA; they lie in `room`. false: malformed. */
+/* sim_encrypted_read - decrypts AT_ENCR_DATA into `room`, and reads its attributes, which borrow
+ * `room`. false: malformed. */
 bool sim_encrypted_read(struct eap_talk *talk, const struct sim_auth *auth,
                         const struct sim_attributes *a, uint8_t room[SIM_ENCRYPTED],
                         struct sim_attributes *ret);
 
 /* --- sim_reauth.c --- */
 
-/* sim_names_offer - authenticator, in a challenge: the next pseudonym and re-authentication
- * identity. ERR_CRYPTO. sim_names_registered - the login has succeeded: they count. */
+/* sim_names_offer - authenticator: writes the next pseudonym and re-authentication identity into a
+ * challenge. ERR_CRYPTO. sim_names_register - stores that identity once the login has succeeded. */
 int sim_names_offer(struct eap_talk *talk, struct sim_auth *auth, struct writer *w) MUST_USE;
 void sim_names_register(struct eap_talk *talk, const struct sim_auth *auth, uint32_t counter);
 
-/* sim_names_take - peer: those of a challenge whose AT_MAC is right. false: malformed. */
+/* sim_names_take - peer: stores the names of a challenge whose AT_MAC is right. false: malformed.
+ *  */
 bool sim_names_take(struct eap_talk *talk, const struct sim_auth *auth,
                     const struct sim_attributes *a);
 
-/* sim_reauth_ask - authenticator: writes the request. sim_reauth_read - the response. */
+/* sim_reauth_ask - authenticator: writes the Request. sim_reauth_read - reads the Response. */
 enum eap_step sim_reauth_ask(struct eap_talk *talk, struct sim_auth *auth, struct writer *w);
 enum sim_reauth_verdict { SIM_REAUTH_PROVEN = 1, SIM_REAUTH_COUNTER, SIM_REAUTH_WRONG };
 enum sim_reauth_verdict sim_reauth_read(struct eap_talk *talk, struct sim_auth *auth,
                                         const struct eap_packet *response,
                                         const struct sim_attributes *a);
 
-/* sim_reauth_answer - peer: the whole step. */
+/* sim_reauth_answer - peer: checks the Request, and writes the Response. */
 enum eap_step sim_reauth_answer(struct eap_talk *talk, struct sim_auth *auth,
                                 const struct eap_packet *request, const struct sim_attributes *a,
                                 struct writer *w);

@@ -3,7 +3,7 @@
 #include "base/secret.h"
 #include "eap/sim_auth.h"
 
-#define PSEUDONYM_TRIES 3 /* failed logins with a pseudonym; then the permanent identity is sent */
+#define PSEUDONYM_TRIES 3 /* after so many failed logins the peer sends its permanent identity */
 
 struct span eap_realm(struct span identity)
 {
@@ -36,7 +36,7 @@ static bool names_sound(const struct eap_names *n)
     return n->pseudonym_len <= EAP_IDENTITY && n->reauth_id_len <= EAP_IDENTITY;
 }
 
-/* names_load - those that this USIM got by one of the methods. */
+/* names_load - loads the names that this USIM got by one of the methods. */
 static void names_load(struct eap_talk *talk, const enum eap_type *methods, size_t n)
 {
     struct sim_auth auth = {0};
@@ -117,8 +117,8 @@ static bool usable(struct eap_talk *talk, struct sim_auth *auth)
     return right;
 }
 
-/* next_asked - what to ask for after a claim of that kind (RFC 4187 sections 4.2.3 to 4.2.5). Whoever
- * has not been asked yet is not asked here either: IKE has chosen the connection by the claim. */
+/* next_asked - the identity to ask for next, after a claim of this kind (RFC 4187 sections 4.2.3 to
+ * 4.2.5). A claim from IKE is final, because IKE chose the connection by it. */
 static enum sim_found next_asked(const struct eap_talk *talk, struct sim_auth *auth,
                                  enum eap_name_kind kind)
 {
@@ -185,7 +185,8 @@ bool sim_round_add(struct sim_auth *auth, struct span packet)
     return true;
 }
 
-/* RFC 4187 section 10.13, RFC 9048 section 3.5. Returns the length; without a round it is 0. */
+/* checkcode - the hash of all rounds (RFC 4187 section 10.13, RFC 9048 section 3.5). Returns its
+ * length; 0: no round; SIZE_MAX: an error. */
 static size_t checkcode(struct eap_talk *talk, const struct sim_auth *auth, uint8_t out[32])
 {
     bool prime = auth->type == EAP_TYPE_AKA_PRIME;

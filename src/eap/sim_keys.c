@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#define OPENSSL_SUPPRESS_DEPRECATED /* low-level API: only it computes SHA-1 without padding */
+#define OPENSSL_SUPPRESS_DEPRECATED /* only the low-level API has SHA-1 without padding */
 #include "eap/sim_keys.h"
 
 #include <openssl/sha.h>
@@ -8,7 +8,7 @@
 
 enum place { PLACE_UNKNOWN, PLACE_CLEAR, PLACE_NESTED };
 
-/* RFC 4187 section 10.1, column "E". */
+/* RFC 4187 section 10.1, column "E": which attributes must be encrypted. */
 static const uint8_t places[AT_END] = {
     [AT_RAND] = PLACE_CLEAR,
     [AT_AUTN] = PLACE_CLEAR,
@@ -39,7 +39,7 @@ static const uint8_t places[AT_END] = {
     [AT_BIDDING] = PLACE_CLEAR,
 };
 
-/* Length counts Type and Length too: 0 is malformed (CVE-2026-35330). */
+/* list_read - Length counts Type and Length too, so 0 is malformed (CVE-2026-35330). */
 static bool list_read(struct reader *r, enum place place, struct sim_attributes *ret)
 {
     while (r->left > 0) {

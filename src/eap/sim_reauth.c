@@ -6,7 +6,8 @@
 #include "base/secret.h"
 #include "eap/sim_auth.h"
 
-/* RFC 4187 section 5.1: "an upper limit for the number of subsequent fast re-authentications". */
+/* RFC 4187 section 5.1: "an upper limit for the number of subsequent fast re-authentications". The
+ * peer's limit is only a safeguard, so it is the higher one. */
 #define AUTHENTICATOR_MOST 100
 #define PEER_MOST          1000
 
@@ -40,7 +41,7 @@ void sim_auth_derive(struct sim_auth *auth, const uint8_t mk[20])
 
 /* --- names --- */
 
-/* name_write - RFC 4187 sections 10.10 and 10.11: the length, and the name. */
+/* name_write - RFC 4187 sections 10.10 and 10.11: the length of the name, and the name. */
 static void name_write(struct writer *w, enum sim_attribute type, struct span name)
 {
     const uint8_t len[] = {(uint8_t)(name.len >> 8), (uint8_t)name.len};
@@ -69,7 +70,7 @@ int sim_names_offer(struct eap_talk *talk, struct sim_auth *auth, struct writer 
     return plain.len == 0 ? 0 : sim_encrypted_write(talk, auth, &plain, w);
 }
 
-/* reauth_make - the keys of this login, for the next one. */
+/* reauth_make - the keys of this login, for the fast re-authentication that follows. */
 static void reauth_make(const struct sim_auth *auth, uint32_t counter, struct eap_reauth *ret)
 {
     ret->counter = counter;
@@ -91,8 +92,8 @@ void sim_names_register(struct eap_talk *talk, const struct sim_auth *auth, uint
     wipe(&named, sizeof(named));
 }
 
-/* name_read - `value` is an attribute of a name; `realm` is put behind it. A name that is too long
- * is none. */
+/* name_read - reads the value of an attribute with a name, and appends `realm`. *ret_len is 0 if
+ * the name is too long. false: malformed. */
 static bool name_read(struct span value, struct span realm, uint8_t out[EAP_IDENTITY],
                       uint32_t *ret_len)
 {
@@ -107,8 +108,8 @@ static bool name_read(struct span value, struct span realm, uint8_t out[EAP_IDEN
     return true;
 }
 
-/* names_set - those in encrypted attributes. A pseudonym that is there stays without a new one;
- * a re-authentication identity does not (RFC 4187 section 5.3). */
+/* names_set - replaces the names by those in encrypted attributes. Without a new pseudonym the old
+ * one stays; an old re-authentication identity goes in any case (RFC 4187 section 5.3). */
 static bool names_set(struct eap_talk *talk, const struct sim_auth *auth,
                       const struct sim_attributes *nested)
 {
@@ -149,7 +150,7 @@ bool sim_names_take(struct eap_talk *talk, const struct sim_auth *auth,
 
 /* --- keys --- */
 
-/* keys_of_before - those of the full authentication. */
+/* keys_of_before - sets the keys of the full authentication. */
 static void keys_of_before(struct sim_auth *auth, const struct eap_reauth *reauth)
 {
     auth->k_aut = (struct sim_mac_key){.len = auth->type == EAP_TYPE_AKA_PRIME ? 32 : 16};
@@ -177,7 +178,7 @@ static void counter_write(struct writer *w, uint32_t counter)
     sim_attribute_write(w, AT_COUNTER, &value, 1);
 }
 
-/* counter_read - false: it is not there. */
+/* counter_read - false: AT_COUNTER is missing or malformed. */
 static bool counter_read(const struct sim_attributes *nested, uint32_t *ret)
 {
     struct reader r = reader_of(nested->values[AT_COUNTER]);
@@ -224,7 +225,7 @@ enum sim_reauth_verdict sim_reauth_read(struct eap_talk *talk, struct sim_auth *
     const struct span nonce_s = span_of(auth->nonce_s, SIM_NONCE);
     uint32_t counter, asked = auth->reauth.counter;
     k_aut.extra = nonce_s;
-    auth->reauth.counter = 0; /* it is answered once */
+    auth->reauth.counter = 0; /* only one Response is accepted */
     if (asked == 0 || sim_mac_check(talk->crypto, &k_aut, response, a) != 0 ||
         !sim_checkcode_right(talk, auth, a) || !sim_encrypted_read(talk, auth, a, room, &nested) ||
         !counter_read(&nested, &counter) || counter != asked)
@@ -261,7 +262,7 @@ static int response_write(struct eap_talk *talk, struct sim_auth *auth,
     return error != 0 ? error : sim_mac_write(talk->crypto, &k_aut, w);
 }
 
-/* is_ours - a re-authentication identity of ours is what the authenticator was told. */
+/* is_ours - the identity that we sent last is our re-authentication identity. */
 static bool is_ours(const struct eap_talk *talk, const struct sim_auth *auth)
 {
     const struct eap_names *n = &talk->names;

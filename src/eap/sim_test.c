@@ -42,7 +42,8 @@ static void wrong_key(void **state)
     }
 }
 
-/* Each octet of each packet is another one: neither side succeeds with it, or both have one key. */
+/* Each octet of each packet is changed once. Either neither side succeeds, or both have the same
+ * key. */
 static void every_octet_counts(void **state)
 {
     (void)state;
@@ -65,14 +66,13 @@ static void every_octet_counts(void **state)
                     results[(i + 1) % 2]->packet_len == 0)
                     break;
             }
-            if (packet >=
-                2) /* the Starts are proven by the keys; reserved octets of theirs are not */
+            if (packet >= 2) /* the keys depend on the Starts, except on their reserved octets */
                 assert_int_not_equal(p.result.verdict, EAP_SUCCEEDED);
             test_pair_end(&p);
         }
 }
 
-/* RFC 4186 section 10.9: the same challenge three times is one challenge. */
+/* RFC 4186 section 10.9: three equal RANDs are refused, as they are worth one. */
 static void equal_challenges(void **state)
 {
     struct test_pair p;

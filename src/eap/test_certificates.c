@@ -60,7 +60,8 @@ static EVP_PKEY *key_make(const char *kind)
     return kind[0] == 'P' ? EVP_EC_gen(kind) : EVP_PKEY_Q_keygen(NULL, NULL, kind);
 }
 
-/* What the holder of the key does: the key must be the wanted one, and the octets those of TLS. */
+/* sign - as the process that holds the key: the key must match, and the octets must be those of
+ * TLS. */
 static int sign(void *context, const struct eap_signature *wanted, struct writer *ret)
 {
     struct test_tls *side = context;
@@ -85,7 +86,7 @@ static bool named(X509 *x509, struct span name)
     return found;
 }
 
-/* What the verifier does, in short. */
+/* check - a short form of the verifier process. */
 static int check(void *context, const struct eap_chain *chain, struct eap_vouched *ret_vouched,
                  char *reason)
 {

@@ -2,7 +2,7 @@
 #ifndef EAP_TEST_CERTIFICATES_H
 #define EAP_TEST_CERTIFICATES_H
 
-/* Certificates made on the spot. */
+/* Certificates that a test makes for itself. */
 
 #include <openssl/x509.h>
 
@@ -31,15 +31,16 @@ struct test_tls {
     unsigned char *der;
     X509 *trusted;
     const char *server;  /* the name that a server has to have; NULL: any */
-    unsigned signatures; /* that were asked for */
+    unsigned signatures; /* number of signatures made */
 };
 
-/* test_tls_make - with a certificate of `issuer`, for a key of "P-256", "RSA", "ED25519"... */
+/* test_tls_make - makes a side with a certificate that `issuer` signs. */
 void test_tls_make(struct test_tls *side, const struct test_ca *issuer,
                    const struct test_leaf *leaf, const struct test_ca *trusted);
 void test_tls_end(struct test_tls *side); /* also of zeros */
 
-/* test_rsa_make - an RSA key of that many bits. Its primes are short: those of a good one take minutes to find. */
+/* test_rsa_make - an RSA key of `bits` bits from many short primes, as two long ones take minutes.
+ *  */
 EVP_PKEY *test_rsa_make(int bits);
 
 #endif

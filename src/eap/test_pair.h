@@ -2,15 +2,15 @@
 #ifndef EAP_TEST_PAIR_H
 #define EAP_TEST_PAIR_H
 
-/* Both roles on one side of the wire, for unit tests and fuzzers: seeded randomness, one
- * secret each, that of "anna" and of "bert", with any realm. */
+/* A peer and an authenticator in one process, for unit tests and fuzzers. The randomness comes from
+ * a seed. The users are "anna" and "bert", with any realm. */
 
 #include "eap/name_book.h"
 
 struct test_side {
     struct eap_secret secret;
     uint64_t sqn; /* the highest that the USIM took, or the authenticator used */
-    /* names.h: of the peer, of the authenticator */
+    /* the names of the peer, and the book of the authenticator (names.h) */
     struct eap_names names;
     struct name_book *book; /* owned */
     uint32_t hour;
@@ -30,8 +30,8 @@ struct test_pair {
     unsigned packets;
 };
 
-/* test_pair_begin - the configuration of both, to be changed before test_pair_make. The pair owns
- * `crypto`; NULL: it makes one. */
+/* test_pair_begin - fills in the configuration of both; the test may change it before
+ * test_pair_make. The pair owns `crypto`; NULL: it makes one. */
 void test_pair_begin(struct test_pair *p, uint64_t seed, struct eap_crypto *crypto);
 void test_pair_method(struct test_pair *p, enum eap_type type); /* the only one of both */
 void test_pair_password(struct test_pair *p, int side, const char *password);
@@ -41,11 +41,11 @@ void test_pair_make(struct test_pair *p);
 void test_pair_again(struct test_pair *p);
 void test_pair_end(struct test_pair *p);
 
-/* test_pair_to_peer, test_pair_to_authenticator - one packet: the last one of the other side. */
+/* test_pair_to_peer, test_pair_to_authenticator - deliver the last packet of the other side. */
 void test_pair_to_peer(struct test_pair *p);
 void test_pair_to_authenticator(struct test_pair *p);
 
-/* test_pair_run - from the authenticator's first packet until both have an end. */
+/* test_pair_run - runs from the authenticator's first packet until both sides have ended. */
 void test_pair_run(struct test_pair *p);
 
 #endif

@@ -26,7 +26,7 @@ static bool is_13(const struct tls_tunnel *t)
     return SSL_version(t->ssl) >= TLS1_3_VERSION;
 }
 
-/* RFC 9190 section 2.3, RFC 5216 section 2.3: the first 64 of 128 octets are the MSK. */
+/* msk_set - RFC 9190 section 2.3, RFC 5216 section 2.3: the first 64 of 128 octets are the MSK. */
 static bool msk_set(struct eap_talk *talk, struct tls_tunnel *t)
 {
     static const unsigned char type = EAP_TYPE_TLS;
@@ -45,7 +45,7 @@ static bool msk_set(struct eap_talk *talk, struct tls_tunnel *t)
 
 /* --- the peer --- */
 
-/* RFC 9190 section 2.1.1: the octet 0x00 says that only EAP-Success follows. */
+/* commitment_read - RFC 9190 section 2.1.1: the octet 0x00 says that only EAP-Success follows. */
 static bool commitment_read(struct tls_tunnel *t)
 {
     uint8_t octets[2];
@@ -56,14 +56,15 @@ static bool commitment_read(struct tls_tunnel *t)
     return false;
 }
 
-/* RFC 9190 section 2.1.4: a peer that refuses sends a TLS alert, and a refused peer sends an empty
- * Response. The authenticator ends either with EAP-Failure. */
+/* peer_give_up - RFC 9190 section 2.1.4: a peer that refuses the authenticator sends a TLS alert. A
+ * peer that was refused sends an empty Response. The authenticator answers both with EAP-Failure.
+ *  */
 static enum eap_step peer_give_up(struct eap_talk *talk, struct tls_tunnel *t, struct writer *w)
 {
     if (t->failed)
         tls_tunnel_write(t, w);
     else
-        write_u8(w, 0); /* no octet of a handshake that we reject */
+        write_u8(w, 0); /* no TLS Data: a rejected handshake does not continue */
     return eap_failed(talk, "%s", t->reason);
 }
 

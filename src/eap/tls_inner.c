@@ -5,7 +5,7 @@
 
 #include "base/secret.h"
 
-/* The preferred one first. */
+/* The methods inside the tunnel, the preferred one first. */
 static const enum eap_type methods[] = {EAP_TYPE_MSCHAPV2, EAP_TYPE_MD5, EAP_TYPE_GTC};
 
 #define N_METHODS (sizeof(methods) / sizeof(methods[0]))
@@ -79,8 +79,8 @@ enum eap_step inner_peer_step(struct eap_talk *talk, struct inner *inner, struct
     return eap_failed(talk, "%s", inner->result.reason);
 }
 
-/* begin_inside - the peer has sent its identity. The identity that is proven inside must equal the
- * one that was sent outside, because the session carries the latter. */
+/* begin_inside - the peer has sent its inner identity. It must equal the outer identity, because
+ * the session has the outer one, and the method proves the inner one. */
 static enum eap_step begin_inside(struct eap_talk *talk, struct inner *inner,
                                   const struct eap_packet *response)
 {
@@ -121,7 +121,8 @@ void inner_done(struct inner *inner)
 
 /* --- one packet outside the tunnel --- */
 
-/* talk_inside - gives received octets to the codec, and sends its answer through the tunnel. */
+/* talk_inside - gives received octets to the codec, and sends the codec's answer through the
+ * tunnel. */
 static enum eap_step talk_inside(struct eap_talk *talk, struct inner *inner, bool peer,
                                  struct writer *w)
 {
@@ -133,7 +134,8 @@ static enum eap_step talk_inside(struct eap_talk *talk, struct inner *inner, boo
         return eap_failed(talk, "%s", t->reason);
     bool begins = !inner->talks && inner->codec->peer_begins == peer;
     inner->talks = true;
-    if (begins && data.len > 0 && !peer) /* some servers of TTLS do so, and ask for the identity */
+    /* some servers of TTLS send first, where the peer begins; our peer tolerates it */
+    if (begins && data.len > 0 && !peer)
         step = eap_failed(talk, "the peer speaks first in the tunnel");
     else if (begins || data.len > 0)
         step = (peer ? inner->codec->peer : inner->codec->authenticator)(talk, inner,

@@ -3,15 +3,15 @@
 #define EAP_TLS_INNER_H
 
 /*
- * What EAP-TTLS and PEAP have in common: a TLS handshake in which the server alone presents a
- * certificate, and inside of the TLS tunnel a second EAP conversation, by password. How its packets
- * lie in the tunnel is the difference:
+ * The part that EAP-TTLS and PEAP share: a TLS handshake in which only the server presents a
+ * certificate, and a second EAP conversation, with a password, inside the TLS tunnel. The two
+ * methods differ in the form of the inner packets, which struct inner_codec handles:
  *
- *   struct inner_codec   ttls.c: in AVPs; peap.c: without their header, and a last word in TLVs
+ *   ttls.c   EAP packets in AVPs
+ *   peap.c   EAP packets without their header, and a last packet with TLVs
  *
- * The peer says its password only to a server whose certificate was checked (eap_tls.check). The
- * key comes from TLS (RFC 5281 section 8, RFC 9427 section 2.1). Inside, a method without a key
- * serves as well.
+ * The peer sends its password only to a server whose certificate was checked (eap_tls.check). The
+ * MSK comes from TLS (RFC 5281 section 8, RFC 9427 section 2.1), so the inner method needs no key.
  */
 
 #include "eap/conversation.h"
@@ -25,10 +25,11 @@ struct inner_codec;
 struct inner {
     const struct inner_codec *codec;
     struct tls_tunnel tunnel;
-    uint8_t identifier; /* peer: of the packet outside */
+    uint8_t identifier; /* peer: Identifier of the outer packet */
     /* the tunnel is up and the inner conversation has begun */
     bool talks;
-    struct eap_peer *peer;                   /* owned; inside; one of them is used */
+    /* the inner conversation; NULL for the role that we do not have */
+    struct eap_peer *peer;                   /* owned */
     struct eap_authenticator *authenticator; /* owned */
     struct eap_result result;                /* Identifier of the last inner packet */
     /* ttls_plain.c, MS-CHAP-V2 */
@@ -40,9 +41,9 @@ struct inner_codec {
     enum eap_type type;
     const char *label; /* of the key with TLS 1.2 */
     bool peer_begins;  /* the peer speaks first inside; otherwise the authenticator does */
-    bool bare;         /* the Identifiers inside are not transmitted: as authenticator, no MD5 */
-    /* Takes the octets that came through the tunnel, or with empty `data` begins. Writes the answer
-     * to `out`. */
+    bool bare; /* inner packets carry no Identifier, so our authenticator does not offer MD5 */
+    /* Takes the octets that came through the tunnel; empty `data` begins the conversation. Writes
+     * the answer to `out`. */
     enum eap_step (*peer)(struct eap_talk *talk, struct inner *inner, struct span data,
                           struct writer *out);
     enum eap_step (*authenticator)(struct eap_talk *talk, struct inner *inner, struct span data,
@@ -57,12 +58,13 @@ enum eap_step inner_authenticator_recv(struct eap_talk *talk, struct inner *inne
                                        struct writer *w);
 void inner_done(struct inner *inner);
 
-/* inner_peer_step - gives an inner EAP packet to the peer; the result is in inner->result. REPLY:
- * send its packet; READY: the same, and the method has succeeded; FAILED. */
+/* inner_peer_step - gives an inner EAP packet to the peer; the result is in inner->result.
+ * EAP_STEP_REPLY: send its packet; EAP_STEP_READY: the same, and the method has succeeded;
+ * EAP_STEP_FAILED. */
 enum eap_step inner_peer_step(struct eap_talk *talk, struct inner *inner, struct span packet);
 
-/* inner_authenticator_step - the same for the authenticator, whose first packet is a Response with
- * the identity. DONE: the peer is proven. */
+/* inner_authenticator_step - the same for the authenticator. The first packet that it takes is the
+ * Response with the identity. EAP_STEP_DONE: the peer is proven. */
 enum eap_step inner_authenticator_step(struct eap_talk *talk, struct inner *inner,
                                        struct span packet);
 

@@ -72,7 +72,7 @@ static void succeeds(void **state)
     }
 }
 
-/* struct refusal - one thing is wrong. */
+/* struct refusal - a login that must fail for one reason. */
 struct refusal {
     const char *name, *peer, *authenticator, *server; /* passwords; the name of the server */
     bool other_ca;
@@ -126,7 +126,7 @@ static void success_too_early(void **state)
             proven = p->result.verdict == EAP_SUCCEEDED;
         }
         if (!proven) {
-            /* of TTLS: the method inside may be over, and the authenticator not know it yet */
+            /* with TTLS the inner method may be over before the authenticator knows it */
             eap_peer_recv(p->peer, span_of("\3\1\0\4", 4), &p->peer_result);
             if (types[before % 2] == EAP_TYPE_PEAP || before / 2 < 5)
                 assert_int_equal(p->peer_result.verdict, EAP_FAILED);
@@ -135,7 +135,7 @@ static void success_too_early(void **state)
     }
 }
 
-/* The inner identity must equal the outer one: another person's name outside is refused. */
+/* The inner identity must equal the outer one: another user's name outside is refused. */
 static void identity_of_another(void **state)
 {
     (void)state;
@@ -152,7 +152,7 @@ static void identity_of_another(void **state)
     }
 }
 
-/* --- a server with a good certificate that says what it likes inside --- */
+/* --- a server with a good certificate that is hostile inside the tunnel --- */
 
 struct server {
     struct eap_talk talk;
@@ -172,7 +172,7 @@ static struct span wrap(struct server *s, uint8_t type, uint8_t flags, uint8_t p
     return writer_span(&w);
 }
 
-/* handshake - until the peer has nothing more to say in TLS, or has begun inside. */
+/* handshake - runs TLS until the peer has no more to send, or has begun the inner conversation. */
 static void handshake(struct run *run, struct server *s, uint8_t type)
 {
     struct test_pair *p = &run->pair;
@@ -261,7 +261,7 @@ static void hostile_inside(void **state)
         never_succeeds(&rows[i / 2], i % 2 == 1);
 }
 
-/* One octet of one packet is another: nobody succeeds with half of a tunnel. */
+/* One octet of one packet is changed: neither side succeeds. */
 static void changed_on_the_way(void **state)
 {
     (void)state;

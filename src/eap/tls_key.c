@@ -12,11 +12,11 @@
 #include <openssl/rsa.h>
 #include <openssl/sha.h>
 
-/* Our own parameter: the struct eap_tls that signs. A key without it neither verifies nor signs;
- * OpenSSL makes such keys to compare them. */
+/* PARAM_TLS - our own parameter of a key: the struct eap_tls that signs for it. OpenSSL makes keys
+ * without it, to compare public keys. Such a key cannot sign. */
 #define PARAM_TLS "ikat-tls"
 
-/* If no provider is asked for by name, OpenSSL's own is used. */
+/* STANDARD - the properties that select OpenSSL's own provider, not ours. */
 #define STANDARD "?provider=default"
 
 enum kind { KIND_RSA, KIND_EC, KIND_ED25519, KIND_ED448, N_KINDS };
@@ -32,7 +32,7 @@ struct key {
     const struct provider *provider;
     enum kind kind;
     EVP_PKEY *public;          /* of OpenSSL's default provider; NULL: nothing imported yet */
-    const struct eap_tls *tls; /* NULL: it cannot sign */
+    const struct eap_tls *tls; /* NULL: the key cannot sign */
 };
 
 /* --- keys --- */
@@ -75,7 +75,7 @@ static void key_free(void *data)
 static int key_has(const void *data, int selection)
 {
     const struct key *key = data;
-    (void)selection; /* the private half is in another process, and never here */
+    (void)selection; /* the private half is always in another process */
     return key->public != NULL;
 }
 
@@ -104,7 +104,7 @@ static int key_import(void *data, int selection, const OSSL_PARAM params[])
     return ok;
 }
 
-/* EVP_PKEY_fromdata() hands over all parameters, listed or not. */
+/* key_import_types - lists no PARAM_TLS: EVP_PKEY_fromdata() passes unlisted parameters as well. */
 static const OSSL_PARAM *key_import_types(int selection)
 {
     static const OSSL_PARAM types[] = {
@@ -213,7 +213,8 @@ static bool padding_set(struct signing *signing, const OSSL_PARAM *param)
     return pss;
 }
 
-/* The salt is as long as the hash, and MGF1 uses the same hash: TLS has nothing else. */
+/* signing_set_params - RSA-PSS needs no parameters: in TLS the salt is always as long as the hash,
+ * and MGF1 uses the same hash. */
 static int signing_set_params(void *data, const OSSL_PARAM params[])
 {
     struct signing *signing = data;
@@ -252,7 +253,7 @@ static int signing_init(void *data, const char *digest, void *key_data, const OS
            signing_set_params(signing, params);
 }
 
-/* key_name - SHA-1 of the subjectPublicKey. */
+/* key_name - the key identifier: SHA-1 of the subjectPublicKey. */
 static bool key_name(const EVP_PKEY *public, uint8_t ret[EAP_KEY_ID])
 {
     X509_PUBKEY *info = NULL;
@@ -273,7 +274,7 @@ static int signing_sign(void *data, unsigned char *out, size_t *ret_len, size_t 
     struct eap_signature wanted = {.scheme = signing->scheme, .octets = span_of(octets, n)};
     if (key == NULL)
         return 0;
-    if (out == NULL) { /* how long it may become */
+    if (out == NULL) { /* OpenSSL asks for the greatest length of a signature */
         *ret_len = (size_t)EVP_PKEY_get_size(key->public);
         return *ret_len > 0;
     }

@@ -3,13 +3,13 @@
 #define EAP_TLS_KEY_H
 
 /*
- * A private key that OpenSSL's TLS uses and that is somewhere else. It is an EVP_PKEY of an OpenSSL
- * provider of ours: it holds the public key, and each signature is asked of struct eap_tls.
+ * A key for OpenSSL's TLS whose private half is in another process. It is an EVP_PKEY of our own
+ * OpenSSL provider. The EVP_PKEY holds the public key; struct eap_tls makes each signature.
  *
  *     libssl -> EVP_DigestSign -> provider "ikat" -> eap_tls.sign -> the holder of the key
  *
- * The provider is loaded into a library context of its own, beside OpenSSL's default provider,
- * which does all the rest.
+ * The provider is loaded into a separate library context, together with OpenSSL's default provider,
+ * which does all other work.
  */
 
 #include <openssl/ssl.h>
@@ -21,12 +21,12 @@ struct tls_library {
     OSSL_PROVIDER *standard, *ours;
 };
 
-/* false: no memory; tls_library_done() must be called nevertheless */
+/* tls_library_init - false: no memory. Call tls_library_done() in both cases. */
 bool tls_library_init(struct tls_library *library);
 void tls_library_done(struct tls_library *library);
 
-/* tls_key_new - the key of the certificate. `tls` is borrowed while the key lives. NULL: no memory,
- * or the kind of key cannot sign here. */
+/* tls_key_new - the key of the certificate, which borrows `tls`. NULL: no memory, or an unsupported
+ * kind of key. */
 EVP_PKEY *tls_key_new(struct tls_library *library, const struct eap_tls *tls, X509 *certificate);
 
 #endif

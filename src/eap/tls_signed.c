@@ -10,8 +10,8 @@
 #define IKE_VERSION_AT 17 /* in the header of an IKE message, behind both SPIs and Next Payload */
 
 /* could_be_ike - major version, exchange type and Message ID are those of IKE_SA_INIT. Receivers
- * ignore the minor version (RFC 7296 section 2.5). Honest randoms contain these octets by chance in
- * one of 2^44 logins. */
+ * ignore the minor version (RFC 7296 section 2.5). Random octets look like this by chance in one of
+ * 2^44 logins. */
 static bool could_be_ike(struct span octets)
 {
     struct reader r = reader_of(octets);
@@ -38,7 +38,7 @@ static bool is_13(struct span octets)
     return known && read_u8(&r) == 0 && (r.left == 32 || r.left == 48);
 }
 
-/* RFC 8422 section 5.4: ECParameters of a named curve, then a point of its length. */
+/* is_12_server - RFC 8422 section 5.4: both randoms, a named curve, and a point with its length. */
 static bool is_12_server(struct span octets)
 {
     static const struct {
@@ -57,7 +57,7 @@ static bool is_12_server(struct span octets)
     return reader_done(&r) && type == NAMED_CURVE && known;
 }
 
-/* All messages of the handshake so far: the client's certificate and its key exchange come last. */
+/* is_12_client - all messages of the handshake so far: the last one is ClientKeyExchange. */
 static bool is_12_client(struct span octets)
 {
     struct reader r = reader_of(octets);

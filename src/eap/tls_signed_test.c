@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the holder of a key signs for TLS: each form, the forms when they are cut or longer, and what
- * is of IKE. That TLS asks for nothing else is shown by tls_test.c. */
+/* Which octets the holder of a key signs for TLS: each form, shortened and longer forms, and octets
+ * of IKE. tls_test.c shows that TLS asks for no other forms. */
 #include "base/unit_test.h"
 #include "eap/tls_signed.h"
 
@@ -50,7 +50,7 @@ static void forms_signed(void **state)
     assert_true(tls_signed_is(span_of(room, handshake_12(client, sizeof(client)))));
 }
 
-/* Of each form: every shorter length, and one octet more. */
+/* Each form, cut to each shorter length, and with one octet more. */
 static void lengths_refused(void **state)
 {
     static const uint8_t client[] = {1, 2, 11, 12, 13, 14, 11, 16};
@@ -84,8 +84,8 @@ static void others_refused(void **state)
     assert_false(tls_signed_is(span_of(room, handshake_12(few, sizeof(few)))));
 }
 
-/* The randoms of TLS 1.2 are the asker's choice: they could be the head of an IKE_SA_INIT message,
- * and the curve and the point a part of its payloads. */
+/* The process that asks for a signature chooses the randoms of TLS 1.2. They could be the header of
+ * an IKE_SA_INIT message, and the curve and the point could be a part of its payloads. */
 static void ike_refused(void **state)
 {
     static const uint8_t client[] = {1, 2, 11, 12, 13, 14, 11, 16};
@@ -96,7 +96,7 @@ static void ike_refused(void **state)
         room[17] = 0x20, room[18] = 34, room[19] = 0x20;
         memset(room + 20, 0, 4); /* Message ID */
         assert_false(tls_signed_is(span_of(room, n)));
-        room[17] = 0x21; /* a minor version is ignored by who receives it */
+        room[17] = 0x21; /* receivers ignore the minor version */
         assert_false(tls_signed_is(span_of(room, n)));
         room[18] = 35; /* not IKE_SA_INIT: never covered by an AUTH payload */
         assert_true(tls_signed_is(span_of(room, n)));

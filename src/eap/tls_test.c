@@ -117,7 +117,7 @@ static void refuses(const struct refusal *row, bool only_12)
     end(&run);
 }
 
-/* A1 to A14 as far as TLS meets them; OpenSSL decides, and what it refuses is refused. */
+/* The cases A1 to A14 that apply to TLS: a certificate that OpenSSL refuses ends the login. */
 static void certificates_refused(void **state)
 {
     static const struct refusal rows[] = {
@@ -167,7 +167,7 @@ struct packet_row {
         name, text, sizeof(text) - 1                                                               \
     }
 
-/* Type-Data that the framing must refuse, at any point of the handshake, to either side. */
+/* Type-Data that both sides must refuse, at each point of the handshake. */
 static const struct packet_row hostile_rows[] = {
     ROW("no flags", ""),
     ROW("length cut", "\x80\0\0"),
@@ -220,7 +220,7 @@ static void hostile_packets(void **state)
         }
 }
 
-/* A20: EAP-Success before the octet 0x00 of RFC 9190 is none. */
+/* A20: EAP-Success before the octet 0x00 of RFC 9190 is refused. */
 static void success_too_early(void **state)
 {
     (void)state;

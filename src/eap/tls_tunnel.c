@@ -19,7 +19,7 @@ static bool is_server(enum tls_side side)
 
 /* --- the other side's certificates --- */
 
-/* on_chain - in the middle of the handshake, before anything is sent that depends on it. */
+/* on_chain - checks the chain in the middle of the handshake, before we send a secret. */
 static int on_chain(X509_STORE_CTX *ctx, void *context)
 {
     struct tls_tunnel *t = context;
@@ -64,7 +64,7 @@ static SSL_CTX *context_new(struct tls_tunnel *t, enum tls_side side)
                                        is_server(side) ? TLS_server_method() : TLS_client_method());
     if (context == NULL)
         return NULL;
-    /* Servers without RFC 5746 are common in EAP; nothing is renegotiated with any. */
+    /* Servers without RFC 5746 are common in EAP. They do no harm: we never renegotiate. */
     (void)SSL_CTX_set_options(context, SSL_OP_LEGACY_SERVER_CONNECT);
     SSL_CTX_set_cert_verify_callback(context, on_chain, t);
     SSL_CTX_set_verify(context,
@@ -132,7 +132,7 @@ enum tls_step tls_tunnel_recv(struct tls_tunnel *t, struct span data, bool *ret_
     if (piece.len == 0)
         return more || t->in_len > 0 ? TLS_STEP_MALFORMED : TLS_STEP_ACK;
     if (tls_tunnel_pending(t) > 0 || *ret_start)
-        return TLS_STEP_MALFORMED; /* only an acknowledgement may come while our flight leaves */
+        return TLS_STEP_MALFORMED; /* before our flight is sent, only acknowledgements may come */
     if (t->in_len == 0)
         t->in_total = total;
     t->in_len += piece.len;

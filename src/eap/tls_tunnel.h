@@ -3,8 +3,8 @@
 #define EAP_TLS_TUNNEL_H
 
 /*
- * TLS inside of EAP (RFC 5216 section 3): OpenSSL between memory BIOs, and the fragments of its
- * flights. Type-Data:
+ * TLS inside of EAP (RFC 5216 section 3). OpenSSL works on memory BIOs; a flight of TLS messages is
+ * sent in fragments. Type-Data:
  *
  *   | Flags (1): L M S | TLS Message Length (4), with L | TLS Data ... |
  */
@@ -29,42 +29,43 @@ struct tls_tunnel {
     struct eap_talk *talk; /* borrowed */
     SSL *ssl;
     BIO *in, *out;   /* owned by `ssl` */
-    bool begun;      /* the flag S was sent or has come */
+    bool begun;      /* the flag S was sent or received */
     bool done;       /* the handshake is complete */
-    bool failed;     /* an alert of ours is on its way */
-    size_t in_total; /* octets of the flight that comes; 0: not known */
-    size_t in_len;   /* of those, in `in` */
-    bool out_begun;  /* the flight's first fragment left */
+    bool failed;     /* the handshake failed, and our alert is being sent */
+    size_t in_total; /* octets of their flight; 0: not known */
+    size_t in_len;   /* octets of their flight received so far, in `in` */
+    bool out_begun;  /* the first fragment of our flight was sent */
     char reason[EAP_REASON];
 };
 
-/* tls_tunnel_begin - `t` keeps its place until the end. ERR_NO_MEMORY; ERR_INVALID: no certificate
- * where one is needed, or a key that signs nothing. */
+/* tls_tunnel_begin - OpenSSL keeps a pointer to `t`, so it must not move before tls_tunnel_end.
+ * ERR_NO_MEMORY; ERR_INVALID: a certificate is needed and missing, or its key cannot sign. */
 int tls_tunnel_begin(struct tls_tunnel *t, struct eap_talk *talk, enum tls_side side) MUST_USE;
 void tls_tunnel_end(struct tls_tunnel *t); /* also of zeros */
 
 enum tls_step {
-    TLS_STEP_FRAGMENT, /* more of their flight is to come: acknowledge it */
-    TLS_STEP_ACK,      /* our fragment is acknowledged, or there is nothing to read */
-    TLS_STEP_FLIGHT,   /* their flight is whole, and was handed to TLS */
+    TLS_STEP_FRAGMENT, /* a fragment of their flight came, not the last: acknowledge it */
+    TLS_STEP_ACK,      /* the packet has no TLS Data: it acknowledges our fragment */
+    TLS_STEP_FLIGHT,   /* their flight is whole, and TLS has it */
     TLS_STEP_MALFORMED,
 };
 
-/* tls_tunnel_recv - the Type-Data of a packet; *ret_start: the flag S. */
+/* tls_tunnel_recv - takes the Type-Data of a packet; *ret_start: the flag S. */
 enum tls_step tls_tunnel_recv(struct tls_tunnel *t, struct span data, bool *ret_start);
 
-/* tls_tunnel_advance - the handshake, as far as it goes. false: it failed, see reason; an alert may
- * be pending. */
+/* tls_tunnel_advance - continues the handshake as far as possible. false: it failed, `reason` says
+ * why, and an alert may be pending. */
 bool tls_tunnel_advance(struct tls_tunnel *t);
 
-/* tls_tunnel_reason - what OpenSSL says of the last error is the reason, unless there is one: why a
- * certificate is refused. */
+/* tls_tunnel_reason - sets `reason` to OpenSSL's last error. An earlier reason stays, because it
+ * says why the certificate was refused. */
 void tls_tunnel_reason(struct tls_tunnel *t);
 
-/* tls_tunnel_pending - octets of our flight that have not left. */
+/* tls_tunnel_pending - octets of our flight that are not sent yet. */
 size_t tls_tunnel_pending(const struct tls_tunnel *t);
 
-/* tls_tunnel_write - Type-Data with the next fragment of our flight, or without any. */
+/* tls_tunnel_write - writes Type-Data with the next fragment of our flight, or an acknowledgement.
+ *  */
 void tls_tunnel_write(struct tls_tunnel *t, struct writer *w);
 
 #endif

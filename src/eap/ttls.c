@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * EAP-TTLS version 0 (RFC 5281), with EAP inside both sides, with a plain password (ttls_plain.h) the
- * peer's.
+ * EAP-TTLS version 0 (RFC 5281). With EAP inside the tunnel: both sides. With a plain password
+ * inside (ttls_plain.h): the peer's side only.
  *
  *   peer                                    authenticator
  *     EAP-Message(Response, Identity)  ---->
@@ -11,8 +11,8 @@
 #include "eap/ttls_avp.h"
 #include "eap/ttls_plain.h"
 
-/* eap_read - the EAP packet of all EAP-Message AVPs together. false: malformed, or an AVP that we
- * would have to understand. */
+/* eap_read - joins the EAP-Message AVPs to an EAP packet. false: malformed, or an unknown AVP that
+ * is mandatory. */
 static bool eap_read(struct span data, struct writer *packet)
 {
     struct reader r = reader_of(data);
@@ -35,7 +35,8 @@ static void eap_write(struct span packet, struct writer *out)
 static enum eap_step ttls_peer(struct eap_talk *talk, struct inner *inner, struct span data,
                                struct writer *out)
 {
-    static const uint8_t ask[] = {EAP_REQUEST, 0, 0, 5, EAP_TYPE_IDENTITY}; /* nobody asked */
+    /* in TTLS the peer sends its identity without a Request, so we make one up for it */
+    static const uint8_t ask[] = {EAP_REQUEST, 0, 0, 5, EAP_TYPE_IDENTITY};
     uint8_t room[EAP_PACKET];
     struct writer packet = writer_of(room, sizeof(room));
     if (data.len == 0)

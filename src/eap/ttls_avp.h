@@ -11,7 +11,7 @@
 #include "base/reader.h"
 #include "base/writer.h"
 
-/* Without a vendor an AVP is the RADIUS attribute of that number. */
+/* An AVP without a vendor is the RADIUS attribute of the same number. */
 enum avp_code {
     AVP_USER_NAME = 1,
     AVP_USER_PASSWORD = 2,
@@ -31,14 +31,14 @@ enum avp_microsoft {
 
 struct avp {
     uint32_t code, vendor; /* vendor 0: none */
-    bool mandatory;        /* who does not understand it must refuse */
+    bool mandatory;        /* a receiver that does not know it must refuse the login */
     struct span data;
 };
 
-/* avp_read - the next one. false: there is none, or it is malformed; the reader tells which. */
+/* avp_read - reads the next AVP. false: the end, or, if the reader has failed, a malformed AVP. */
 bool avp_read(struct reader *r, struct avp *ret);
 
-/* avp_write - always with the mandatory flag. */
+/* avp_write - writes an AVP with the mandatory flag. */
 void avp_write(struct writer *w, const struct avp *avp);
 
 #endif

@@ -7,14 +7,14 @@
 #include "eap/mschap.h"
 #include "eap/ttls_avp.h"
 
-#define PAP_BLOCK     16 /* RFC 5281 section 11.2.5: the length of the password does not show */
+#define PAP_BLOCK     16 /* RFC 5281 section 11.2.5: padding hides the length of the password */
 #define CHAP_LEN      16
 #define CHALLENGE_LEN 17 /* 16 octets, and the identifier */
 #define MS_RESPONSE   50 /* RFC 2548 section 2.3.2 */
 #define TEXT_MOST     100
 
-/* RFC 5281 section 11.1, RFC 9427 section 2.4: both ends compute the challenge, so that a recorded
- * response is of no use in another tunnel. */
+/* challenge_make - RFC 5281 section 11.1, RFC 9427 section 2.4: both ends compute the challenge
+ * from the TLS key, so that a recorded response is useless in another tunnel. */
 static bool challenge_make(const struct inner *inner, uint8_t out[CHALLENGE_LEN])
 {
     static const char label[] = "ttls challenge";
@@ -46,10 +46,10 @@ static enum eap_step no_password(struct eap_talk *talk)
     return eap_failed(talk, "no password for the EAP identity");
 }
 
-/* --- what the server says --- */
+/* --- the server's answer --- */
 
-/* answer_find - the AVP of that code. false: it is not there, the AVPs are malformed, or one that we
- * must understand is another. */
+/* answer_find - finds the AVP of that code. false: it is missing, the AVPs are malformed, or
+ * another AVP is mandatory. */
 static bool answer_find(struct span data, uint32_t code, uint32_t vendor, struct span *ret)
 {
     struct reader r = reader_of(data);
@@ -72,7 +72,8 @@ static enum eap_step refused(struct eap_talk *talk, struct span text)
                       text.len == 0 ? "" : (const char *)text.ptr);
 }
 
-/* RFC 5281 section 11.2.5: a challenge asks for another password, which nobody can type here. */
+/* asked_again - RFC 5281 section 11.2.5: a challenge asks for another password. The login fails,
+ * because no person is there to type it. */
 static enum eap_step asked_again(struct eap_talk *talk, struct span data)
 {
     struct span text = {0};
@@ -105,7 +106,7 @@ static enum eap_step pap_peer(struct eap_talk *talk, struct inner *inner, struct
 
 /* --- CHAP --- */
 
-/* RFC 1994 section 4.1: MD5(Identifier, secret, challenge) */
+/* chap_peer - RFC 1994 section 4.1: the response is MD5(Identifier, secret, challenge). */
 static enum eap_step chap_peer(struct eap_talk *talk, struct inner *inner, struct span data,
                                struct writer *out)
 {
@@ -158,8 +159,8 @@ static enum eap_step mschapv2_begin(struct eap_talk *talk, struct inner *inner, 
     return EAP_STEP_REPLY;
 }
 
-/* RFC 5281 section 11.2.4: the server proves that it knows the password; we say that we believe it
- * by an empty packet. */
+/* mschapv2_peer - RFC 5281 section 11.2.4: the server proves that it knows the password. We
+ * acknowledge the proof with an empty packet. */
 static enum eap_step mschapv2_peer(struct eap_talk *talk, struct inner *inner, struct span data,
                                    struct writer *out)
 {

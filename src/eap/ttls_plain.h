@@ -3,9 +3,9 @@
 #define EAP_TTLS_PLAIN_H
 
 /*
- * A password in the tunnel of EAP-TTLS without EAP around it: PAP, CHAP and MS-CHAP-V2 (RFC 5281
- * section 11.2), the peer's side. The authenticator is a RADIUS server. It is proven by its
- * certificate; with MS-CHAP-V2 it also proves that it knows the password.
+ * A password in the tunnel of EAP-TTLS without an inner EAP method: PAP, CHAP and MS-CHAP-V2 (RFC
+ * 5281 section 11.2), the peer's side. The server is a RADIUS server. Its certificate proves its
+ * identity; with MS-CHAP-V2 it also proves that it knows the password.
  *
  *   peer                                                          server
  *     User-Name, User-Password                              ---->        PAP

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* EAP-TTLS with PAP, CHAP and MS-CHAP-V2 inside: the peer, and a server that this file plays. */
+/* EAP-TTLS with PAP, CHAP and MS-CHAP-V2 inside: the peer against a server that this file plays. */
 #include <openssl/ssl.h>
 
 #include "base/unit_test.h"
@@ -11,15 +11,15 @@
 
 static const char password[] = "correct horse battery"; /* longer than a block of PAP */
 
-/* struct server - what it got in the tunnel, and what it says next. */
+/* struct server - the octets that the server got in the tunnel, and its next answer. */
 static struct server {
     struct inner inner;
     struct eap_talk talk;
     uint8_t octets[INNER_MAX];
     size_t len;
-    enum eap_step step; /* of the first flight */
-    struct span answer; /* to it; empty: none */
-    bool true_answer;   /* MS-CHAP2-Success of the right password */
+    enum eap_step step; /* the outcome of the peer's first flight */
+    struct span answer; /* the answer to that flight; empty: none */
+    bool true_answer;   /* answer with MS-CHAP2-Success of the right password */
 } server;
 
 static bool avp_find(uint32_t code, uint32_t vendor, struct span *ret)
@@ -34,7 +34,7 @@ static bool avp_find(uint32_t code, uint32_t vendor, struct span *ret)
     return false;
 }
 
-/* success_write - MS-CHAP2-Success for the response that came. */
+/* success_write - writes MS-CHAP2-Success for the peer's response. */
 static void success_write(struct writer *out)
 {
     struct span challenge = {0}, response = {0};
@@ -116,7 +116,7 @@ static void end(struct run *run)
     test_ca_end(&run->ca);
 }
 
-/* play - until the server or the peer has an end. */
+/* play - runs until the server or the peer has ended. */
 static void play(struct run *run)
 {
     uint8_t octets[EAP_PACKET];
@@ -130,7 +130,7 @@ static void play(struct run *run)
         } else {
             assert_true(eap_packet_read(span_of(result->packet, result->packet_len), &response));
             assert_int_equal(response.type, EAP_TYPE_TTLS);
-            if (server.len > 0 && response.data.len == 1) /* content with what we said */
+            if (server.len > 0 && response.data.len == 1) /* the peer accepts our answer */
                 return;
             run->last = inner_authenticator_recv(&server.talk, &server.inner, response.data, &w);
         }
@@ -173,7 +173,7 @@ static void pap(void **state)
     }
 }
 
-/* CHAP and MS-CHAP-V2: the challenge is the one that TLS yields, at both ends. */
+/* CHAP and MS-CHAP-V2: both ends derive the challenge from TLS. */
 static void challenge(void **state)
 {
     (void)state;
@@ -209,7 +209,7 @@ static void challenge(void **state)
     }
 }
 
-/* What a server may say instead. Nothing of it is a login. */
+/* Answers of a hostile server: none of them is a login. */
 static void hostile_server(void **state)
 {
     static const struct {
@@ -247,7 +247,7 @@ static void hostile_server(void **state)
     }
 }
 
-/* MS-CHAP-V2: EAP-Success before the server has proven the password is none. */
+/* MS-CHAP-V2: EAP-Success before the server has proven that it knows the password is refused. */
 static void success_too_early(void **state)
 {
     struct run run;
@@ -259,7 +259,7 @@ static void success_too_early(void **state)
     end(&run);
 }
 
-/* No password for the identity; a server of another name learns none. */
+/* The peer sends no password if it has none for the identity, or if the server has another name. */
 static void says_nothing(void **state)
 {
     static const enum eap_type types[] = {EAP_TYPE_TTLS_PAP, EAP_TYPE_TTLS_CHAP,
