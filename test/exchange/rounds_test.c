@@ -126,6 +126,33 @@ static void certificates_as_asked(void **state)
     scenario_end(world);
 }
 
+/* RFC 7296 section 1.2: without an id the Gateway takes the identity that the initiator asks for. */
+static void identity_that_is_asked_for(void **state)
+{
+    (void)state;
+    struct world *world = pubkey_world(4);
+    struct ike_id gateway = world->conn_b->local[0].id;
+    world->conn_b->local[0].id = (struct ike_id){.type = ID_ANY};
+    scenario_login(world);
+    struct ike_session_info session = scenario_session(&world->b);
+    assert_true(identity_equal(&session.local_id, &gateway));
+    scenario_end(world);
+
+    world = pubkey_world(5); /* the initiator asks for none: the address is the identity */
+    world->conn_b->local[0].id = world->conn_a->remote[0].id = (struct ike_id){.type = ID_ANY};
+    strcpy(world->conn_a->remote[0].id_pattern, "%any");
+    scenario_login(world);
+    session = scenario_session(&world->b);
+    assert_int_equal(session.local_id.type, ID_IPV4_ADDR);
+    scenario_end(world);
+
+    world =
+        world_new(6); /* the identity chooses the shared secret, so the peer must not choose it */
+    world->conn_b->local[0].id = (struct ike_id){.type = ID_ANY};
+    assert_int_equal(login(world), IKE_ID_MISMATCH);
+    world_free(world);
+}
+
 static bool asks(enum ike_ocsp ocsp)
 {
     return ocsp == IKE_OCSP_REQUEST || ocsp == IKE_OCSP_BOTH;
@@ -645,6 +672,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(certificates),
         cmocka_unit_test(certificates_as_asked),
+        cmocka_unit_test(identity_that_is_asked_for),
         cmocka_unit_test(ocsp_content),
         cmocka_unit_test(ocsp_unasked),
         cmocka_unit_test(a4_certificate_of_another),

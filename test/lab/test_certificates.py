@@ -88,6 +88,20 @@ def test_distinguished_names(world, kinds):
     assert [sa["remote-id"] for sa in eu.established()] == [SUBJECTS["gw"]]
 
 
+@pytest.mark.parametrize("kinds", ("ikatd-ikatd", "strongswan-ikatd"))
+def test_identity_that_is_asked_for(world, kinds):
+    """A Gateway without `id` and `certs` takes the identity of IDr, if a certificate of its own has that identity."""
+    ca = Authority()
+    gate, other = Host("gw", ca), ca.issue("C=CH, O=Lab, CN=other", "ecdsa-256", names=("other.lab.example",))
+    gate.files |= {"x509/other.pem": pem(other[0]), "private/other.pem": pem_key(other[1])}
+    lab, eu, gw = start(world, kinds, Host("eu", ca), gate, {"gw": ({"id": None, "certs": None}, {})})
+    up(lab, eu, gw)
+    assert [sa["local-id"] for sa in gw.established()] == [NAMES["gw"]]
+    stranger = {"eu": ({}, {"id": "stranger.lab.example"}), "gw": ({"id": None, "certs": None}, {})}
+    lab, eu, gw = start(world, kinds, Host("eu", ca), Host("gw", ca), stranger)
+    refused(eu, (gw, "no certificate of stranger.lab.example with a private key is loaded"))
+
+
 @pytest.mark.parametrize("sent", (True, False), ids=("sent", "configured"))
 @pytest.mark.parametrize("kinds", KINDS)
 def test_intermediate(world, kinds, sent):

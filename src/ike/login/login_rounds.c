@@ -33,11 +33,27 @@ bool login_peer_last(const struct login *login)
 
 /* --- identities --- */
 
+/* id_asked_for - RFC 7296 section 1.2: with IDr the initiator says to which identity of the responder
+ * it wants to talk. false: it does not say, or we are the initiator. */
+static bool id_asked_for(const struct login *login, struct ike_id *ret_id)
+{
+    struct wire_message first;
+    struct wire_id wire;
+    kept_message_get(&login->first, &first);
+    const struct wire_payload *idr = wire_find(&first, WIRE_PAYLOAD_IDr, NULL);
+    return idr != NULL && wire_id_read(idr->body, &wire) && identity_from_wire(&wire, ret_id);
+}
+
 int login_own_id(struct sa *sa)
 {
     struct login *login = sa->login;
-    login->local_id = login_own_policy(login)->id;
+    const struct ike_auth_policy *policy = login_own_policy(login);
+    login->local_id = policy->id;
     if (login->local_id.type != ID_ANY)
+        return 0;
+    /* A certificate of ours must have that identity, so the initiator cannot give us another one. */
+    if (policy->method == IKE_AUTH_PUBKEY && login->ours.round == 0 &&
+        id_asked_for(login, &login->local_id))
         return 0;
     return identity_from_address(&sa->path.local.address, &login->local_id);
 }

@@ -15,8 +15,9 @@ const struct ike_auth_policy *login_peer_policy(const struct login *login);
 bool login_own_last(const struct login *login);
 bool login_peer_last(const struct login *login);
 
-/* login_own_id - sets our identity of the current round: the configured one, else the local
- * address. ERR_INVALID: the local address is no identity. */
+/* login_own_id - sets our identity of the current round: the configured one, else, in the first round of
+ * a responder with a public key, the one that the initiator asks for, else the local address.
+ * ERR_INVALID: the local address is no identity. */
 int login_own_id(struct sa *sa) MUST_USE;
 
 /* login_peer_id - reads the peer's ID payload of the current round. false: unreadable.
