@@ -86,3 +86,19 @@ def case(request, shared):
         if getattr(request.node, "failed_call", False):
             print(f"---- {daemon.name}\n{daemon.log()[begin.get(daemon, 0):][-6000:]}")
         assert daemon.process.poll() is None and "event=died" not in daemon.log(), f"{daemon.name} died"
+
+
+@pytest.fixture
+def hook(request):
+    """Writes an updown script to a folder where such are allowed, and returns its path."""
+    folder = "/usr/local/libexec/ikat"
+
+    def write(text):
+        os.makedirs(folder, exist_ok=True)
+        path = f"{folder}/lab-{os.getpid()}-{request.node.name}"
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+        os.chmod(path, 0o755)
+        request.addfinalizer(lambda: os.unlink(path))
+        return path
+    return write

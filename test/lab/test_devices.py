@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """TUN devices of single children: the same networks on several connections, told apart by marks or by routes."""
-import os
-
 from lab.net import address
 from lab.run import wait
 from lab.settings import IDS, end_user, gateway, merge, secrets
@@ -167,18 +165,6 @@ def test_devices_and_routes_of_the_administrator(world):
     assert is_up(lab, "gw", "one0") and ping(lab, "gw", "10.255.1.2")
 
 
-def hook(request, text):
-    """An updown script, in a folder where such are allowed."""
-    folder = "/usr/local/libexec/ikat"
-    os.makedirs(folder, exist_ok=True)
-    path = f"{folder}/lab-{os.getpid()}-{request.node.name}"
-    with open(path, "w", encoding="ascii") as file:
-        file.write(text)
-    os.chmod(path, 0o755)
-    request.addfinalizer(lambda: os.unlink(path))
-    return path
-
-
 UPDOWN = """#!/bin/sh
 # the administrator's: routes to the devices of interface ids that are chosen at run time
 echo "$PLUTO_VERB in=$PLUTO_IF_ID_IN out=$PLUTO_IF_ID_OUT mark=$PLUTO_MARK_IN dev=$PLUTO_INTERFACE" >> LOG
@@ -187,12 +173,12 @@ exit 0
 """
 
 
-def test_interface_ids(world, request):
+def test_interface_ids(world, hook):
     """As in strongSwan's net2net-xfrmi: one device for each direction, with fixed and with unique numbers."""
     whole = {"local_ts": "0.0.0.0/0", "remote_ts": "0.0.0.0/0"}
     lab = world.lab()
     log = lab.path("updown.log")
-    script = hook(request, UPDOWN.replace("LOG", log))
+    script = hook(UPDOWN.replace("LOG", log))
     gw = world.ikatd(lab, "gw", centre({"if_id_in": "%unique-dir", "if_id_out": "%unique-dir"}, (whole | {"updown": script}, whole)))
     eu = world.ikatd(lab, "eu", branch(lab, "eu", IDS["eu"], whole | {"if_id_in": "42", "if_id_out": "1337"}))
     wait(lambda: is_up(lab, "eu", "ikat-1337"), "devices of fixed numbers")

@@ -218,6 +218,29 @@ def test_vici_connections_are_held_to_the_files(world):
     wait(lambda: "203.0.113.0/24" in lab.run("eu", "ip", "route", "show", "table", TABLE, check=False), "with permits it is done")
 
 
+def test_scripts_are_held_to_the_files(world, hook):
+    """D22: root runs no script, and none with arguments, that neither the files nor their section `permits` name."""
+    lab = world.lab()
+    ran = lab.path("ran")
+    script = hook(f'#!/bin/sh\necho "$1 $PLUTO_VERB" >> {ran}\n')
+    world.ikatd(lab, "gw", gateway())
+    user = world.ikatd(lab, "eu", end_user(top={"permits": {"updown": f"{script} named"}}))
+    home = end_user()["connections"]["home"]
+
+    def up(argument):
+        child = home["children"]["net"] | {"updown": f"{script} {argument}"}
+        with user.vici() as vici:
+            assert vici.request("load-conn", {argument: home | {"children": {argument: child}}})["success"] == "yes"
+        assert user.initiate(argument)["success"] == "yes"
+    up("other")
+    user.wait_log('event=request-denied what="updown"')
+    user.wait_log("event=updown-refused")
+    up("named")
+    wait(lambda: os.path.exists(ran), "with permits it runs")
+    with open(ran, encoding="ascii") as file:
+        assert file.read().splitlines() == ["named up-client"]
+
+
 # ---- one load, one switch
 
 def test_refused_load_changes_nothing(world):

@@ -2,15 +2,16 @@
 #ifndef DAEMON_HOOK_CHANNEL_H
 #define DAEMON_HOOK_CHANNEL_H
 
-/* Engine -> hooks process: no answer comes. Hooks process -> supervisor: a question about name servers.
+/* Engine -> hooks process: no answer comes. Hooks process -> supervisor: may I do this?
  * The receiver checks every member. */
 
 #include "daemon/common/inner_device.h"
 #include "ike/ike.h"
 
-#define HOOK_SCRIPT  128
+#define HOOK_SCRIPT  POLICY_SCRIPT
 #define HOOK_DNS     8
 #define HOOK_DNS_ALL (HOOK_DNS + ENCRYPTED_DNS_SERVERS)
+#define HOOK_UP_MAX  65536                /* what is up at once: 120 MiB in the hooks process */
 #define HOOK_TIME_NS (10 * NANOS_PER_SEC) /* a script that runs longer is killed */
 
 /* struct hook_request - tells a script that a pair of selectors came up or went down. */
@@ -58,8 +59,20 @@ struct name_server_question {
     uint32_t n; /* 1 to HOOK_DNS_ALL */
     struct address servers[HOOK_DNS_ALL];
 };
-struct name_server_answer {
-    int32_t error; /* 0; ERR_DENIED: not all of them */
+
+enum hook_question_kind {
+    HOOK_QUESTION_SERVERS = 1,
+    HOOK_QUESTION_SCRIPT, /* may this script run, with these arguments? */
+};
+struct hook_question {
+    uint32_t kind; /* enum hook_question_kind */
+    union {
+        struct name_server_question servers;
+        char script[HOOK_SCRIPT];
+    };
+};
+struct hook_permission {
+    int32_t error; /* 0; ERR_DENIED: no, or not all of the servers */
 };
 
 /* --- engine -> hooks process --- */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/common/channel.h"
+#include "daemon/common/hook_script.h"
 
 static bool address_sound(const struct address *a)
 {
@@ -74,6 +75,26 @@ static int device_add(struct permits *permits, const struct inner_device *device
     return 0;
 }
 
+static int script_add(struct permit_scripts *list, const char script[POLICY_SCRIPT])
+{
+    if (memchr(script, '\0', POLICY_SCRIPT) == NULL || !hook_script_allowed(script))
+        return ERR_INVALID;
+    if (list->n > 0 && strcmp(list->lines[list->n - 1], script) == 0)
+        return 0; /* as if a thousand connections named one script */
+    if (list->n == PERMIT_SCRIPTS)
+        return ERR_FULL;
+    if (list->n == list->cap) {
+        size_t cap = list->cap == 0 ? 16 : list->cap * 2;
+        char(*lines)[POLICY_SCRIPT] = reallocarray(list->lines, cap, sizeof(*lines));
+        if (lines == NULL)
+            return ERR_NO_MEMORY;
+        list->lines = lines;
+        list->cap = cap;
+    }
+    strcpy(list->lines[list->n++], script);
+    return 0;
+}
+
 int permits_add(struct permits *permits, const struct permit *permit)
 {
     switch (permit->kind) {
@@ -86,6 +107,7 @@ int permits_add(struct permits *permits, const struct permit *permit)
     case PERMIT_LINK: return link_add(permits, permit->link);
     case PERMIT_LINKS_ALL: permits->links_all = true; return 0;
     case PERMIT_LAN: permits->lan = true; return 0;
+    case PERMIT_SCRIPT: return script_add(&permits->scripts, permit->script);
     case PERMIT_DEVICE: return device_add(permits, &permit->device);
     case PERMIT_DEVICES_ALL: permits->devices_all = true; return 0;
     case PERMIT_ALL: permits->all = true; return 0;
@@ -118,8 +140,16 @@ static void ranges_settle(struct permit_ranges *list)
     }
 }
 
+static int by_line(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
 void permits_settle(struct permits *permits)
 {
+    const struct permit_scripts *scripts = &permits->scripts;
+    if (scripts->n > 0)
+        qsort(scripts->lines, scripts->n, sizeof(scripts->lines[0]), by_line);
     ranges_settle(&permits->routes);
     ranges_settle(&permits->addresses);
     ranges_settle(&permits->passes);
@@ -134,6 +164,7 @@ void permits_done(struct permits *permits)
     free(permits->passes.ranges);
     free(permits->drops.ranges);
     free(permits->dns.ranges);
+    free(permits->scripts.lines);
     *permits = (struct permits){0};
 }
 
@@ -230,6 +261,13 @@ bool permits_device(const struct permits *permits, const struct inner_device *de
     return permits->all || (permits->devices_all && ours) || device_named(permits, device);
 }
 
+bool permits_script(const struct permits *permits, const char script[POLICY_SCRIPT])
+{
+    const struct permit_scripts *scripts = &permits->scripts;
+    return permits->all || (scripts->n > 0 && bsearch(script, scripts->lines, scripts->n,
+                                                      sizeof(scripts->lines[0]), by_line) != NULL);
+}
+
 /* --- the way to the supervisor --- */
 
 static int send_one(int fd, const struct permit *permit)
@@ -270,6 +308,17 @@ static int send_devices(int fd, const struct permits *permits)
     return error;
 }
 
+static int send_scripts(int fd, const struct permit_scripts *list)
+{
+    int error = 0;
+    for (size_t i = 0; error == 0 && i < list->n; i++) {
+        struct permit permit = {.kind = PERMIT_SCRIPT};
+        strcpy(permit.script, list->lines[i]);
+        error = send_one(fd, &permit);
+    }
+    return error;
+}
+
 int permits_send(int fd, const struct permits *permits)
 {
     struct permit_answer answer;
@@ -286,6 +335,8 @@ int permits_send(int fd, const struct permits *permits)
         error = send_links(fd, permits);
     if (error == 0)
         error = send_devices(fd, permits);
+    if (error == 0)
+        error = send_scripts(fd, &permits->scripts);
     if (error == 0 && permits->hosts)
         error = send_one(fd, &(struct permit){.kind = PERMIT_HOSTS});
     if (error == 0 && permits->links_all)

@@ -16,6 +16,7 @@
 #define PERMIT_LINKS      64
 #define PERMIT_LINK_NAME  16
 #define PERMIT_DEVICES    (2 * LIMIT_DEVICES)
+#define PERMIT_SCRIPTS    (1u << 16) /* of a load; 8 MiB in the supervisor */
 
 /* struct permit - what the loader says, one message for each; PERMIT_END comes last and is answered
  * with a struct permit_answer. */
@@ -30,6 +31,7 @@ enum permit_kind {
     PERMIT_LINKS_ALL,   /* any interface */
     PERMIT_DEVICE,      /* device: a TUN device with that name and those marks */
     PERMIT_DEVICES_ALL, /* all TUN devices that are named after marks and ids: INNER_DEVICE_PREFIX */
+    PERMIT_SCRIPT,      /* script: a line of `updown` */
     PERMIT_LAN, /* the networks that this host is in are left out of a tunnel for everything */
     PERMIT_ALL, /* everything: the files name no connection */
     PERMIT_END,
@@ -39,6 +41,7 @@ struct permit {
     struct address_range range;
     char link[PERMIT_LINK_NAME];
     struct inner_device device;
+    char script[POLICY_SCRIPT];
 };
 struct permit_answer {
     int32_t error;
@@ -53,6 +56,10 @@ struct permits {
         } * ranges;              /* owned; by first address once settled */
         size_t n, cap;
     } routes, addresses, passes, drops, dns;
+    struct permit_scripts {
+        char (*lines)[POLICY_SCRIPT]; /* owned; sorted once settled */
+        size_t n, cap;
+    } scripts;
     size_t n_links, n_devices;
     char links[PERMIT_LINKS][PERMIT_LINK_NAME];
     struct inner_device devices[PERMIT_DEVICES];
@@ -82,6 +89,8 @@ bool permits_dns(const struct permits *permits, const struct address *server);
 bool permits_lan(const struct permits *permits);
 bool permits_link(const struct permits *permits, const char *link);
 bool permits_device(const struct permits *permits, const struct inner_device *device);
+/* permits_script - this script with these arguments, and no other ones. */
+bool permits_script(const struct permits *permits, const char script[POLICY_SCRIPT]);
 
 /* permits_send - all of them over the loader's channel, and waits for the answer. Blocking. The
  * answer's error; ERR_SYSTEM. */

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/config/permit_build.h"
 
+#include <stdio.h>
+
+#include "daemon/common/hook_script.h"
 #include "daemon/config/conn_keys.h"
 #include "daemon/config/selectors.h"
 #include "daemon/engine/pools.h"
@@ -69,10 +72,19 @@ static int add_peers(void *context, const struct address_range *range)
     return add_range(context, PERMIT_ROUTE, range);
 }
 
+static int add_script(struct permits *permits, const char *script)
+{
+    struct permit permit = {.kind = PERMIT_SCRIPT};
+    (void)snprintf(permit.script, sizeof(permit.script), "%s", script);
+    return permit.script[0] == '\0' ? 0 : permits_add(permits, &permit);
+}
+
 static int add_child(struct permits *permits, const struct ike_conn *conn,
                      const struct ike_child_policy *child)
 {
     int error = add_devices(permits, child);
+    if (error == 0)
+        error = add_script(permits, child->updown);
     for (size_t i = 0; error == 0 && i < child->remote_ts.fixed.n; i++)
         error = add_range(permits, PERMIT_ROUTE, &child->remote_ts.fixed.ts[i].range);
     /* `dynamic` is an address of a pool, which has a permit of its own, or that of the peer */
@@ -222,6 +234,19 @@ static int item_address(const struct tree *node, const char *text, void *target,
     return add_range(permits, PERMIT_ADDRESS, &range);
 }
 
+static int item_script(const struct tree *node, const char *text, void *target,
+                       struct build_error *error)
+{
+    if (strlen(text) >= POLICY_SCRIPT || !hook_script_allowed(text))
+        return build_fail(error, node, "'%.60s' is not a script that updown may name", text);
+    return add_script(target, text);
+}
+
+static int set_scripts(const struct tree *node, void *target, struct build_error *error)
+{
+    return key_for_items(node, target, error, item_script);
+}
+
 static int set_routes(const struct tree *node, void *target, struct build_error *error)
 {
     return key_for_items(node, target, error, item_route);
@@ -279,6 +304,7 @@ static int apply_section(const struct tree *section, struct permits *permits,
         {.name = "dns", .kind = KEY_FUNCTION, .function = set_dns},
         {.name = "peers", .kind = KEY_FUNCTION, .function = set_hosts},
         {.name = "devices", .kind = KEY_FUNCTION, .function = set_devices},
+        {.name = "updown", .kind = KEY_FUNCTION, .function = set_scripts},
     };
     static const struct key_table table = {keys, sizeof(keys) / sizeof(keys[0]), NULL};
     return keys_apply(&table, section, permits, error);

@@ -119,6 +119,41 @@ static void addresses_of_radius(void **state)
     }
 }
 
+/* Scripts with their arguments: those of children, and those that connections of VICI clients may have. */
+static void scripts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *child, *own, *script;
+        bool allowed;
+    } rows[] = {
+        {"updown = /etc/ikat/open a b", "", "/etc/ikat/open a b", true},
+        {"updown = /etc/ikat/open a b", "", "/etc/ikat/open a", false},
+        {"", "", "/etc/ikat/open", false},
+        {"", "updown = /etc/ikat/open a, /etc/ikat/shut", "/etc/ikat/open a", true},
+        {"", "updown = /etc/ikat/open a, /etc/ikat/shut", "/etc/ikat/shut", true},
+        {"", "updown = /etc/ikat/open a, /etc/ikat/shut", "/etc/ikat/shut a", false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct permits permits = {0};
+        struct settings settings;
+        struct build_error error = {.text = ""};
+        char text[512], script[POLICY_SCRIPT] = "";
+        (void)snprintf(text, sizeof(text),
+                       "connections {\n a {\n local { auth = psk }\n remote { auth = psk }\n"
+                       " children { n {\n %s\n} }\n}\n}\npermits {\n %s\n}\n",
+                       rows[i].child, rows[i].own);
+        assert_int_equal(settings_parse("t.conf", span_text(text), NULL, &settings), 0);
+        if (permits_build(settings.root, &permits, &error) != 0)
+            fail_msg("%s", error.text);
+        strcpy(script, rows[i].script);
+        if (permits_script(&permits, script) != rows[i].allowed)
+            fail_msg("row %zu", i);
+        settings_done(&settings);
+        permits_done(&permits);
+    }
+}
+
 /* The names `radius` and `dhcp` are no pool's; `radius` stands only where a RADIUS server takes part. */
 static void names_of_servers(void **state)
 {
@@ -147,7 +182,7 @@ static void names_of_servers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(peer_by_address), cmocka_unit_test(any_peer),
+        cmocka_unit_test(peer_by_address), cmocka_unit_test(any_peer), cmocka_unit_test(scripts),
         cmocka_unit_test(addresses_of_radius), cmocka_unit_test(names_of_servers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,17 +7,11 @@
 #include <sys/stat.h>
 
 #include "daemon/common/channel.h"
-#include "daemon/common/hook_script.h"
 #include "daemon/common/log.h"
 #include "daemon/process/hook_env.h"
+#include "daemon/process/hook_list.h"
 #include "daemon/process/name_servers.h"
 #include "daemon/process/program.h"
-
-/* the state that a script was told with `up` */
-struct hooked {
-    struct hooked *older;
-    struct hook_request request;
-};
 
 /* script_safe - a regular file that root owns and nobody else may write. */
 static bool script_safe(const char *path)
@@ -47,76 +41,58 @@ static void script_run(const struct hook_request *request)
     (void)program_run(env.argv, env.envp, (struct span){0}, HOOK_TIME_NS);
 }
 
-static bool ts_same(const struct ike_ts *a, const struct ike_ts *b)
-{
-    return a->protocol == b->protocol && a->start_port == b->start_port &&
-           a->end_port == b->end_port && address_equal(&a->range.first, &b->range.first) &&
-           address_equal(&a->range.last, &b->range.last);
-}
-
-static bool hook_same(const struct hook_request *a, const struct hook_request *b)
-{
-    return a->uniqueid == b->uniqueid && strcmp(a->conn, b->conn) == 0 &&
-           strcmp(a->child, b->child) == 0 && ts_same(&a->local_ts, &b->local_ts) &&
-           ts_same(&a->remote_ts, &b->remote_ts);
-}
-
-/* remember - keeps the state, to take it back when the engine has ended. Without memory it is not
- * kept. */
-static void remember(struct hooked **newest, const struct hook_request *request)
-{
-    struct hooked *hooked = request->up ? malloc(sizeof(*hooked)) : NULL;
-    if (hooked != NULL) {
-        *hooked = (struct hooked){*newest, *request};
-        *newest = hooked;
-        return;
-    }
-    for (struct hooked **link = newest; *link != NULL; link = &(*link)->older)
-        if (hook_same(&(*link)->request, request)) {
-            struct hooked *gone = *link;
-            *link = gone->older;
-            free(gone);
-            return;
-        }
-}
-
 /* take_back - runs `down` for an engine that has ended and cannot ask for it. */
-static void take_back(struct hooked **newest, struct name_servers *servers)
+static void take_back(struct hook_list *list, struct name_servers *servers)
 {
-    while (*newest != NULL) {
-        struct hooked *hooked = *newest;
-        *newest = hooked->older;
-        hooked->request.up = 0;
-        script_run(&hooked->request);
-        free(hooked);
+    static struct hook_request request;
+    while (hook_list_pop(list, &request)) {
+        request.up = 0;
+        script_run(&request);
     }
     name_servers_end(servers);
 }
 
-static void script_ordered(const struct hook_request *request, struct hooked **newest)
+/* permitted - the supervisor says so. */
+static bool permitted(int permit_fd, const struct hook_question *question)
 {
-    if (!hook_request_sound(request) || !hook_script_allowed(request->script)) {
-        log_line(LOG_LEVEL_ERROR, "event=updown-refused");
-        return;
-    }
-    script_run(request);
-    remember(newest, request);
+    struct hook_permission answer;
+    return channel_send(permit_fd, question, sizeof(*question), NULL, 0) == 0 &&
+           channel_recv(permit_fd, &answer, sizeof(answer), NULL, NULL) == 0 && answer.error == 0;
 }
 
-/* name_servers_permitted - the supervisor says so. To take servers back needs no permission. `wanted` is sound. */
+static bool script_permitted(int permit_fd, const char script[HOOK_SCRIPT])
+{
+    struct hook_question question = {.kind = HOOK_QUESTION_SCRIPT};
+    memcpy(question.script, script, sizeof(question.script));
+    return permitted(permit_fd, &question);
+}
+
+/* script_ordered - a taken-over engine may order anything. What is up may go down, even if a reload has taken the
+ * script out of the files. */
+static void script_ordered(int permit_fd, const struct hook_request *request,
+                           struct hook_list *list)
+{
+    bool sound = hook_request_sound(request);
+    bool down = sound && !request->up && hook_list_take(list, request);
+    if (!down && (!sound || !script_permitted(permit_fd, request->script)))
+        log_line(LOG_LEVEL_ERROR, "event=updown-refused");
+    else if (request->up && !hook_list_add(list, request))
+        log_line(LOG_LEVEL_ERROR, "event=updown-refused reason=\"%u are up\"", list->n);
+    else
+        script_run(request);
+}
+
+/* name_servers_permitted - to take servers back needs no permission. `wanted` is sound. */
 static bool name_servers_permitted(int permit_fd, const struct hook_name_servers *wanted)
 {
-    struct name_server_question question = {.n = wanted->n};
-    struct name_server_answer answer;
+    struct hook_question question = {.kind = HOOK_QUESTION_SERVERS, .servers.n = wanted->n};
+    struct name_server_question *asked = &question.servers;
     const struct encrypted_dns *encrypted = &wanted->encrypted_dns;
-    memcpy(question.device, wanted->device, sizeof(question.device));
-    memcpy(question.servers, wanted->servers, wanted->n * sizeof(question.servers[0]));
+    memcpy(asked->device, wanted->device, sizeof(asked->device));
+    memcpy(asked->servers, wanted->servers, wanted->n * sizeof(asked->servers[0]));
     for (uint8_t i = 0; i < encrypted->n; i++)
-        question.servers[question.n++] = encrypted->servers[i];
-    if (question.n == 0)
-        return true;
-    return channel_send(permit_fd, &question, sizeof(question), NULL, 0) == 0 &&
-           channel_recv(permit_fd, &answer, sizeof(answer), NULL, NULL) == 0 && answer.error == 0;
+        asked->servers[asked->n++] = encrypted->servers[i];
+    return asked->n == 0 || permitted(permit_fd, &question);
 }
 
 static void name_servers_ordered(int permit_fd, const struct hook_name_servers *wanted,
@@ -132,7 +108,7 @@ int hooks_run(const struct spawn_start *start)
 {
     static struct hook_message message;
     static struct name_servers servers;
-    struct hooked *newest = NULL;
+    struct hook_list list = {0};
     int error;
     /* start->parent: the process outlives it while it has something to take back */
     log_open("hooks", LOG_LEVEL_INFO);
@@ -141,14 +117,14 @@ int hooks_run(const struct spawn_start *start)
     name_servers_begin();
     while ((error = channel_recv(start->fd, &message, sizeof(message), NULL, NULL)) == 0) {
         if (message.kind == HOOK_SCRIPT_RUN)
-            script_ordered(&message.request, &newest);
+            script_ordered(start->permit_fd, &message.request, &list);
         else if (message.kind == HOOK_NAME_SERVERS)
             name_servers_ordered(start->permit_fd, &message.name_servers, &servers);
         else if (message.kind == HOOK_ENGINE_BEGINS)
-            take_back(&newest, &servers);
+            take_back(&list, &servers);
         else
             log_line(LOG_LEVEL_ERROR, "event=hook-refused");
     }
-    take_back(&newest, &servers);
+    take_back(&list, &servers);
     return error == ERR_NOT_FOUND ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -4,6 +4,7 @@
 #include <net/if.h>
 #include <string.h>
 
+#include "daemon/common/hook_script.h"
 #include "daemon/common/log.h"
 #include "linux/clock.h"
 
@@ -161,4 +162,20 @@ bool permission_dns(const struct permission *permission,
                     (permits_dns(&permission->now, &question->servers[i]) ||
                      permits_dns(&permission->next, &question->servers[i]));
     return permitted;
+}
+
+bool permission_script(const struct permission *permission, const char script[HOOK_SCRIPT])
+{
+    return memchr(script, '\0', HOOK_SCRIPT) != NULL && hook_script_allowed(script) &&
+           (permits_script(&permission->now, script) || permits_script(&permission->next, script));
+}
+
+bool permission_hook(const struct permission *permission, const struct hook_question *question,
+                     const char *device)
+{
+    switch (question->kind) {
+    case HOOK_QUESTION_SERVERS: return permission_dns(permission, &question->servers, device);
+    case HOOK_QUESTION_SCRIPT: return permission_script(permission, question->script);
+    default: /* a number from outside */ return false;
+    }
 }

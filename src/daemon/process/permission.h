@@ -34,6 +34,13 @@ void permission_loaded(struct permission *permission, bool good);
 bool permission_dns(const struct permission *permission,
                     const struct name_server_question *question, const char *device);
 
+/* permission_script - whether the files name this script with these arguments. */
+bool permission_script(const struct permission *permission, const char script[HOOK_SCRIPT]);
+
+/* permission_hook - the answer to a question of the hooks process, which may be taken over. */
+bool permission_hook(const struct permission *permission, const struct hook_question *question,
+                     const char *device);
+
 /* permission_reason - why a sound request that adds something is refused; PRIV_REASON_NONE: it is
  * not. Facts older than a second are read anew. */
 enum priv_reason permission_reason(struct permission *permission,

@@ -55,7 +55,7 @@ struct supervisor {
     int signal_fd;
     int permit_fd;          /* the loader says what its files allow */
     struct permits permits; /* so far */
-    int dns_fd;             /* the hooks process asks about name servers */
+    int permission_fd;      /* the hooks process asks what it may do */
     bool listening;         /* the VICI socket is ours to remove */
     bool served;            /* an engine has come up: from now on, one that ends is replaced */
     bool stopping, done, reload_again;
@@ -351,33 +351,34 @@ static void on_request(void *context, int fd, unsigned events)
         request_answered(s, fd, &batch[i]);
 }
 
-/* --- name servers --- */
+/* --- questions of the hooks process --- */
 
-static bool dns_serve(struct supervisor *s, int fd)
+static bool hooks_serve(struct supervisor *s, int fd)
 {
-    struct name_server_question question;
-    struct name_server_answer answer = {0};
+    struct hook_question question;
+    struct hook_permission answer = {0};
     int error = channel_recv(fd, &question, sizeof(question), NULL, NULL);
     if (error == ERR_AGAIN)
         return false;
     if (error != 0) { /* SIGCHLD says why */
-        fd_drop(s, &s->dns_fd);
+        fd_drop(s, &s->permission_fd);
         return false;
     }
-    if (!permission_dns(privileged_permission(s->privileged), &question, s->devices.tun_name)) {
+    if (!permission_hook(privileged_permission(s->privileged), &question, s->devices.tun_name)) {
         answer.error = ERR_DENIED;
-        log_line(LOG_LEVEL_WARNING, "event=request-denied what=\"name servers\" reason=\"%s\"",
+        log_line(LOG_LEVEL_WARNING, "event=request-denied what=\"%s\" reason=\"%s\"",
+                 question.kind == HOOK_QUESTION_SCRIPT ? "updown" : "name servers",
                  priv_reason_text(PRIV_REASON_FILES));
     }
     if (channel_send(fd, &answer, sizeof(answer), NULL, 0) != 0)
-        log_line(LOG_LEVEL_WARNING, "event=answer-lost kind=dns");
+        log_line(LOG_LEVEL_WARNING, "event=answer-lost kind=hooks");
     return true;
 }
 
-static void on_dns(void *context, int fd, unsigned events)
+static void on_hooks(void *context, int fd, unsigned events)
 {
     (void)events;
-    while (dns_serve(context, fd))
+    while (hooks_serve(context, fd))
         ;
 }
 
@@ -689,7 +690,7 @@ static int supervisor_start(struct supervisor *s)
         return failed("routing rules");
     if (s->options->config == NULL) /* then all connections come from VICI clients */
         privileged_permission(s->privileged)->now.all = true;
-    if (processes_hooks_start(&s->processes, &s->devices.hooks_fd, &s->dns_fd) != 0)
+    if (processes_hooks_start(&s->processes, &s->devices.hooks_fd, &s->permission_fd) != 0)
         return failed("hooks process");
     if (audit_sender_open(&s->audit, s->options->audit, &s->processes, &s->devices) != 0)
         return failed(s->options->audit);
@@ -703,7 +704,7 @@ static int supervisor_start(struct supervisor *s)
         return failed("sandbox");
     s->loop = event_loop_new();
     if (s->loop == NULL || event_loop_add(s->loop, s->signal_fd, EVENT_READ, on_signal, s) != 0 ||
-        event_loop_add(s->loop, s->dns_fd, EVENT_READ, on_dns, s) != 0)
+        event_loop_add(s->loop, s->permission_fd, EVENT_READ, on_hooks, s) != 0)
         return failed("event loop");
     if (s->audit.path != NULL)
         audit_start(s);
@@ -718,7 +719,7 @@ static void supervisor_end(struct supervisor *s)
     fd_drop(s, &s->engine.order_fd);
     fd_drop(s, &s->engine.priv_fd);
     fd_drop(s, &s->permit_fd);
-    fd_drop(s, &s->dns_fd);
+    fd_drop(s, &s->permission_fd);
     processes_close(&s->processes);
     permits_done(&s->permits);
     s->privileged = privileged_free(s->privileged, !wanted);
@@ -733,7 +734,7 @@ int supervisor_run(const struct supervisor_options *options)
                            .engine = {-1, -1},
                            .signal_fd = -1,
                            .permit_fd = -1,
-                           .dns_fd = -1,
+                           .permission_fd = -1,
                            .stop_by = NANOS_NEVER,
                            .all.at = NANOS_NEVER,
                            .fetcher.at = NANOS_NEVER,
