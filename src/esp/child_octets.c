@@ -75,6 +75,22 @@ static void carry_terms(struct carrier *c, struct state *state)
     carry_ts_list(c, &config->remote_ts);
 }
 
+static void carry_place(struct carrier *c, struct esp_child_config *config)
+{
+    carry_endpoint(c, &config->path.local);
+    carry_endpoint(c, &config->path.remote);
+    config->path.interface = carry_u32(c, config->path.interface);
+    config->udp_encap = carry_bool(c, config->udp_encap);
+    config->keepalive = carry_bool(c, config->keepalive);
+    config->outbound_now = carry_bool(c, config->outbound_now);
+    config->keepalive_ns = (nanos)carry_u64(c, (uint64_t)config->keepalive_ns);
+    carrier_check(c, config->keepalive_ns >= 0);
+    config->mtu = carry_u16(c, config->mtu);
+    config->priority = carry_u32(c, config->priority);
+    config->weight = carry_u32(c, config->weight);
+    config->usable = carry_bool(c, config->usable);
+}
+
 static void carry_numbers(struct carrier *c, struct state *state)
 {
     state->sent = carry_u64(c, state->sent);
@@ -95,6 +111,7 @@ static void carry_state(struct carrier *c, struct state *state)
 {
     struct carrier_section section = carry_begin(c, SECTION);
     carry_terms(c, state);
+    carry_place(c, &state->config);
     carry_numbers(c, state);
     carry_end(c, &section);
 }
@@ -161,13 +178,29 @@ static void terms_take(const struct esp_child *child, struct esp_child_config *c
     };
 }
 
-int esp_child_export(struct esp_child *child, struct writer *w, nanos now)
+static void place_take(const struct esp_child *child, const struct esp_child_place *place,
+                       struct esp_child_config *config)
+{
+    config->path = place->path;
+    config->udp_encap = place->udp_encap;
+    config->keepalive = place->keepalive;
+    config->keepalive_ns = place->keepalive_ns;
+    config->outbound_now = place->sends;
+    config->mtu = place->mtu;
+    config->priority = atomic_load(&child->priority);
+    config->weight = atomic_load(&child->weight);
+    config->usable = atomic_load(&child->usable);
+}
+
+int esp_child_export(struct esp_child *child, const struct esp_child_place *place, struct writer *w,
+                     nanos now)
 {
     if (writer_failed(w) || w->cap - w->len < esp_child_octets_most(child))
         return ERR_TRUNCATED;
     struct state state = {0};
     struct carrier c = carrier_writes(w, VERSION, now);
     terms_take(child, &state.config);
+    place_take(child, place, &state.config);
     numbers_take(child, &state);
     for (unsigned i = 0; i < ESP_COUNT_ALL; i++)
         state.counts[i] = atomic_load(&child->counts[i]);
@@ -216,7 +249,7 @@ static int child_make(struct esp_crypto *crypto, const struct state *state,
 }
 
 int esp_child_import(struct esp_crypto *crypto, struct span octets, nanos now,
-                     struct esp_child **ret_child)
+                     struct esp_child_config *ret_config, struct esp_child **ret_child)
 {
     if (octets.len == 0 || octets.ptr[0] != VERSION)
         return ERR_INVALID;
@@ -226,6 +259,9 @@ int esp_child_import(struct esp_crypto *crypto, struct span octets, nanos now,
     int err = carrier_done(&c);
     if (err == 0)
         err = child_make(crypto, &state, ret_child);
+    state.config.encr_in = state.config.integ_in = (struct span){0};
+    state.config.encr_out = state.config.integ_out = (struct span){0};
+    *ret_config = state.config;
     wipe(&state, sizeof(state));
     return err;
 }

@@ -4,7 +4,9 @@
 
 /*
  * A Child SA leaves this process, and goes on in another one: keys, sequence numbers, replay window,
- * selectors, limits, counters. Path and route are of the layer above.
+ * selectors, limits, counters, path, and whether it sends. Callers use data_plane_export and
+ * data_plane_import. The socket of its path, the mode of its session and the state of an order space
+ * stay behind.
  *
  * Export takes all sequence numbers that are left. A worker that still has the Child SA gets none any
  * more, so the importer can begin with the next one: no number comes twice, and none is left out. The
@@ -16,17 +18,28 @@
 #include "base/carrier.h"
 #include "esp/esp_child.h"
 
+/* struct esp_child_place - where a Child SA is, as its data plane knows it. */
+struct esp_child_place {
+    struct esp_path path;
+    bool udp_encap, keepalive;
+    bool sends; /* otherwise it only receives */
+    nanos keepalive_ns;
+    uint16_t mtu;
+};
+
 /* esp_child_octets_most - so many octets are enough for the Child SA. */
 size_t esp_child_octets_most(const struct esp_child *child);
 
 /* esp_child_export - appends to `w`, which has that room: otherwise ERR_TRUNCATED, and nothing has
  * changed. The octets have keys: their owner wipes them. Afterwards the Child SA sends nothing, and
  * with a replay window it receives nothing. */
-int esp_child_export(struct esp_child *child, struct writer *w, nanos now) MUST_USE;
+int esp_child_export(struct esp_child *child, const struct esp_child_place *place, struct writer *w,
+                     nanos now) MUST_USE;
 
-/* esp_child_import - of all `octets`. ERR_INVALID: they are cut, make no sense, or are of an unknown
- * version; ERR_NO_MEMORY. */
+/* esp_child_import - of all `octets`. *ret_config is what the Child SA would be installed with, without
+ * its keys. The data plane checks the path. ERR_INVALID: the octets are cut, make no sense, or are of an
+ * unknown version; ERR_NO_MEMORY. */
 int esp_child_import(struct esp_crypto *crypto, struct span octets, nanos now,
-                     struct esp_child **ret_child) MUST_USE;
+                     struct esp_child_config *ret_config, struct esp_child **ret_child) MUST_USE;
 
 #endif

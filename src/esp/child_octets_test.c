@@ -13,6 +13,8 @@
 #define ROOM 8192
 
 static struct esp_crypto *crypto;
+static const struct esp_child_place nowhere;
+
 static struct esp_child *child_new(bool cbc, bool esn)
 {
     struct esp_child *child;
@@ -42,17 +44,18 @@ static struct esp_child *child_new(bool cbc, bool esn)
 static size_t exported(struct esp_child *child, uint8_t *octets)
 {
     struct writer w = writer_of(octets, ROOM);
-    assert_int_equal(esp_child_export(child, &w, NOW), 0);
+    assert_int_equal(esp_child_export(child, &nowhere, &w, NOW), 0);
     return w.len;
 }
 
 static struct esp_child *moved(struct esp_child *source)
 {
     uint8_t octets[ROOM];
+    struct esp_child_config config;
     struct esp_child *child;
     size_t len = exported(source, octets);
     assert_true(len <= esp_child_octets_most(source));
-    assert_int_equal(esp_child_import(crypto, span_of(octets, len), NOW, &child), 0);
+    assert_int_equal(esp_child_import(crypto, span_of(octets, len), NOW, &config, &child), 0);
     return child;
 }
 
@@ -189,20 +192,23 @@ static void cut_or_changed(void **state)
 {
     (void)state;
     uint8_t octets[ROOM];
+    struct esp_child_config config;
     struct esp_child *source = child_new(false, true), *child;
     size_t len = exported(source, octets);
     for (size_t n = 0; n < len; n++) {
         uint8_t *exact = malloc(n + 1);
         assert_non_null(exact);
         memcpy(exact, octets, n);
-        assert_int_equal(esp_child_import(crypto, span_of(exact, n), NOW, &child), ERR_INVALID);
+        assert_int_equal(esp_child_import(crypto, span_of(exact, n), NOW, &config, &child),
+                         ERR_INVALID);
         free(exact);
     }
-    assert_int_equal(esp_child_import(crypto, span_of(octets, len + 1), NOW, &child), ERR_INVALID);
+    assert_int_equal(esp_child_import(crypto, span_of(octets, len + 1), NOW, &config, &child),
+                     ERR_INVALID);
     for (size_t at = 0; at < len; at++)
         for (unsigned bit = 0; bit < 8; bit++) {
             octets[at] ^= (uint8_t)(1u << bit);
-            int err = esp_child_import(crypto, span_of(octets, len), NOW, &child);
+            int err = esp_child_import(crypto, span_of(octets, len), NOW, &config, &child);
             assert_true(err == 0 || (err == ERR_INVALID));
             if (err == 0) {
                 uint64_t sequence;
@@ -213,7 +219,8 @@ static void cut_or_changed(void **state)
             octets[at] ^= (uint8_t)(1u << bit);
         }
     octets[0] = 2; /* a version that is not known */
-    assert_int_equal(esp_child_import(crypto, span_of(octets, len), NOW, &child), ERR_INVALID);
+    assert_int_equal(esp_child_import(crypto, span_of(octets, len), NOW, &config, &child),
+                     ERR_INVALID);
     esp_child_free(source);
 }
 
@@ -225,7 +232,7 @@ static void no_room(void **state)
     uint64_t sequence;
     struct esp_child *source = child_new(false, false);
     struct writer w = writer_of(octets, sizeof(octets));
-    assert_int_equal(esp_child_export(source, &w, NOW), ERR_TRUNCATED);
+    assert_int_equal(esp_child_export(source, &nowhere, &w, NOW), ERR_TRUNCATED);
     assert_true(reserve(source, &sequence));
     esp_child_free(source);
 }

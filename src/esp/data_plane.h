@@ -14,6 +14,7 @@
  * agree with a peer on something that needs one. All times are of one clock, which never goes back.
  */
 
+#include "base/writer.h"
 #include "esp/esp.h"
 
 enum data_plane_ability {
@@ -77,6 +78,8 @@ struct data_plane_ops {
     int (*state)(struct data_plane *plane, esp_child_id child, uint32_t priority, uint32_t weight,
                  bool usable);
     int (*remove)(struct data_plane *plane, esp_child_id child, nanos linger, nanos now);
+    int (*leave)(struct data_plane *plane, esp_child_id child, struct writer *w, nanos now);
+    int (*enter)(struct data_plane *plane, struct span octets, nanos now);
     int (*mode)(struct data_plane *plane, esp_session_id session, enum esp_mode mode, bool follow);
     void (*session_end)(struct data_plane *plane, esp_session_id session);
     int (*counters)(const struct data_plane *plane, esp_child_id child, struct esp_counters *ret);
@@ -159,6 +162,30 @@ static inline int MUST_USE data_plane_remove(struct data_plane *plane, esp_child
                                              nanos linger, nanos now)
 {
     return plane->ops->remove(plane, child, linger, now);
+}
+
+/* the most octets of a Child SA's section */
+#define DATA_PLANE_EXPORT                                                                          \
+    (1024 + 2 * ESP_TS_MAX * sizeof(struct esp_ts) + LIMIT_REPLAY_WINDOW / 4 + 64)
+
+/*
+ * data_plane_export - the child leaves this data plane for another one, perhaps in another process
+ * (esp/child_octets.h). Its section, which has its keys, is appended to `w`. There is no way back.
+ * ERR_NOT_FOUND, also for one that only lingers; ERR_TRUNCATED: no room, and nothing has changed.
+ */
+static inline int MUST_USE data_plane_export(struct data_plane *plane, esp_child_id child,
+                                             struct writer *w, nanos now)
+{
+    return plane->ops->leave(plane, child, w, now);
+}
+
+/* data_plane_import - the child goes on here, with the path, state and place that it had. A child that it
+ * replaces comes first. ERR_INVALID: as for data_plane_install, or the octets make no sense; ERR_NOT_FOUND: no
+ * socket for its path; ERR_NO_MEMORY. */
+static inline int MUST_USE data_plane_import(struct data_plane *plane, struct span octets,
+                                             nanos now)
+{
+    return plane->ops->enter(plane, octets, now);
 }
 
 /* data_plane_counters - ERR_NOT_FOUND. */

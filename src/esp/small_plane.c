@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/map.h"
+#include "esp/child_octets.h"
 #include "esp/field.h"
 
 #define KEEPALIVE_DEFAULT (20 * NANOS_PER_SEC) /* RFC 3948 section 4 */
@@ -171,15 +172,14 @@ static bool config_fits(const struct small_plane *plane, const struct esp_child_
            esp_policy_spi(plane->policy, config->spi_in) == NULL;
 }
 
-/* child_new - makes a Child SA that has its place in the heap of deadlines. *ret is NULL after an error. */
-static int child_new(struct small_plane *plane, const struct esp_child_config *config, nanos now,
-                     struct small_child **ret)
+/* child_new - a Child SA that has its place in the heap of deadlines. NULL: no memory. */
+static struct small_child *child_new(struct small_plane *plane,
+                                     const struct esp_child_config *config, nanos now)
 {
     struct small_child *child = calloc(1, sizeof(*child));
-    *ret = NULL;
     if (child == NULL || deadline_heap_join(&plane->deadlines) != 0) {
         free(child);
-        return ERR_NO_MEMORY;
+        return NULL;
     }
     *child = (struct small_child){
         .path = config->path,
@@ -187,35 +187,37 @@ static int child_new(struct small_plane *plane, const struct esp_child_config *c
         .keepalive = config->keepalive,
         .keepalive_ns = config->keepalive_ns != 0 ? config->keepalive_ns : KEEPALIVE_DEFAULT,
         .alive_at = now,
+        .mtu = config->mtu,
         .due = {.owner = child},
     };
-    int error = esp_child_new(plane->crypto, config, &child->esp);
-    if (error != 0) {
-        child_free(plane, child);
-        return error;
-    }
-    const struct small_child *old = small_plane_find(plane, config->replaces);
-    if (old != NULL) {
-        esp_child_succeed(child->esp, old->esp);
-    } else {
-        child->esp->flow_tag = esp_policy_tag(plane->policy, config->session);
-        esp_child_state_set(child->esp, config->priority, config->weight, config->usable);
-    }
-    inner_max_set(child, config->mtu);
-    *ret = child;
-    return 0;
+    return child;
 }
 
-static int child_install(struct data_plane *verbs, const struct esp_child_config *config, nanos now)
+/* state_begin - the first state of a Child SA. One that replaces another has the state of that one. */
+static void state_begin(struct small_plane *plane, const struct esp_child_config *config,
+                        struct esp_child *esp)
 {
-    struct small_plane *plane = plane_of(verbs);
-    struct small_child *child;
-    if (!config_fits(plane, config))
-        return ERR_INVALID;
-    int error = child_new(plane, config, now, &child);
-    if (error != 0)
-        return error;
-    error = map_put(&plane->children, config->child, child);
+    const struct small_child *old = small_plane_find(plane, config->replaces);
+    if (old != NULL) {
+        esp_child_succeed(esp, old->esp);
+    } else {
+        esp->flow_tag = esp_policy_tag(plane->policy, config->session);
+        esp_child_state_set(esp, config->priority, config->weight, config->usable);
+    }
+}
+
+/* child_enter - packets find the Child SA from now on. It takes `esp`, also after an error. */
+static int child_enter(struct small_plane *plane, const struct esp_child_config *config,
+                       struct esp_child *esp, nanos now)
+{
+    struct small_child *child = child_new(plane, config, now);
+    if (child == NULL) {
+        esp_child_free(esp);
+        return ERR_NO_MEMORY;
+    }
+    child->esp = esp;
+    inner_max_set(child, config->mtu);
+    int error = map_put(&plane->children, config->child, child);
     if (error != 0) {
         child_free(plane, child);
         return error;
@@ -231,6 +233,54 @@ static int child_install(struct data_plane *verbs, const struct esp_child_config
     else
         child_due(plane, child);
     return error;
+}
+
+static int child_install(struct data_plane *verbs, const struct esp_child_config *config, nanos now)
+{
+    struct small_plane *plane = plane_of(verbs);
+    struct esp_child *esp;
+    if (!config_fits(plane, config))
+        return ERR_INVALID;
+    int error = esp_child_new(plane->crypto, config, &esp);
+    if (error != 0)
+        return error;
+    state_begin(plane, config, esp);
+    return child_enter(plane, config, esp, now);
+}
+
+static int child_export(struct data_plane *verbs, esp_child_id id, struct writer *w, nanos now)
+{
+    struct small_plane *plane = plane_of(verbs);
+    struct small_child *child = small_plane_find(plane, id);
+    if (child == NULL || child->removed)
+        return ERR_NOT_FOUND;
+    const struct esp_child_place place = {.path = child->path,
+                                          .udp_encap = child->udp_encap,
+                                          .keepalive = child->keepalive,
+                                          .keepalive_ns = child->keepalive_ns,
+                                          .sends = esp_policy_sends(child->esp),
+                                          .mtu = child->mtu};
+    int error = esp_child_export(child->esp, &place, w, now);
+    if (error == 0)
+        child_drop(plane, child);
+    return error;
+}
+
+static int child_import(struct data_plane *verbs, struct span octets, nanos now)
+{
+    struct small_plane *plane = plane_of(verbs);
+    struct esp_child_config config;
+    struct esp_child *esp;
+    int error = esp_child_import(plane->crypto, octets, now, &config, &esp);
+    if (error != 0)
+        return error;
+    if (!config_fits(plane, &config)) {
+        esp_child_free(esp);
+        return ERR_INVALID;
+    }
+    state_begin(plane, &config, esp);
+    esp_child_state_set(esp, config.priority, config.weight, config.usable);
+    return child_enter(plane, &config, esp, now);
 }
 
 static int child_switch(struct data_plane *verbs, esp_child_id id)
@@ -253,6 +303,7 @@ static int child_move(struct data_plane *verbs, esp_child_id id, const struct es
         return ERR_INVALID;
     child->path = *path;
     child->udp_encap = udp_encap;
+    child->mtu = mtu;
     inner_max_set(child, mtu);
     child_due(plane, child);
     return 0;
@@ -288,6 +339,7 @@ static int child_mtu(struct data_plane *verbs, esp_child_id id, uint16_t mtu)
     struct small_child *child = small_plane_find(plane_of(verbs), id);
     if (child == NULL)
         return ERR_NOT_FOUND;
+    child->mtu = mtu;
     inner_max_set(child, mtu);
     return 0;
 }
@@ -376,6 +428,8 @@ static const struct data_plane_ops ops = {
     .mtu = child_mtu,
     .state = child_state,
     .remove = child_remove,
+    .leave = child_export,
+    .enter = child_import,
     .mode = session_mode,
     .session_end = session_end,
     .counters = child_counters,

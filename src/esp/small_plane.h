@@ -26,6 +26,7 @@ struct small_child {
     nanos gone_at;      /* with `removed` */
     nanos alive_at;     /* of the last keepalive, or of the installation */
     nanos keepalive_ns; /* interval */
+    uint16_t mtu;       /* of the outer path, as configured; 0: 1500 */
     struct deadline
         due; /* when it is looked at again. Packets that are sent postpone a keepalive */
     struct small_child *next_child, **link_child; /* among all, in order of installation */

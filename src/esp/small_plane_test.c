@@ -385,6 +385,122 @@ static void refused(void **state)
     assert_int_equal(user_send(400, NOW), 0);
 }
 
+/* leaves - exports the Child SA; returns the octets of its section. */
+static size_t leaves(const struct end *end, esp_child_id child, uint8_t *octets)
+{
+    struct writer w = writer_of(octets, DATA_PLANE_EXPORT);
+    assert_int_equal(data_plane_export(end->plane, child, &w, NOW), 0);
+    return w.len;
+}
+
+/* goes_over - the Child SAs of the end go on in a new data plane, in this order. */
+static void goes_over(struct end *end, const esp_child_id *children, size_t n)
+{
+    struct small_plane *old = end->small;
+    struct data_plane *from = end->plane;
+    uint8_t octets[DATA_PLANE_EXPORT];
+    end_new(end);
+    for (size_t i = 0; i < n; i++) {
+        const struct end source = {.plane = from};
+        struct esp_counters counters;
+        size_t len = leaves(&source, children[i], octets);
+        assert_int_equal(data_plane_counters(from, children[i], &counters), ERR_NOT_FOUND);
+        assert_int_equal(data_plane_import(end->plane, span_of(octets, len), NOW), 0);
+    }
+    small_plane_free(old);
+}
+
+/* A Child SA goes on in another data plane: numbers, window, path, state. */
+static void leaves_and_goes_on(void **state)
+{
+    (void)state;
+    const esp_child_id one[] = {1};
+    struct esp_child_config config = config_of(1);
+    struct esp_counters counters;
+    struct end late;
+    config.keepalive_ns = 5 * NANOS_PER_SEC;
+    config.keepalive = true;
+    config.mtu = 1280;
+    both_install(&config);
+    assert_int_equal(user_send(10, NOW), 0);
+    late = user;
+    assert_int_equal(user_send(10, NOW), 0);
+    assert_int_equal(arrives(&config.path.local, NOW), ESP_PASS);
+    goes_over(&gateway, one, 1);
+    assert_int_equal(arrives(&config.path.local, NOW), ESP_REPLAYED);
+    memcpy(user.sent, late.sent, late.len);
+    assert_int_equal(arrives(&config.path.local, NOW), ESP_PASS);
+    event_is(&gateway, ESP_EVENT_TRAFFIC, 1);
+    no_event(&gateway);
+    goes_over(&user, one, 1);
+    const struct small_child *child = small_plane_find(user.small, 1);
+    uint16_t inner_max = atomic_load(&child->esp->inner_max);
+    assert_int_equal(user_send(10, NOW), 0);
+    assert_int_equal(user.sent[7], 3); /* the next number */
+    assert_true(endpoint_equal(&user.path.remote, &config.path.remote) && user.udp);
+    assert_int_equal(arrives(&config.path.local, NOW), ESP_PASS);
+    assert_int_equal(data_plane_counters(user.plane, 1, &counters), 0);
+    assert_int_equal(counters.packets_out, 3);
+    assert_int_equal(data_plane_deadline(user.plane), NOW + 5 * NANOS_PER_SEC);
+    assert_int_equal(user_send(inner_max - 28, NOW), 0);
+    assert_int_equal(user_send(inner_max - 27, NOW), ERR_TRUNCATED);
+    assert_true(inner_max < 1280);
+}
+
+/* A Child SA that only receives, and one that may not carry traffic, stay so. */
+static void state_goes_over(void **state)
+{
+    (void)state;
+    const esp_child_id all[] = {1, 2};
+    struct esp_child_config old = config_of(1), new = config_of(2);
+    new.replaces = 1;
+    new.outbound_now = false;
+    both_install(&old);
+    both_install(&new);
+    goes_over(&user, all, 2);
+    assert_int_equal(user_send(10, NOW), 0);
+    assert_int_equal(user.sent[3], (2000 + 1) & 255);
+    assert_int_equal(data_plane_switch(user.plane, 2), 0);
+    assert_int_equal(user_send(10, NOW), 0);
+    assert_int_equal(user.sent[3], (2000 + 2) & 255);
+    assert_int_equal(data_plane_state(user.plane, 2, 1, 1, false), 0);
+    goes_over(&user, all, 2);
+    assert_int_equal(user_send(10, NOW), ERR_NOT_FOUND);
+    assert_int_equal(data_plane_state(user.plane, 2, 1, 1, true), 0);
+    assert_int_equal(user_send(10, NOW), 0);
+    assert_int_equal(user.sent[3], (2000 + 2) & 255);
+}
+
+/* Hostile twin: the octets are cut or changed, there is no room, or the Child SA is there already. */
+static void hostile_octets(void **state)
+{
+    (void)state;
+    const struct esp_child_config config = config_of(1);
+    uint8_t octets[DATA_PLANE_EXPORT + 1] = {0};
+    struct writer small = writer_of(octets, 64);
+    both_install(&config);
+    assert_int_equal(data_plane_export(user.plane, 9, &small, NOW), ERR_NOT_FOUND);
+    assert_int_equal(data_plane_export(user.plane, 1, &small, NOW), ERR_TRUNCATED);
+    assert_int_equal(user_send(10, NOW), 0);
+    size_t len = leaves(&user, 1, octets);
+    for (size_t n = 0; n < len; n++)
+        assert_int_equal(data_plane_import(user.plane, span_of(octets, n), NOW), ERR_INVALID);
+    for (size_t bit = 0; bit < 8 * len; bit++) {
+        octets[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        int error = data_plane_import(user.plane, span_of(octets, len), NOW);
+        assert_true(error == 0 || error == ERR_INVALID);
+        while (small_plane_first(user.small) != NULL)
+            assert_int_equal(
+                data_plane_remove(user.plane, small_plane_first(user.small)->esp->id, 0, NOW), 0);
+        octets[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+    assert_int_equal(data_plane_import(user.plane, span_of(octets, len), NOW), 0);
+    assert_int_equal(data_plane_import(user.plane, span_of(octets, len), NOW), ERR_INVALID);
+    assert_int_equal(data_plane_remove(user.plane, 1, NANOS_PER_SEC, NOW), 0);
+    struct writer w = writer_of(octets, DATA_PLANE_EXPORT);
+    assert_int_equal(data_plane_export(user.plane, 1, &w, NOW), ERR_NOT_FOUND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -398,6 +514,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(keepalives, setup, teardown),
         cmocka_unit_test_setup_teardown(flow_is_followed, setup, teardown),
         cmocka_unit_test_setup_teardown(refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(leaves_and_goes_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(state_goes_over, setup, teardown),
+        cmocka_unit_test_setup_teardown(hostile_octets, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "esp/child_octets.h"
 #include "plane/esp_control.h"
 
 #define KEEPALIVE_DEFAULT (20 * NANOS_PER_SEC) /* RFC 3948 section 4 */
@@ -272,38 +273,42 @@ static int child_show(struct esp_plane *plane, struct plane_record *record,
     return err;
 }
 
-static int verb_install(struct data_plane *verbs, const struct esp_child_config *config, nanos now)
+static bool config_fits(const struct esp_plane *plane, const struct esp_child_config *config)
 {
-    struct esp_plane *plane = plane_of(verbs);
-    struct plane_control *c = plane->control;
-    if (!path_valid(&config->path) || plane_record_find(c, config->child) != NULL ||
-        esp_policy_spi(plane->policy, config->spi_in) != NULL)
-        return ERR_INVALID;
-    struct plane_record *record = calloc(1, sizeof(*record));
-    struct esp_child *child = NULL;
-    if (record == NULL || plane_record_room(c) != 0) {
-        free(record);
-        return ERR_NO_MEMORY;
-    }
-    int err = esp_child_new(c->crypto, config, &child);
-    if (err != 0) {
-        plane_record_room_not(c, record);
-        free(record);
-        return err;
-    }
-    const struct esp_child *old = child_of(c, config->replaces);
-    err = plane_space_join(plane, child);
-    if (err != 0) {
-        plane_record_room_not(c, record);
-        free(record);
-        esp_child_free(child);
-        return err;
-    }
+    return path_valid(&config->path) && plane_record_find(plane->control, config->child) == NULL &&
+           esp_policy_spi(plane->policy, config->spi_in) == NULL;
+}
+
+/* state_begin - the first state of a Child SA. One that replaces another has the state of that one. */
+static void state_begin(struct esp_plane *plane, const struct esp_child_config *config,
+                        struct esp_child *child)
+{
+    const struct esp_child *old = child_of(plane->control, config->replaces);
     if (old != NULL) {
         esp_child_succeed(child, old);
     } else {
         child->flow_tag = esp_policy_tag(plane->policy, config->session);
         esp_child_state_set(child, config->priority, config->weight, config->usable);
+    }
+}
+
+/* child_enter - packets find the Child SA from now on. It takes `child`, also after an error. */
+static int child_enter(struct esp_plane *plane, const struct esp_child_config *config,
+                       struct esp_child *child, nanos now)
+{
+    struct plane_control *c = plane->control;
+    struct plane_record *record = calloc(1, sizeof(*record));
+    if (record == NULL || plane_record_room(c) != 0) {
+        free(record);
+        esp_child_free(child);
+        return ERR_NO_MEMORY;
+    }
+    int err = plane_space_join(plane, child);
+    if (err != 0) {
+        plane_record_room_not(c, record);
+        free(record);
+        esp_child_free(child);
+        return err;
     }
     *record = record_of(c, config, child, now);
     err = plane_route_set(plane, record);
@@ -321,6 +326,56 @@ static int verb_install(struct data_plane *verbs, const struct esp_child_config 
     }
     free(record);
     return err;
+}
+
+static int verb_install(struct data_plane *verbs, const struct esp_child_config *config, nanos now)
+{
+    struct esp_plane *plane = plane_of(verbs);
+    struct esp_child *child;
+    if (!config_fits(plane, config))
+        return ERR_INVALID;
+    int err = esp_child_new(plane->control->crypto, config, &child);
+    if (err != 0)
+        return err;
+    state_begin(plane, config, child);
+    return child_enter(plane, config, child, now);
+}
+
+static int verb_export(struct data_plane *verbs, esp_child_id id, struct writer *w, nanos now)
+{
+    struct esp_plane *plane = plane_of(verbs);
+    struct plane_record *record = plane_record_find(plane->control, id);
+    if (record == NULL || record->removed)
+        return ERR_NOT_FOUND;
+    const struct esp_child_place place = {.path = record->path,
+                                          .udp_encap = record->udp_encap,
+                                          .keepalive = record->keepalive,
+                                          .keepalive_ns = record->keepalive_ns,
+                                          .sends = esp_policy_sends(record->child),
+                                          .mtu = record->mtu};
+    int err = esp_child_export(record->child, &place, w, now);
+    if (err == 0) {
+        plane_record_drop(plane, record);
+        plane_garbage_collect(plane, false);
+    }
+    return err;
+}
+
+static int verb_import(struct data_plane *verbs, struct span octets, nanos now)
+{
+    struct esp_plane *plane = plane_of(verbs);
+    struct esp_child_config config;
+    struct esp_child *child;
+    int err = esp_child_import(plane->control->crypto, octets, now, &config, &child);
+    if (err != 0)
+        return err;
+    if (!config_fits(plane, &config)) {
+        esp_child_free(child);
+        return ERR_INVALID;
+    }
+    state_begin(plane, &config, child);
+    esp_child_state_set(child, config.priority, config.weight, config.usable);
+    return child_enter(plane, &config, child, now);
 }
 
 int esp_plane_shunts_set(struct esp_plane *plane, const struct esp_shunt *shunts, size_t n)
@@ -476,6 +531,8 @@ static const struct data_plane_ops ops = {
     .mtu = verb_mtu,
     .state = verb_state,
     .remove = verb_remove,
+    .leave = verb_export,
+    .enter = verb_import,
     .mode = verb_mode,
     .session_end = verb_session_end,
     .counters = verb_counters,

@@ -685,6 +685,46 @@ static void test_deadlines(void **state)
     }
 }
 
+/* goes_over - the Child SA goes on in the other data plane. */
+static void goes_over(const struct end *from, const struct end *to, esp_child_id child)
+{
+    uint8_t octets[DATA_PLANE_EXPORT];
+    struct writer w = writer_of(octets, sizeof(octets));
+    struct esp_counters counters;
+    assert_int_equal(data_plane_export(esp_plane_verbs(from->plane), child, &w, now_read()), 0);
+    assert_int_equal(data_plane_counters(esp_plane_verbs(from->plane), child, &counters),
+                     ERR_NOT_FOUND);
+    assert_int_equal(
+        data_plane_import(esp_plane_verbs(to->plane), span_of(octets, w.len), now_read()), 0);
+}
+
+/* A Child SA leaves under its workers again and again, and then for another data plane. No number comes
+ * twice and no packet is lost. */
+static void test_goes_over(void **state)
+{
+    struct ends *ends = *state, moved = *ends;
+    struct esp_counters in, out;
+    struct esp_event event;
+    install(ends, 1, 0);
+    for (uint32_t i = 1; i <= 100; i++) {
+        assert_true(frame_put(ends, i));
+        assert_int_equal(frame_get(ends, WAIT_MS), i);
+        goes_over(&ends->end[i % 2], &ends->end[i % 2], 1);
+    }
+    end_open(&moved.end[0], 1);
+    goes_over(&ends->end[0], &moved.end[0], 1);
+    assert_true(frame_put(&moved, 101));
+    assert_int_equal(frame_get(&moved, WAIT_MS), 101);
+    assert_true(event_wait(&ends->end[1], ESP_EVENT_REBOUND, &event)); /* another socket */
+    assert_int_equal(data_plane_counters(esp_plane_verbs(moved.end[0].plane), 1, &out), 0);
+    assert_int_equal(data_plane_counters(esp_plane_verbs(ends->end[1].plane), 1, &in), 0);
+    assert_int_equal(out.packets_out, 101);
+    assert_int_equal(in.packets_in, 101);
+    assert_int_equal(in.replayed, 0);
+    esp_plane_free(moved.end[0].plane);
+    close(moved.end[0].tun);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -702,6 +742,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_drops_stay, setup, teardown),
         cmocka_unit_test_setup_teardown(test_churn_loses_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_deadlines, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_goes_over, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,7 +4,7 @@
  * sim NAME...                  these scenarios; `none`: none, but the random runs
  * environment: SEED=n one random run; SEEDS=n (300); FIRST=n (1); TRACE=1 a line per event;
  * TWICE=1 each run twice, with the same hash; REPLACE=ms: in random runs the IKE core of each host is
- * replaced that often
+ * replaced that often, and its Child SAs leave the data plane and come back
  */
 #include <signal.h>
 #include <stdio.h>

@@ -127,6 +127,28 @@ void sim_plane_remove(struct sim_plane *plane, ike_child_id child, nanos linger)
     ASSERT(error == 0 || error == ERR_NOT_FOUND); /* its installation was refused */
 }
 
+void sim_plane_renew(struct sim_plane *plane)
+{
+    static uint8_t octets[DATA_PLANE_EXPORT];
+    nanos now = plane->host->sim->now;
+    ike_child_id all[CHILDREN];
+    unsigned n = 0;
+    for (const struct small_child *c = small_plane_first(plane->small); c != NULL;
+         c = c->next_child)
+        if (!c->removed && n < CHILDREN)
+            all[n++] = c->esp->id;
+    for (unsigned i = 0; i < n; i++) {
+        struct writer w = writer_of(octets, sizeof(octets));
+        int error = data_plane_export(verbs(plane), all[i], &w, now);
+        if (error == 0)
+            error = data_plane_import(verbs(plane), span_of(octets, w.len), now);
+        if (error != 0)
+            sim_violation(plane->host->sim, "%s: child %u did not come back: %s", plane->host->name,
+                          all[i], error_text(error));
+    }
+    wipe(octets, sizeof(octets));
+}
+
 void sim_plane_session_end(struct sim_plane *plane, ike_session_id session)
 {
     data_plane_session_end(verbs(plane), session);

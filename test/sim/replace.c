@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "ike/session_export.h"
 #include "sim/host.h"
+#include "sim/plane.h"
 
 #define AGAIN SIM_MS(5) /* one session or another is not quiet: then they are asked again */
 #define TRIES 100
@@ -97,6 +98,8 @@ static void attempt(struct sim *sim, uint64_t argument)
     import_all(host, &move); /* into the new core, or back */
     unsigned tries = (unsigned)(argument >> 16);
     if (all || tries == TRIES) {
+        if (all)
+            sim_plane_renew(host->plane);
         thaw_all(host);
         sim_host_pump(host);
         return;

@@ -6,7 +6,8 @@
 
 /* sim_replace - the IKE core of a host ends, and another one goes on with all its sessions, as soon as
  * all of them are quiet and no login is under way. If that takes too long, the host keeps what it has.
- * Data plane and path manager stay: they name what they have by the same numbers. */
+ * The Child SAs leave the data plane and come back. The path manager stays: it names what it has by the same
+ * numbers. */
 void sim_replace(struct sim *sim, uint64_t argument);
 
 #endif
