@@ -11,15 +11,30 @@
 #include "ctl/findings.h"
 #include "ctl/json_out.h"
 
+/* kind_of - the word for programs, of a warning of ikatd. */
+static const char *kind_of(const char *why)
+{
+    static const struct {
+        const char *words, *kind;
+    } kinds[] = {
+        {"others can read it", "secret-readable"},  {"private key", "no-key"},
+        {"has no certificate of a CA", "no-ca"},    {" expired on ", "expired"},
+        {" is not valid before ", "not-yet-valid"},
+    };
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (strstr(why, kinds[i].words) != NULL)
+            return kinds[i].kind;
+    return "config";
+}
+
 /* warnings_take - adds the warnings of ikatd. */
 static void warnings_take(struct findings *findings, const struct tree *warnings)
 {
     for (const struct tree *line = warnings->first; line != NULL; line = line->next) {
         const char *text = tree_value_text(line), *why = daemon_check_why(text);
-        bool readable = strstr(text, "others can read it") != NULL;
         char where[FINDING_WHERE];
         (void)snprintf(where, sizeof(where), "%.*s", why == text ? 0 : (int)(why - text - 2), text);
-        findings_add(findings, readable ? "secret-readable" : "config", where, "%s", why);
+        findings_add(findings, kind_of(why), where, "%s", why);
     }
 }
 

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Logins by certificate: ikatd with ikatd and with strongSwan, in both roles; and each way in which one is refused."""
+import json
 import signal
 
 import pytest
 from cryptography import x509
 
 from lab.certificates import Authority, new_key, pem, pem_key
-from lab.daemons import IKATD
+from lab.daemons import IKAT, IKATD, conf
 from lab.net import address
 from lab.run import run, wait
 from lab.settings import end_user, gateway, merge
@@ -265,8 +266,38 @@ def test_faults_of_files(world):
         daemon.write_files("etc", daemon.settings, gw.files | {name: octets})
         daemon.process.send_signal(signal.SIGHUP)
         daemon.wait_log(words)
+        checked = run(IKAT, "check", daemon.config, check=False)
+        assert words.replace("'data' ", "") in checked, checked
     daemon.write_files("etc", gw.settings({"certs": "gone.pem"}), gw.files)
-    assert "x509/gone.pem: No such file or directory" in run(IKATD, "-c", daemon.config, "--check", check=False)
+    checked = run(IKATD, "-c", daemon.config, "--check", check=False)
+    assert "x509/gone.pem: No such file or directory" in checked and len(checked.splitlines()) == 1, checked
+
+
+@pytest.mark.parametrize("named", (True, False))
+def test_check_of_what_a_login_lacks(world, tmp_path, named):
+    """`ikat check` warns of a login by certificate that cannot work, and of nothing while all is there."""
+    ca = Authority(days=(-60, 60))
+    eu, old = Host("eu", ca), Host("eu", ca, days=(-30, -2))
+    settings = eu.settings({} if named else {"certs": None})
+
+    def warned(files):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        for name, octets in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(octets)
+        (folder / "swanctl.conf").write_text(conf(settings))
+        said = json.loads(run(IKAT, "check", "--json", folder / "swanctl.conf"))
+        return [one["kind"] for one in said["warnings"] if one["kind"] != "no-interface"]
+
+    def without(word):
+        return {name: octets for name, octets in eu.files.items() if word not in name}
+    assert warned(eu.files) == []
+    assert warned(without("private")) == ["no-key"]
+    assert warned(without("private") | {"private/other.pem": pem_key(new_key("ecdsa-256"))}) == ["no-key"]
+    assert warned(without("x509ca")) == ["no-ca"]
+    assert warned(old.files) == ["expired"]
+    assert warned(Host("eu", ca, days=(2, 30)).files) == ["not-yet-valid"]
+    assert warned(without("private") | {"private/eu.pem": pem_key(eu.key, b"x")}) == ["config"]  # `ikat unlock`
 
 
 @pytest.mark.parametrize("by", ("file", "swanctl"))

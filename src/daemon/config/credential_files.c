@@ -128,7 +128,7 @@ static int key_resolve(struct files *files, struct tree *node, const char *folde
             tree_append(list, value);
     }
     tree_free(names);
-    if (err == 0) {
+    if (list != NULL) { /* also without the file that is missing: that error is noted already */
         tree_free(node->first);
         free(node->value);
         node->kind = TREE_LIST;

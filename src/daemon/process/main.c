@@ -11,6 +11,7 @@
 #include "daemon/config/config_load.h"
 #include "daemon/engine/engine.h"
 #include "daemon/process/audit.h"
+#include "daemon/process/credential_check.h"
 #include "daemon/process/helpers.h"
 #include "daemon/process/hooks.h"
 #include "daemon/process/spawn.h"
@@ -98,12 +99,14 @@ static int check(const char *config)
     static struct build_errors warnings;
     struct build_error error = {.all = &all, .warnings = &warnings};
     int err = config_load(config, &settings, &error);
+    if (err == 0) {
+        err = credential_check(settings.root, &error);
+        settings_done(&settings);
+    }
     for (unsigned i = 0; i < warnings.n; i++)
         fprintf(stderr, "%s (a warning)\n", warnings.text[i]);
-    if (err == 0) {
-        settings_done(&settings);
+    if (err == 0)
         return EXIT_SUCCESS;
-    }
     for (unsigned i = 0; i < all.n; i++)
         fprintf(stderr, "%s\n", all.text[i]);
     if (all.more)
