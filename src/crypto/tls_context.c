@@ -2,8 +2,9 @@
 #include "crypto/tls_context.h"
 
 /* RFC 6614 section 2.3 also asks for 3DES and RC4, which RFC 9325 section 4.1 forbids. */
-#define CIPHERS_12 "ECDHE+AESGCM:ECDHE+CHACHA20"
-#define GROUPS     "X25519:P-256:P-384:P-521"
+#define CIPHERS_12     "ECDHE+AESGCM:ECDHE+CHACHA20"
+#define CIPHERS_12_DHE CIPHERS_12 ":DHE+aRSA+AESGCM:DHE+aRSA+CHACHA20"
+#define GROUPS         "X25519:P-256:P-384:P-521"
 #define SIGNATURES                                                                                 \
     "ed25519:ed448:ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:rsa_pss_rsae_sha256:"                    \
     "rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:RSA+SHA256:RSA+SHA384:RSA+SHA512"
@@ -29,6 +30,28 @@ SSL_CTX *tls_context_new(OSSL_LIB_CTX *library, const SSL_METHOD *method)
                               SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION);
     (void)SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     return context;
+}
+
+bool tls_context_allow_dhe(SSL_CTX *context)
+{
+    (void)SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE);
+    return SSL_CTX_set_cipher_list(context, CIPHERS_12_DHE) == 1 &&
+           SSL_CTX_set_dh_auto(context, 1) == 1;
+}
+
+/* OpenSSL itself refuses groups below the security level. The groups of RFC 5114 have names as well,
+ * and small subgroups. */
+bool tls_group_known(SSL *ssl)
+{
+    EVP_PKEY *key = NULL;
+    char name[32] = "";
+    if (SSL_get_peer_tmp_key(ssl, &key) != 1)
+        return true;
+    bool known = !EVP_PKEY_is_a(key, "DH") ||
+                 (EVP_PKEY_get_group_name(key, name, sizeof(name), NULL) == 1 &&
+                  (strncmp(name, "modp_", 5) == 0 || strncmp(name, "ffdhe", 5) == 0));
+    EVP_PKEY_free(key);
+    return known;
 }
 
 X509 *tls_certificate_read(OSSL_LIB_CTX *library, struct span der)

@@ -17,6 +17,19 @@
  * resumption. `library` NULL: OpenSSL's default one. NULL: no memory. */
 SSL_CTX *tls_context_new(OSSL_LIB_CTX *library, const SSL_METHOD *method);
 
+/*
+ * tls_context_allow_dhe - also takes TLS 1.2 with Diffie-Hellman modulo a prime (DHE), after elliptic
+ * curves. It is for EAP, where old peers have nothing else. RFC 9325 section 4.1 advises against DHE,
+ * so RADIUS/TLS does without: administrators choose those servers. CBC cipher suites stay off for all:
+ * each peer of TLS 1.2 that we met has GCM. As a server we use a group of RFC 3526 with 2048 bits or
+ * more, by the strength of our certificate's key. false: no memory.
+ */
+bool tls_context_allow_dhe(SSL_CTX *context);
+
+/* tls_group_known - after a handshake as client: the server chose elliptic curves or a group of RFC
+ * 3526 or RFC 7919, not a prime of its own. */
+bool tls_group_known(SSL *ssl);
+
 /* tls_certificate_read - from DER; the caller frees it. NULL: malformed, or no memory. */
 X509 *tls_certificate_read(OSSL_LIB_CTX *library, struct span der);
 

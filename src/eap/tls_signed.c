@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "eap/tls_signed.h"
 
+#include <openssl/bn.h>
+
 #define CONTEXT_13     33 /* octets of the context string */
 #define SPACES_13      64
 #define NAMED_CURVE    3
@@ -36,6 +38,35 @@ static bool is_13(struct span octets)
     bool known =
         span_equal(context, span_text(contexts[0])) || span_equal(context, span_text(contexts[1]));
     return known && read_u8(&r) == 0 && (r.left == 32 || r.left == 48);
+}
+
+static bool is_prime_of_rfc3526(struct span octets)
+{
+    static BIGNUM *(*const primes[])(BIGNUM *) = {
+        BN_get_rfc3526_prime_2048, BN_get_rfc3526_prime_3072, BN_get_rfc3526_prime_4096,
+        BN_get_rfc3526_prime_8192};
+    uint8_t prime[1024];
+    for (size_t i = 0; i < sizeof(primes) / sizeof(primes[0]); i++) {
+        BIGNUM *number = primes[i](NULL);
+        int len = number == NULL ? 0 : BN_bn2bin(number, prime);
+        BN_free(number);
+        if (len > 0 && span_equal(octets, span_of(prime, (size_t)len)))
+            return true;
+    }
+    return false;
+}
+
+/* is_12_server_dhe - RFC 5246 section 7.4.3: both randoms, then ServerDHParams: a prime that
+ * tls_context.h allows, the generator 2, and a public value. */
+static bool is_12_server_dhe(struct span octets)
+{
+    struct reader r = reader_of(octets);
+    (void)read_bytes(&r, 64); /* the randoms */
+    struct span prime = read_bytes(&r, read_u16(&r));
+    struct span generator = read_bytes(&r, read_u16(&r));
+    struct span value = read_bytes(&r, read_u16(&r));
+    return reader_done(&r) && generator.len == 1 && generator.ptr[0] == 2 && value.len > 0 &&
+           value.len <= prime.len && is_prime_of_rfc3526(prime);
 }
 
 /* is_12_server - RFC 8422 section 5.4: both randoms, a named curve, and a point with its length. */
@@ -76,5 +107,6 @@ static bool is_12_client(struct span octets)
 
 bool tls_signed_is(struct span octets)
 {
-    return !could_be_ike(octets) && (is_13(octets) || is_12_server(octets) || is_12_client(octets));
+    return !could_be_ike(octets) && (is_13(octets) || is_12_server(octets) ||
+                                     is_12_server_dhe(octets) || is_12_client(octets));
 }

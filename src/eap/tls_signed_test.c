@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which octets the holder of a key signs for TLS: each form, shortened and longer forms, and octets
  * of IKE. tls_test.c shows that TLS asks for no other forms. */
+#include <openssl/bn.h>
+
 #include "base/unit_test.h"
+#include "base/writer.h"
 #include "eap/tls_signed.h"
 
 static uint8_t room[4096];
@@ -20,6 +23,21 @@ static size_t key_exchange_12(uint16_t curve, uint8_t len)
     memset(room, 0xa5, sizeof(room));
     room[64] = 3, room[65] = (uint8_t)(curve >> 8), room[66] = (uint8_t)curve, room[67] = len;
     return 68u + len;
+}
+
+/* ServerDHParams of a group whose prime has that many bits. */
+static size_t key_exchange_dhe(BIGNUM *prime, uint8_t generator)
+{
+    size_t n = (size_t)BN_num_bytes(prime);
+    memset(room, 0xa5, sizeof(room));
+    struct writer w = writer_of(room + 64, sizeof(room) - 64);
+    write_u16(&w, (uint16_t)n);
+    assert_int_equal(BN_bn2bin(prime, writer_reserve(&w, n)), (int)n);
+    write_u16(&w, 1);
+    write_u8(&w, generator);
+    write_u16(&w, (uint16_t)n);
+    BN_free(prime);
+    return 64 + w.len + n;
 }
 
 static size_t handshake_12(const uint8_t *types, size_t n)
@@ -48,6 +66,8 @@ static void forms_signed(void **state)
     for (size_t i = 0; i < ARRAY_LEN(curves); i++)
         assert_true(tls_signed_is(span_of(room, key_exchange_12(curves[i].curve, curves[i].len))));
     assert_true(tls_signed_is(span_of(room, handshake_12(client, sizeof(client)))));
+    assert_true(tls_signed_is(span_of(room, key_exchange_dhe(BN_get_rfc3526_prime_2048(NULL), 2))));
+    assert_true(tls_signed_is(span_of(room, key_exchange_dhe(BN_get_rfc3526_prime_8192(NULL), 2))));
 }
 
 /* Each form, cut to each shorter length, and with one octet more. */
@@ -59,6 +79,9 @@ static void lengths_refused(void **state)
     for (size_t len = 0; len <= n + 1; len++)
         assert_true(tls_signed_is(span_of(room, len)) == (len == n));
     n = key_exchange_12(29, 32);
+    for (size_t len = 0; len <= n + 1; len++)
+        assert_true(tls_signed_is(span_of(room, len)) == (len == n));
+    n = key_exchange_dhe(BN_get_rfc3526_prime_2048(NULL), 2);
     for (size_t len = 0; len <= n + 1; len++)
         assert_true(tls_signed_is(span_of(room, len)) == (len == n));
     n = handshake_12(client, sizeof(client));
@@ -78,6 +101,13 @@ static void others_refused(void **state)
     size_t n = key_exchange_12(29, 32);
     room[64] = 1; /* a prime curve of the asker's choice */
     assert_false(tls_signed_is(span_of(room, n)));
+    assert_false(
+        tls_signed_is(span_of(room, key_exchange_dhe(BN_get_rfc3526_prime_1536(NULL), 2))));
+    assert_false(
+        tls_signed_is(span_of(room, key_exchange_dhe(BN_get_rfc3526_prime_2048(NULL), 3))));
+    n = key_exchange_dhe(BN_get_rfc3526_prime_2048(NULL), 2);
+    room[70] ^= 1; /* a prime of the asker's choice */
+    assert_false(tls_signed_is(span_of(room, n)));
     assert_false(tls_signed_is(span_of(room, handshake_12(no_hello, sizeof(no_hello)))));
     assert_false(tls_signed_is(span_of(room, handshake_12(two_hellos, sizeof(two_hellos)))));
     assert_false(tls_signed_is(span_of(room, handshake_12(no_key, sizeof(no_key)))));
@@ -90,8 +120,10 @@ static void ike_refused(void **state)
 {
     static const uint8_t client[] = {1, 2, 11, 12, 13, 14, 11, 16};
     (void)state;
-    for (int of_client = 0; of_client < 2; of_client++) {
-        size_t n = of_client ? handshake_12(client, sizeof(client)) : key_exchange_12(25, 133);
+    for (int form = 0; form < 3; form++) {
+        size_t n = form == 0   ? key_exchange_12(25, 133)
+                   : form == 1 ? handshake_12(client, sizeof(client))
+                               : key_exchange_dhe(BN_get_rfc3526_prime_2048(NULL), 2);
         assert_true(tls_signed_is(span_of(room, n)));
         room[17] = 0x20, room[18] = 34, room[19] = 0x20;
         memset(room + 20, 0, 4); /* Message ID */

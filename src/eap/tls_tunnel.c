@@ -73,7 +73,7 @@ static SSL_CTX *context_new(struct tls_tunnel *t, enum tls_side side)
                            : SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
                        NULL);
     int most = talk->tls->only_12 ? TLS1_2_VERSION : TLS1_3_VERSION;
-    if (SSL_CTX_set_max_proto_version(context, most) == 1 &&
+    if (tls_context_allow_dhe(context) && SSL_CTX_set_max_proto_version(context, most) == 1 &&
         (side == TLS_PEER_ANONYMOUS || own_apply(talk, context)))
         return context;
     SSL_CTX_free(context);
@@ -160,9 +160,15 @@ bool tls_tunnel_advance(struct tls_tunnel *t)
 {
     ERR_clear_error();
     int rc = SSL_do_handshake(t->ssl);
-    if (rc == 1) {
+    if (rc == 1 && (SSL_is_server(t->ssl) || tls_group_known(t->ssl))) {
         t->done = true;
         return true;
+    }
+    if (rc == 1) {
+        t->failed = true;
+        (void)snprintf(t->reason, sizeof(t->reason),
+                       "the TLS server's Diffie-Hellman group is none of RFC 3526 or RFC 7919");
+        return false;
     }
     int error = SSL_get_error(t->ssl, rc);
     if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)

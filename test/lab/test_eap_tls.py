@@ -12,15 +12,16 @@ from test_radius import AAA, radius
 
 # charon's default is TLS 1.2 at most: its TLS 1.3 (5.9.8) lacks the octet of RFC 9190, and ends charon where it comes
 EAP = {"load": PLUGINS + " eap-identity eap-tls"}
+DHE = "TLS_DHE_RSA_WITH_AES_128_GCM_SHA256, TLS_DHE_RSA_WITH_AES_256_GCM_SHA384"
 
 
-def start(world, kinds, eu, gw, settings=None):
+def start(world, kinds, eu, gw, settings=None, charon=EAP):
     """A lab with both ends; the End User logs in by EAP-TLS, the Gateway by its signature; `settings`: other keys."""
     lab, ends = world.lab(), []
     for kind, end in zip(kinds.split("-")[::-1], (gw, eu)):
         base = {"eu": ({"auth": "eap-tls"}, {}), "gw": ({}, {"auth": "eap-tls"})}[end.host]
         local, remote = [one | two for one, two in zip(base, (settings or {}).get(end.host, ({}, {})))]
-        make, more = (world.ikatd, ()) if kind == "ikatd" else (world.strongswan, (EAP,))
+        make, more = (world.ikatd, ()) if kind == "ikatd" else (world.strongswan, (charon,))
         ends.append(make(lab, end.host, end.settings(local, remote), *more, files=end.files))
     return lab, ends[1], ends[0]
 
@@ -33,6 +34,17 @@ def test_login(world, kinds, key):
     up(lab, eu, gw)
     if kinds.endswith("-ikatd"):
         assert gw.established()[0]["remote-eap-id"] == NAMES["eu"]
+
+
+@pytest.mark.parametrize("kinds", [kinds for kinds in KINDS if "strongswan" in kinds])
+def test_old_peer_without_elliptic_curves(world, kinds):
+    """TLS 1.2 with Diffie-Hellman in a group of primes is all that strongSwan offers, or takes."""
+    ca = Authority()
+    lab, eu, gw = start(world, kinds, Host("eu", ca, "rsa-2048"), Host("gw", ca, "rsa-2048"),
+                        charon=EAP | {"tls": {"suites": DHE}})
+    up(lab, eu, gw)
+    charon, = [end for end in (eu, gw) if end.name.startswith("charon")]
+    assert "using suite TLS_DHE_RSA_WITH_AES_" in charon.log()
 
 
 @pytest.mark.parametrize("kinds", KINDS)
