@@ -16,7 +16,7 @@ static const struct crypto_integ integs[] = {
     {14, CRYPTO_SHA2_512, 64, 32},
 };
 static const struct crypto_prf prfs[] = {
-    {2, CRYPTO_SHA1, 20}, /* as above */
+    {2, CRYPTO_SHA1, 20}, /* PRF_HMAC_SHA1: only where the configuration says `legacy = yes` */
     {5, CRYPTO_SHA2_256, 32},
     {6, CRYPTO_SHA2_384, 48},
     {7, CRYPTO_SHA2_512, 64},

@@ -2,7 +2,8 @@
 #ifndef CRYPTO_ALGORITHM_H
 #define CRYPTO_ALGORITHM_H
 
-/* What the algorithms need, by their IANA transform ids (RFC 8247, RFC 8221). */
+/* The supported algorithms and their lengths in octets, by IANA transform id (RFC 8247, RFC
+ * 8221). */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,7 +14,7 @@ enum crypto_hash { CRYPTO_SHA1, CRYPTO_SHA2_256, CRYPTO_SHA2_384, CRYPTO_SHA2_51
 struct crypto_encr {
     uint16_t id, key_bits; /* key_bits 0: no Key Length attribute */
     uint8_t key_len;       /* without the salt */
-    uint8_t salt_len;      /* AEAD: comes behind the key in KEYMAT (RFC 5282 section 7.1) */
+    uint8_t salt_len;      /* AEAD: KEYMAT has the salt behind the key (RFC 5282 section 7.1) */
     uint8_t iv_len, icv_len, block_len;
     bool aead;
 };
@@ -28,7 +29,7 @@ struct crypto_prf {
     uint8_t len; /* output, and preferred key length */
 };
 
-/* NULL: not supported. */
+/* These functions return static rows; NULL: not supported. */
 const struct crypto_encr *crypto_encr_find(uint16_t id, uint16_t key_bits);
 const struct crypto_integ *crypto_integ_find(uint16_t id);
 const struct crypto_prf *crypto_prf_find(uint16_t id);

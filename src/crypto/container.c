@@ -21,7 +21,7 @@ static int container_refuse(int error, const char *why, const char **ret_why)
 
 /* --- writing items --- */
 
-/* item_write - kind, length, octets. */
+/* item_write - writes one item: kind, length, octets. */
 static void item_write(struct writer *w, enum container_item kind, struct span octets)
 {
     write_u8(w, (uint8_t)kind);
@@ -82,7 +82,8 @@ static PKCS12 *pkcs12_read(struct span octets)
     return NULL;
 }
 
-/* iterations_of - of the MAC, by which the passphrase is tried; -1: more than a long holds. */
+/* iterations_of - the iterations of the MAC, which bound the cost of trying a passphrase; -1: more
+ * than a long holds. */
 static long iterations_of(const PKCS12 *pkcs12)
 {
     const ASN1_INTEGER *iterations = NULL;
@@ -93,9 +94,9 @@ static long iterations_of(const PKCS12 *pkcs12)
     return n > LONG_MAX ? -1 : (long)n;
 }
 
-/* mac_check - a container without a MAC could have been changed by anybody: how it is encrypted, and
- * so how long it takes to open, counts only once the MAC is right. An empty passphrase has two forms
- * (RFC 7292 appendix B.1). *ret_text is the one that fits. */
+/* mac_check - the MAC is checked first, because the content says how long its decryption takes: an
+ * attacker must not choose that. So a container without a MAC is refused. An empty passphrase has
+ * two forms (RFC 7292 appendix B.1); *ret_text is the form that fits. */
 static int mac_check(PKCS12 *pkcs12, const char *text, const char **ret_text, const char **ret_why)
 {
     long iterations = PKCS12_mac_present(pkcs12) ? iterations_of(pkcs12) : 0;

@@ -15,7 +15,7 @@ struct container {
     size_t len;
 };
 
-/* struct make - how a container is made. cert, key: ciphers; mac: iterations, -1: no MAC. */
+/* struct make - how a container is made. cert, key: ciphers; mac: its iterations, or -1: no MAC. */
 struct make {
     const char *passphrase;
     int key, cert, mac;
@@ -78,12 +78,12 @@ static struct container made(const struct make *make)
     return container;
 }
 
-/* struct unpacked - what came out. */
+/* struct unpacked - the result of container_unpack(). */
 struct unpacked {
     int error;
     const char *why;
     unsigned keys, certs;
-    bool right_key; /* the key is ours */
+    bool right_key; /* the key is the one that the test packed */
 };
 
 static bool is_ours(struct span der)
@@ -176,7 +176,7 @@ static void test_room(void **state)
         ERR_TRUNCATED);
 }
 
-/* CVE-2024-0727: members that are missing. */
+/* CVE-2024-0727: containers with missing members. */
 static void test_hostile(void **state)
 {
     static const struct make whole = {.passphrase = "secret", .mac = 1},

@@ -49,7 +49,7 @@ static nanos cpu_now(void)
 static uint64_t seed = 1;
 static const struct random dice = {fill, &seed};
 
-/* measure - nanoseconds per call, from at least 50 ms of calls. */
+/* measure - CPU nanoseconds of a call, the mean over calls of at least 50 ms. */
 static double measure(void (*operation)(struct bench *), struct bench *bench)
 {
     operation(bench);

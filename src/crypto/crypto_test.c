@@ -63,7 +63,7 @@ static void both_ends_agree(void **state)
     }
 }
 
-/* refused - before any computation and by the computation. */
+/* refused - both the check before the computation and the computation refuse the value. */
 static void refused(const struct ke_job *ke, struct span value)
 {
     struct secret secret = {0};
@@ -78,8 +78,8 @@ static void hex(const char *text, uint8_t *out, size_t len)
     assert_int_equal(n, len);
 }
 
-/* C5, C6: all encodings of points of small order, which EVP_PKEY_derive refuses as well; and values
- * beside them, which are keys. */
+/* C5, C6: all encodings of points of small order are refused, also by EVP_PKEY_derive. Values next
+ * to them are accepted. */
 static void montgomery_small_order(void **state)
 {
     static const char *const x25519[] = {
@@ -151,8 +151,8 @@ static void hostile_public_values(void **state)
     assert_false(ke_begin(&job, 2));
 }
 
-/* RFC 3526: the primes of all groups begin with these octets; a little less is taken, more is not.
- */
+/* RFC 3526: the primes of all groups begin with these octets. A value a little below is accepted, a
+ * value above is refused. */
 static void modp_limits(void **state)
 {
     static const uint8_t begin[] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xc9, 0x0f,
@@ -169,7 +169,7 @@ static void modp_limits(void **state)
         assert_int_equal(test_ke_secret(&ke, span_of(value, len), &secret), 0);
         value[sizeof(begin) - 1]++;
         refused(&ke, span_of(value, len));
-        /* p - 1 has the order 2 (RFC 6989 section 2.1); they all end with 64 ones */
+        /* p - 1 has the order 2 (RFC 6989 section 2.1). Each prime ends with 64 bits of 1. */
         BIGNUM *p = group == 14   ? BN_get_rfc3526_prime_2048(NULL)
                     : group == 15 ? BN_get_rfc3526_prime_3072(NULL)
                                   : BN_get_rfc3526_prime_4096(NULL);
@@ -209,7 +209,7 @@ static void sk_round_trip_and_tampering(void **state)
             assert_true(sk_plain_max(&keys, sk_size(&keys, plain)) >= plain);
             for (size_t i = 0; i < plain; i++)
                 assert_int_equal(copy[32 + iv + i], 0x5a);
-            /* every octet counts, and every length */
+            /* no octet can be changed unnoticed, and no length */
             for (size_t at = 0; plain == 20 && at < len; at++) {
                 memcpy(copy, octets, len);
                 copy[at] ^= 0x40;

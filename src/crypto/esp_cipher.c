@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 #ifdef WITH_IPSEC_MB
-#define LINUX /* without it the header forgets the alignment of struct gcm_key_data */
+#define LINUX /* without it the header declares struct gcm_key_data without its alignment */
 #include <intel-ipsec-mb.h>
 #endif
 
@@ -22,14 +22,14 @@ struct esp_key {
     uint8_t integ_key[INTEG_MAX];
 #ifdef WITH_IPSEC_MB
     bool expanded;
-    struct gcm_key_data gcm; /* last: only AES-GCM pays for it */
+    struct gcm_key_data gcm; /* the last member: keys without AES-GCM are allocated without it */
 #endif
 };
 
 struct esp_crypto {
     struct crypto_provider *provider;
 #ifdef WITH_IPSEC_MB
-    IMB_MGR *mgr; /* NULL: the CPU lacks what it needs */
+    IMB_MGR *mgr; /* NULL: the CPU lacks the instructions */
     struct gcm_context_data gcm;
     struct chacha20_poly1305_context_data chacha;
 #endif
@@ -64,7 +64,7 @@ static void expand(IMB_MGR *mgr, struct esp_key *key)
 }
 #endif
 
-/* key_size - a multiple of the alignment that struct gcm_key_data wants. */
+/* key_size - octets of a struct esp_key; a multiple of the alignment of struct gcm_key_data. */
 static size_t key_size(const struct crypto_encr *encr)
 {
 #ifdef WITH_IPSEC_MB
@@ -170,7 +170,7 @@ struct esp_crypto *esp_crypto_free(struct esp_crypto *crypto)
         free_mb_mgr(crypto->mgr);
 #endif
     crypto_free(crypto->provider);
-    wipe(crypto, sizeof(*crypto)); /* the last packet's one-time keys */
+    wipe(crypto, sizeof(*crypto)); /* it holds one-time keys of the last packet */
     free(crypto);
     return NULL;
 }
@@ -185,8 +185,8 @@ const char *esp_crypto_backend(const struct esp_crypto *crypto)
     return "libcrypto";
 }
 
-/* associated - SPI and sequence number, with ESN the upper half between them (RFC 4106 section 5).
- */
+/* associated - writes the associated data: SPI and sequence number; with ESN the upper half of the
+ * number stands between them (RFC 4106 section 5). Returns its length. */
 static size_t associated(const struct esp_job *job, uint8_t aad[12])
 {
     if (!job->esn) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* C18: the calls of libcrypto fail one after the other, because its memory does. Each operation then ends
- * with an error, or with the right octets; it never goes on with what a failed call left. */
+/* C18: each allocation of libcrypto fails once. Each operation then ends with an error, or with the
+ * right octets; it never uses the result of a failed call. */
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -17,7 +17,7 @@
 #define OUT 1024
 
 static bool armed;
-static size_t n_asked, fails_at; /* of an operation: allocations so far, and which one fails */
+static size_t n_asked, fails_at; /* allocations of the operation so far; the one that fails */
 
 static bool fails(void)
 {
@@ -56,7 +56,7 @@ static void dice_fill(void *context, void *octets, size_t len)
 }
 static const struct random dice = {dice_fill, NULL};
 
-/* Operations: an error, or 0 with the result in `out`. */
+/* The operations under test return an error, or 0 with the result in `out`. */
 static int digest(struct bench *b, uint8_t out[OUT])
 {
     const struct span parts[] = {span_text("one"), span_text("two")};
@@ -98,7 +98,7 @@ static int seal_cbc(struct bench *b, uint8_t out[OUT])
     return seal_with(b, out, &keys);
 }
 
-/* key_exchange - both ends have the same secret, or there is an error. */
+/* key_exchange - returns 0 only if both ends have the same secret. */
 static int key_exchange(struct bench *b, uint8_t out[OUT])
 {
     struct ke_job job, other = b->peer;
@@ -107,7 +107,7 @@ static int key_exchange(struct bench *b, uint8_t out[OUT])
     ke_run(&job);
     if (job.error != 0)
         return job.error;
-    armed = false; /* the other end has memory */
+    armed = false; /* allocations of the other end do not fail */
     assert_true(ke_finish(&other, ke_public(&job)));
     ke_run(&other);
     assert_int_equal(other.error, 0);
@@ -123,8 +123,8 @@ static int sign(struct bench *b, uint8_t out[OUT])
     return signature_sign(b->key, &scheme, span_text("what is signed"), &w);
 }
 
-/* each_fails - until the operation makes fewer allocations than that. The first allocations of a process
- * are once and for all, so it has run before. */
+/* each_fails - runs the operation once for each of its allocations, which then fails. It runs once
+ * before, because libcrypto allocates more on the first use of an algorithm. */
 static void each_fails(struct bench *b, int (*operation)(struct bench *, uint8_t[OUT]))
 {
     uint8_t want[OUT] = {0};
@@ -143,7 +143,7 @@ static void each_fails(struct bench *b, int (*operation)(struct bench *, uint8_t
             break;
     }
     assert_true(fails_at == 0 || n_errors > 0);
-    assert_int_equal(operation(b, want), 0); /* and all is well again */
+    assert_int_equal(operation(b, want), 0); /* no failure has a lasting effect */
 }
 
 static struct bench bench;

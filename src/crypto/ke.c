@@ -11,9 +11,9 @@ enum ke_kind { KE_MODP, KE_ECP, KE_MONTGOMERY };
 struct ke_method {
     uint16_t group;
     enum ke_kind kind;
-    const char *type, *name; /* libcrypto's key type, and of its group; NULL: the type says it */
+    const char *type, *name; /* libcrypto's names of key type and group; NULL: the type is enough */
     uint16_t public_len, shared_len;
-    nanos cost_ns; /* of a key pair and a shared secret, one core of 2020 */
+    nanos cost_ns; /* of a key pair and a shared secret, on one core of 2020 */
 };
 
 static const struct ke_method methods[] = {
@@ -38,10 +38,10 @@ static const struct ke_method *find(uint16_t group)
 
 /* --- keys of libcrypto --- */
 
-#define POINT_UNCOMPRESSED 4 /* libcrypto has it before the coordinates of a point */
+#define POINT_UNCOMPRESSED 4 /* libcrypto writes this octet before the coordinates of a point */
 #define PUBLIC_ROOM        (KE_PUBLIC_MAX + 1)
 
-/* group_param - the parameter that names the group; the end of the list if the type says it. */
+/* group_param - the parameter that names the group; the end of the list if the type is enough. */
 static OSSL_PARAM group_param(const struct ke_method *method)
 {
     return method->name == NULL ? OSSL_PARAM_construct_end()
@@ -72,7 +72,7 @@ static EVP_PKEY *pair_generate(const struct ke_method *method)
     return key;
 }
 
-/* public_get - the octets of the KE payload. */
+/* public_get - writes the public value as the KE payload has it. */
 static bool public_get(const struct ke_method *method, EVP_PKEY *key, uint8_t *out)
 {
     uint8_t octets[PUBLIC_ROOM];
@@ -85,8 +85,9 @@ static bool public_get(const struct ke_method *method, EVP_PKEY *key, uint8_t *o
     return true;
 }
 
-/* public_set - gives `key`, which has its group, the peer's value. libcrypto checks it: 1 < y < p - 1
- * (RFC 6989 section 2.1); a point on the curve (section 2.3; the curves have cofactor 1). */
+/* public_set - puts the peer's value into `key`, which has its group. libcrypto checks the value:
+ * MODP 1 < y < p - 1 (RFC 6989 section 2.1); ECP a point on the curve (section 2.3; the cofactor is
+ * 1). */
 static bool public_set(const struct ke_method *method, EVP_PKEY *key, struct span peer)
 {
     uint8_t octets[PUBLIC_ROOM] = {POINT_UNCOMPRESSED};
@@ -95,7 +96,8 @@ static bool public_set(const struct ke_method *method, EVP_PKEY *key, struct spa
     return EVP_PKEY_set1_encoded_public_key(key, octets, prefix + peer.len) == 1;
 }
 
-/* private_param - where libcrypto reads or writes a private value: `out` of KE_PRIVATE_MAX octets. */
+/* private_param - the parameter with which libcrypto reads or writes a private value; `out` has
+ * KE_PRIVATE_MAX octets. */
 static OSSL_PARAM private_param(const struct ke_method *method, uint8_t *out)
 {
     return method->kind == KE_MONTGOMERY
@@ -110,8 +112,8 @@ static bool private_get(const struct ke_method *method, EVP_PKEY *key, uint8_t *
     return EVP_PKEY_get_params(key, params) == 1;
 }
 
-/* pair_of - the key pair of `job`, which has run KE_PAIR. The public value spares libcrypto to compute
- * it from the private one; only the curves of RFC 7748 need it for that. */
+/* pair_of - the key pair of `job`, which has run KE_PAIR. For the curves of RFC 7748 it passes the
+ * public value too, so that libcrypto does not compute it again. */
 static EVP_PKEY *pair_of(const struct ke_method *method, struct ke_job *job)
 {
     OSSL_PARAM params[] = {
@@ -127,9 +129,9 @@ static EVP_PKEY *pair_of(const struct ke_method *method, struct ke_job *job)
 /* --- the peer's value --- */
 
 /*
- * small_order - the points whose order divides the cofactor, in each encoding below 2^255 or 2^448.
- * With them the shared secret is zero (RFC 7748 section 6). The top bit of X25519 is ignored
- * (RFC 7748 section 5).
+ * small_order - whether the value is a point whose order divides the cofactor, in any encoding.
+ * Such a point makes the shared secret zero (RFC 7748 section 6). X25519 ignores the top bit of a
+ * value (RFC 7748 section 5).
  */
 static bool small_order(struct span peer)
 {
@@ -170,7 +172,7 @@ static bool small_order(struct span peer)
     return false;
 }
 
-/* public_checked - the peer's value is one that public_set() takes. */
+/* public_checked - whether public_set() accepts the peer's value. */
 static bool public_checked(const struct ke_method *method, struct span peer)
 {
     OSSL_PARAM params[] = {group_param(method), OSSL_PARAM_construct_end()};
@@ -196,8 +198,8 @@ nanos ke_cost_ns(uint16_t group)
 
 /* --- the shared secret --- */
 
-/* derive - from our key pair and a key with the peer's value, which has been checked. RFC 8031
- * section 5: a result of zeroes only is refused; EVP_PKEY_derive() does it. */
+/* derive - computes the shared secret from our key pair and the peer's checked value. RFC 8031
+ * section 5: EVP_PKEY_derive() refuses a result of zeros only. */
 static bool derive(const struct ke_method *method, EVP_PKEY *pair, EVP_PKEY *peer, uint8_t *out)
 {
     size_t len = method->shared_len;
@@ -213,7 +215,7 @@ static bool derive(const struct ke_method *method, EVP_PKEY *pair, EVP_PKEY *pee
     return ok;
 }
 
-/* secret_make - job->shared from the peer's value. */
+/* secret_make - sets job->shared from our key pair and the peer's value. */
 static int secret_make(const struct ke_method *method, EVP_PKEY *pair, struct ke_job *job)
 {
     uint8_t out[KE_PUBLIC_MAX];
@@ -257,7 +259,8 @@ bool ke_answer(struct ke_job *job, uint16_t group, struct span peer)
     return true;
 }
 
-/* pair_take - the public value, and for KE_SECRET later the private one. */
+/* pair_take - keeps the public value, and after KE_PAIR the private value, which KE_SECRET
+ * needs. */
 static bool pair_take(const struct ke_method *method, EVP_PKEY *pair, struct ke_job *job)
 {
     return public_get(method, pair, job->public_value) &&

@@ -3,14 +3,14 @@
 #define CRYPTO_KE_H
 
 /*
- * A key exchange in steps. The side that begins makes a key pair (ke_begin), and from the peer's
- * value the shared secret (ke_finish). The side that answers has the peer's value first, and makes
- * both at once (ke_answer). A key encapsulation has the same order.
+ * A key exchange in steps. The side that begins makes a key pair (ke_begin), and later the shared
+ * secret from the peer's value (ke_finish). The side that answers has the peer's value first, so it
+ * makes both at once (ke_answer). These steps also fit a key encapsulation.
  *
  * ke_begin, ke_answer and ke_finish only prepare a step. ke_run() computes it, on any thread.
  *
- * Key exchange methods: 14, 15, 16 (MODP), 19, 20, 21 (ECP), 31, 32 (Curve25519, Curve448). The
- * private value comes from libcrypto's generator. Tests put their own octets there (test_ke.h).
+ * Key exchange methods: 5, 14, 15, 16 (MODP), 19, 20, 21 (ECP), 31, 32 (Curve25519, Curve448).
+ * libcrypto's generator makes the private value. Tests replace that generator (test_ke.h).
  */
 
 #include "base/error.h"
@@ -22,11 +22,11 @@
 
 /*
  * ke_public_fits - the peer's value has the length of the group and passes the checks of ke_run().
- * It costs microseconds, a key exchange hundreds of them: check before you compute.
+ * It costs microseconds, a key exchange hundreds of them, so callers check first.
  */
 bool ke_public_fits(uint16_t group, struct span peer);
 
-/* ke_cost_ns - about what a key pair and a shared secret cost; 0: unsupported. */
+/* ke_cost_ns - roughly the CPU time of a key pair and a shared secret; 0: unsupported. */
 nanos ke_cost_ns(uint16_t group);
 
 enum ke_step {
@@ -36,8 +36,8 @@ enum ke_step {
 };
 
 /*
- * struct ke_job - one step, as a job for any thread. It owns all that it needs and refers to
- * nothing. Wipe it as a whole.
+ * struct ke_job - one step, as a job for any thread. It has no pointers, so it may be copied. Wipe
+ * it as a whole.
  *
  * error: 0; ERR_NO_MEMORY: libcrypto lacks memory or random octets; ERR_CRYPTO: the peer's value
  * fails the checks of RFC 6989 section 2 (1 < y < p-1; point on the curve) or RFC 8031 section 5
@@ -47,7 +47,7 @@ struct ke_job {
     enum ke_step step;
     uint16_t group, len; /* len: of `peer` and `public_value` */
     int error;
-    /* KE_PAIR -> KE_SECRET: as libcrypto writes it; wiped once the shared secret is made */
+    /* from KE_PAIR to KE_SECRET, in libcrypto's form; wiped once the shared secret is made */
     uint8_t private_value[KE_PRIVATE_MAX];
     /* The octets of the KE payload: MODP padded to the prime (RFC 7296 section 3.4), ECP x | y
      * (RFC 5903 section 7), Curve25519/448 as in RFC 8031. */

@@ -21,7 +21,7 @@ int crypto_hmac(struct crypto_provider *crypto, enum crypto_hash hash, struct sp
     EVP_MAC_CTX *ctx = crypto->hmac[hash];
     static const uint8_t none[1];
     size_t len = 0;
-    /* an empty key is a key here, but for libcrypto a NULL one means "as before" */
+    /* libcrypto takes a NULL key for "the same key as before", so an empty key needs a pointer */
     bool ok = EVP_MAC_init(ctx, key.len == 0 ? none : key.ptr, key.len, NULL) == 1;
     for (size_t i = 0; ok && i < n; i++)
         ok = parts[i].len == 0 || EVP_MAC_update(ctx, parts[i].ptr, parts[i].len) == 1;

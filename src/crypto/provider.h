@@ -3,8 +3,8 @@
 #define CRYPTO_PROVIDER_H
 
 /*
- * Algorithms fetched once from libcrypto, with the contexts that are re-keyed for each use, so that
- * an IKE SA costs no more memory than its keys. Not thread-safe: one provider per thread.
+ * The algorithms of libcrypto, fetched once, with contexts that get a new key for each use. So an
+ * IKE SA needs memory for its keys only. Not thread-safe: each thread has its own provider.
  */
 
 #include <openssl/evp.h>
@@ -25,10 +25,11 @@ struct crypto_provider {
 struct crypto_provider *crypto_new(void); /* NULL: no memory, or libcrypto lacks an algorithm */
 struct crypto_provider *crypto_free(struct crypto_provider *crypto); /* takes NULL; returns NULL */
 
-/* crypto_forget - the contexts wipe the keys that they used last, when their owner is gone. */
+/* crypto_forget - makes the contexts wipe the keys that they used last. Call it when the owner of
+ * the keys is gone. */
 void crypto_forget(struct crypto_provider *crypto);
 
-/* crypto_aes_gcm, crypto_aes_cbc - of a key of 16, 24 or 32 octets. */
+/* crypto_aes_gcm, crypto_aes_cbc - the cipher for a key of 16, 24 or 32 octets. */
 static inline const EVP_CIPHER *crypto_aes_gcm(const struct crypto_provider *crypto, size_t key_len)
 {
     return key_len == 16   ? crypto->aes_gcm_128

@@ -113,7 +113,8 @@ const char *signature_scheme_name(const struct signature_scheme *scheme)
 
 /* --- AlgorithmIdentifier --- */
 
-/* element_write - of at most 127 octets, which all of them are. */
+/* element_write - writes a DER element. Its contents have at most 127 octets, so Length is one
+ * octet. */
 static void element_write(struct writer *w, uint8_t tag, struct span contents)
 {
     ASSERT(contents.len < 0x80);
@@ -122,7 +123,7 @@ static void element_write(struct writer *w, uint8_t tag, struct span contents)
     write_bytes(w, contents);
 }
 
-/* RFC 4055 section 2.1: AlgorithmIdentifiers of hashes have NULL as parameters. */
+/* hash_write - RFC 4055 section 2.1: the AlgorithmIdentifier of a hash has NULL as parameters. */
 static void hash_write(struct writer *w, const struct hash_row *hash)
 {
     uint8_t octets[16];
@@ -138,17 +139,17 @@ static void hash_write(struct writer *w, const struct hash_row *hash)
  */
 static void pss_write(struct writer *w, const struct hash_row *hash)
 {
-    uint8_t octets[64], one[32], two[32];
-    struct writer all = writer_of(octets, sizeof(octets));
-    struct writer digest = writer_of(one, sizeof(one)), mgf = writer_of(two, sizeof(two));
+    uint8_t all_room[64], digest_room[32], mgf_room[32], mask_room[40];
+    struct writer all = writer_of(all_room, sizeof(all_room));
+    struct writer digest = writer_of(digest_room, sizeof(digest_room));
+    struct writer mgf = writer_of(mgf_room, sizeof(mgf_room));
+    struct writer mask = writer_of(mask_room, sizeof(mask_room));
     const uint8_t salt[] = {DER_INTEGER, 1, hash->len};
     hash_write(&digest, hash);
     element_write(&mgf, DER_OID, span_of(mgf1_oid, sizeof(mgf1_oid)));
     write_bytes(&mgf, writer_span(&digest));
-    element_write(&all, DER_CONTEXT, writer_span(&digest));
-    uint8_t three[40];
-    struct writer mask = writer_of(three, sizeof(three));
     element_write(&mask, DER_SEQUENCE, writer_span(&mgf));
+    element_write(&all, DER_CONTEXT, writer_span(&digest));
     element_write(&all, DER_CONTEXT + 1, writer_span(&mask));
     element_write(&all, DER_CONTEXT + 2, span_of(salt, sizeof(salt)));
     element_write(w, DER_SEQUENCE, writer_span(&all));
@@ -168,7 +169,7 @@ void signature_scheme_write(const struct signature_scheme *scheme, struct writer
     element_write(w, DER_SEQUENCE, writer_span(&inner));
 }
 
-/* parameters_none - NULL or absent: RFC 4055 has peers accept both where either is right. */
+/* parameters_none - the parameters are NULL or absent. RFC 4055 tells receivers to accept both. */
 static bool parameters_none(struct reader *r)
 {
     if (r->left > 0) {
@@ -202,7 +203,8 @@ static uint8_t small_read(struct reader *r, uint8_t tag)
     return reader_done(&integer) && reader_done(&context) && value < 0x80 ? value : 0;
 }
 
-/* The defaults of RFC 4055 are those of SHA-1, so that hash, mask and salt must all be there. */
+/* pss_read - hash, mask and salt must all be present, because the defaults of RFC 4055 use
+ * SHA-1. */
 static bool pss_read(struct reader *r, struct signature_scheme *scheme)
 {
     struct reader all = der_read(r, DER_SEQUENCE);
@@ -255,7 +257,7 @@ static enum signature_key curve_of(const EVP_PKEY *key)
     if (EVP_PKEY_get_int_param(key, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS, &explicit) ==
             1 &&
         explicit)
-        return SIGNATURE_KEY_NONE; /* CVE-2020-0601: a curve of the peer's own */
+        return SIGNATURE_KEY_NONE; /* CVE-2020-0601: the peer defines its own curve */
     if (EVP_PKEY_get_group_name(key, name, sizeof(name), &len) != 1)
         return SIGNATURE_KEY_NONE;
     switch (OBJ_sn2nid(name)) {
@@ -303,7 +305,8 @@ static bool kind_fits(enum signature_kind kind, enum signature_key key)
     return false;
 }
 
-/* the methods of RFC 4754, each with one curve and one hash; also what each curve prefers */
+/* The methods of RFC 4754, each with one curve and one hash. RFC 7427 tries this hash first,
+ * too. */
 static const struct curve_row {
     enum signature_key key;
     uint8_t method;
@@ -323,7 +326,7 @@ static const struct curve_row *curve_row(enum signature_key key)
     return NULL;
 }
 
-/* --- what both ends can --- */
+/* --- the choice of a scheme --- */
 
 static uint16_t old_method(uint8_t method)
 {
@@ -352,8 +355,8 @@ static bool announced(const struct signature_wish *wish, uint16_t method)
     return wish->methods == 0 || (wish->methods & method) != 0;
 }
 
-/* choose_old - a peer without RFC 7427, or one that announced an old method. RFC 7296 section 3.8:
- * method 1 takes any hash; SHA-1, which it recommends, is off. */
+/* choose_old - for a peer without RFC 7427, or one that announced an old method. Method 1 allows
+ * any hash and recommends SHA-1 (RFC 7296 section 3.8); we use SHA-256. */
 static int choose_old(enum signature_key kind, const struct signature_wish *wish,
                       uint8_t *ret_method, struct signature_scheme *ret)
 {
@@ -371,7 +374,7 @@ static int choose_old(enum signature_key kind, const struct signature_wish *wish
     return 0;
 }
 
-/* choose_hash - the first hash that both ends have, of a scheme that the peer verifies. */
+/* choose_hash - the first hash that both ends have, in a scheme that the peer verifies. */
 static int choose_hash(const struct signature_wish *wish, enum signature_kind kind,
                        enum signature_hash first, struct signature_scheme *ret)
 {
@@ -399,7 +402,7 @@ static int choose_edwards(enum signature_key kind, const struct signature_wish *
     return 0;
 }
 
-/* choose_new - the Digital Signature of RFC 7427. */
+/* choose_new - a scheme for the Digital Signature of RFC 7427. */
 static int choose_new(enum signature_key kind, const struct signature_wish *wish,
                       struct signature_scheme *ret)
 {
@@ -439,7 +442,7 @@ static bool scheme_set(EVP_PKEY_CTX *ctx, const struct signature_scheme *scheme)
            EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, hash_of(scheme->hash)->len) == 1;
 }
 
-/* raw_from_der - r and s side by side, as RFC 4754 section 7 has them. */
+/* raw_from_der - writes r and s side by side, in the form of RFC 4754 section 7. */
 static int raw_from_der(struct span der, size_t width, struct writer *w)
 {
     const uint8_t *at = der.ptr;
@@ -452,7 +455,7 @@ static int raw_from_der(struct span der, size_t width, struct writer *w)
     return ok ? 0 : ERR_CRYPTO;
 }
 
-/* der_from_raw - 0: not possible, else the length. */
+/* der_from_raw - the reverse of raw_from_der. Returns the length; 0: malformed, or no memory. */
 static size_t der_from_raw(struct span raw, uint8_t out[SIGNATURE_MAX])
 {
     int half = (int)(raw.len / 2);
@@ -558,7 +561,7 @@ int signature_from_token(EVP_PKEY *public, const struct signature_scheme *scheme
     return writer_failed(ret_signature) ? ERR_TRUNCATED : 0;
 }
 
-/* check_rsa - method 1 does not say which hash. */
+/* check_rsa - method 1 does not name the hash, so each hash that we accept is tried. */
 static int check_rsa(EVP_PKEY *key, const struct signature_claim *claim, struct span octets,
                      struct signature_scheme *ret)
 {

@@ -99,8 +99,8 @@ static void each_scheme_is_made_and_checked(void **state)
     }
 }
 
-/* Every truncation, and every octet changed, of every kind: no is no (CVE-2013-2944: an empty
- * signature was a yes). */
+/* A signature of each kind is refused at each shorter length, and with each octet changed
+ * (CVE-2013-2944: an empty signature was accepted). */
 static void what_is_damaged_is_refused(void **state)
 {
     struct span octets = span_text("octets");
@@ -152,7 +152,7 @@ static void a_method_fits_its_key_only(void **state)
     }
 }
 
-/* RFC 7427 section 3: PSS signatures whose parameters say something else than what was done. */
+/* RFC 7427 section 3: PSS signatures whose AlgorithmIdentifier does not fit the signature. */
 static void pss_parameters_that_lie(void **state)
 {
     uint8_t auth[SIGNATURE_AUTH_MAX], lie[SIGNATURE_AUTH_MAX];
@@ -167,7 +167,7 @@ static void pss_parameters_that_lie(void **state)
     struct signature_claim claim = {.method = 14, .hashes = ALL};
     claim.auth = span_of(lie, 1 + w.len);
     assert_int_equal(signature_check(keys[RSA_2048], &claim, octets, &scheme), ERR_AUTH);
-    /* PKCS#1 v1.5 said of a PSS signature */
+    /* the AlgorithmIdentifier says PKCS#1 v1.5, the signature is PSS */
     other.kind = SIGNATURE_RSA_PKCS1, other.hash = SIGNATURE_SHA2_256;
     w = writer_of(lie + 1, sizeof(lie) - 1);
     signature_scheme_write(&other, &w);
@@ -227,7 +227,7 @@ static void algorithm_identifiers(void **state)
         {"304606092a864886f70d01010a3039a00f" SHA256_NULL "a11c301a" MGF1 SHA256_NULL
          "a203020120a303020101",
          true},
-        /* the trailer of nobody; another salt; a negative one (CVE-2021-41990); another mask */
+        /* an unknown trailer; another salt; a negative salt (CVE-2021-41990); another mask */
         {"304606092a864886f70d01010a3039a00f" SHA256_NULL "a11c301a" MGF1 SHA256_NULL
          "a203020120a303020102",
          false},
@@ -274,7 +274,7 @@ static uint16_t bit(uint8_t method, enum signature_kind kind, enum signature_has
     return bit;
 }
 
-/* RFC 9593: of what our key can, the peer verifies what it announced. */
+/* RFC 9593: our key signs with a method that the peer announced. */
 static void announced_methods(void **state)
 {
     const uint16_t pkcs1_512 = bit(14, SIGNATURE_RSA_PKCS1, SIGNATURE_SHA2_512);

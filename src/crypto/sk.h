@@ -6,9 +6,10 @@
  * The protection of SK and SKF payloads (RFC 7296 section 3.14, RFC 5282, RFC 7383 section 2.5), on
  * a whole message in place:
  *
- *   IKE header | ... | SK header (| fragment header) | IV | ciphertext (plain, padding, pad length)
- * | ICV
- *   '------------- associated data ----------------'
+ *   IKE header | ... | SK header (| fragment header) | IV | ciphertext | ICV
+ *   '-------------- associated data ---------------'
+ *
+ *   ciphertext: the payloads, padding, Pad Length
  */
 
 #include "base/error.h"
@@ -30,10 +31,10 @@ size_t sk_size(const struct sk_keys *keys, size_t plain);
 size_t sk_plain_max(const struct sk_keys *keys, size_t size);
 
 /*
- * sk_seal - `message` has the associated data, then room for the IV, then `plain` octets of
- * payloads; encrypts them in place and appends padding and ICV. message.len = associated +
- * sk_size(). `iv` is the explicit IV of AEAD algorithms, never used before with these keys; CBC
- * takes a random one.
+ * sk_seal - encrypts in place, and writes the IV, the padding and the ICV. `message` holds the
+ * associated data, room for the IV, and `plain` octets of payloads; its length is `associated` +
+ * sk_size(). `iv` is the explicit IV of AEAD algorithms, which must be new for these keys. CBC
+ * takes a random IV. ERR_CRYPTO.
  */
 int sk_seal(struct crypto_provider *crypto, const struct sk_keys *keys, struct buffer message,
             size_t associated, size_t plain, uint64_t iv, const struct random *random) MUST_USE;

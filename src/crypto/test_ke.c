@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* RAND_set_rand_method() is marked as obsolete; what takes its place is a whole provider. */
+/* RAND_set_rand_method() is marked as obsolete; without it the test would need a whole provider. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "crypto/test_ke.h"
 

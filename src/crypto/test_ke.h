@@ -8,8 +8,8 @@
 #include "base/unit_test.h"
 #include "crypto/ke.h"
 
-/* test_ke_random - libcrypto draws its random octets from `random` from now on, private values among
- * them, so that a seed replays each octet. Borrowed until the next call. */
+/* test_ke_random - makes libcrypto take all random octets from `random`, also private values, so
+ * that a seed repeats each octet. Borrowed until the next call. */
 void test_ke_random(const struct random *random);
 
 static inline struct ke_job test_ke_pair(uint16_t group)
@@ -21,7 +21,7 @@ static inline struct ke_job test_ke_pair(uint16_t group)
     return pair;
 }
 
-/* test_ke_secret - leaves the pair as it is, so that it may be used again. */
+/* test_ke_secret - computes the shared secret on a copy of `pair`, so that it may be used again. */
 static inline int test_ke_secret(const struct ke_job *pair, struct span peer,
                                  struct secret *ret_secret)
 {

@@ -23,8 +23,9 @@ static size_t unhex(const char *hex, uint8_t *out)
 }
 
 /*
- * RFC 5903 section 8, RFC 7748 sections 6.1 and 6.2. The private values are the random octets that
- * libcrypto draws for a key pair: of ECP, those of a number below the order. Draws behind it blind the computation.
+ * RFC 5903 section 8, RFC 7748 sections 6.1 and 6.2. The test makes libcrypto draw the private
+ * value as its random octets. libcrypto uses later draws to blind the computation, so they may be
+ * any octets.
  */
 static const struct {
     uint16_t group;
@@ -83,7 +84,7 @@ static const struct {
      "521c24403085d59a449a5037514a879d"},
 };
 
-/* drawn_next - the octets of a vector, and then others. */
+/* drawn_next - draws the octets of the vector first, then other octets. */
 static void drawn_next(void *context, void *octets, size_t len)
 {
     struct span *left = context;
@@ -186,7 +187,8 @@ static void chacha_ike_vector(void **state)
     crypto_free(crypto);
 }
 
-/* The RFC's IV is not its sequence number, as ours is: so the vector is opened. */
+/* The vector is only opened: its IV differs from its sequence number, which we use as IV to
+ * seal. */
 static void chacha_esp_vector(void **state)
 {
     (void)state;
@@ -208,8 +210,8 @@ static const struct esp_algorithms suites[] = {{20, 128, 0},  {20, 192, 0},  {20
                                                {28, 0, 0},    {12, 128, 2},  {12, 192, 12},
                                                {12, 128, 12}, {12, 256, 13}, {12, 256, 14}};
 
-/* What one backend seals, out of place, the other one seals in place to the same octets, and opens.
- */
+/* compare - one backend seals out of place, the other in place: the octets are the same. Each opens
+ * the packet of the other. */
 static void compare(struct esp_crypto *fast, struct esp_crypto *portable, const struct esp_key *key,
                     size_t text_len, bool esn)
 {
@@ -227,7 +229,7 @@ static void compare(struct esp_crypto *fast, struct esp_crypto *portable, const 
     struct esp_job job_b = {b, b + at, text_len, 0x2fffffffe, esn};
     assert_int_equal(esp_seal(fast, key, &job_a, iv), 0);
     assert_int_equal(esp_seal(portable, key, &job_b, iv), 0);
-    assert_memory_equal(a, b, MAX); /* and nothing behind the ICV was touched */
+    assert_memory_equal(a, b, MAX); /* the octets behind the ICV are unchanged as well */
     assert_int_equal(a[len], 0xa5);
     assert_int_equal(esp_open(portable, key, &job_a), 0);
     assert_int_equal(esp_open(fast, key, &job_b), 0);
@@ -271,7 +273,7 @@ static void fill_zero(void *context, void *octets, size_t len)
     memset(octets, 0, len);
 }
 
-/* Right ICV, wrong padding: what only a peer with the keys can send. */
+/* A right ICV and wrong padding: only a peer with the keys can send this. */
 static void padding_longer_than_the_text(void **state)
 {
     (void)state;

@@ -78,8 +78,8 @@ struct eap_secret {
     uint8_t octets[EAP_PASSWORD];
 };
 
-/* struct eap_secrets - functions of the caller that give a conversation the secret of an identity.
- *  */
+/* struct eap_secrets - functions of the caller that give a conversation the secret of an
+ * identity. */
 struct eap_secrets {
     /* Copies the secret of `identity`; the caller wipes it. ERR_NOT_FOUND. */
     int (*find)(void *context, struct span identity, struct eap_secret *ret_secret);
@@ -206,8 +206,8 @@ int eap_authenticator_new(const struct eap_config *config,
                           struct eap_authenticator **ret_authenticator) MUST_USE;
 struct eap_authenticator *eap_authenticator_free(struct eap_authenticator *authenticator);
 
-/* eap_authenticator_begin - writes the first Request. Call it once, before eap_authenticator_recv.
- *  */
+/* eap_authenticator_begin - writes the first Request. Call it once, before
+ * eap_authenticator_recv. */
 void eap_authenticator_begin(struct eap_authenticator *authenticator,
                              struct eap_result *ret_result);
 /* eap_authenticator_asked - in place of eap_authenticator_begin: another conversation has sent the

@@ -8,8 +8,8 @@
 #include "eap/names.h"
 #include "eap/packet.h"
 
-/* struct eap_talk - the conversation as its method sees it: the means, the peer, and the results.
- *  */
+/* struct eap_talk - the conversation as its method sees it: the means, the peer, and the
+ * results. */
 struct eap_talk {
     struct eap_crypto *crypto;
     const struct random *random;

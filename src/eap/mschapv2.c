@@ -94,8 +94,8 @@ static enum eap_step peer_challenge(struct eap_talk *talk, struct mschapv2_state
 }
 
 /* peer_success - section 2.3: "the authenticating peer MUST verify the authenticator response". It
- * is checked only after our Response: before, the computation contains no password (CVE-2015-8023).
- *  */
+ * is checked only after our Response: before, the computation contains no password
+ * (CVE-2015-8023). */
 static enum eap_step peer_success(struct eap_talk *talk, struct mschapv2_state *s, struct span text,
                                   struct writer *w)
 {

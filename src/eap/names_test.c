@@ -302,8 +302,8 @@ static void requests_for_identities(void **state)
     }
 }
 
-/* An attacker forged the request for an identity: AT_CHECKCODE reveals it (RFC 4187 section 10.13).
- *  */
+/* An attacker forged the request for an identity: AT_CHECKCODE reveals it (RFC 4187 section
+ * 10.13). */
 static void forged_request_for_an_identity(void **state)
 {
     struct test_pair p;

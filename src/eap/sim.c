@@ -74,8 +74,8 @@ static int keys_make(struct eap_talk *talk, struct sim_state *s)
 
 /* --- the peer --- */
 
-/* versions_read - RFC 4186 section 10.2: the length of the list, then two octets for each version.
- *  */
+/* versions_read - RFC 4186 section 10.2: the length of the list, then two octets for each
+ * version. */
 static bool versions_read(struct sim_state *s, struct span value)
 {
     struct reader r = reader_of(value);

@@ -64,8 +64,8 @@ void sim_auth_derive(struct sim_auth *auth, const uint8_t mk[20]);
 /* sim_identity_first - the identity for EAP-Response/Identity (RFC 4187 section 4.1.2). */
 struct span sim_identity_first(struct eap_talk *talk, const enum eap_type *methods, size_t n);
 
-/* sim_identity_asks - reads AT_..._ID_REQ. false: it occurs twice, or is not allowed at this point.
- *  */
+/* sim_identity_asks - reads AT_..._ID_REQ. false: it occurs twice, or is not allowed at this
+ * point. */
 bool sim_identity_asks(struct sim_auth *auth, const struct sim_attributes *a);
 
 /* sim_identity_write - writes AT_IDENTITY with the identity that was asked for, and sets
@@ -93,8 +93,8 @@ bool sim_identity_read(struct eap_talk *talk, struct span value);
 
 /* sim_round_add - keeps a whole AKA-Identity packet, sent or received. false: no room. */
 bool sim_round_add(struct sim_auth *auth, struct span packet);
-/* sim_checkcode_write - writes AT_CHECKCODE. sim_checkcode_right - false: it is wrong, or an error.
- *  */
+/* sim_checkcode_write - writes AT_CHECKCODE. sim_checkcode_right - false: it is wrong, or an
+ * error. */
 void sim_checkcode_write(struct eap_talk *talk, const struct sim_auth *auth, struct writer *w);
 bool sim_checkcode_right(struct eap_talk *talk, const struct sim_auth *auth,
                          const struct sim_attributes *a);
@@ -119,8 +119,8 @@ bool sim_encrypted_read(struct eap_talk *talk, const struct sim_auth *auth,
 int sim_names_offer(struct eap_talk *talk, struct sim_auth *auth, struct writer *w) MUST_USE;
 void sim_names_register(struct eap_talk *talk, const struct sim_auth *auth, uint32_t counter);
 
-/* sim_names_take - peer: stores the names of a challenge whose AT_MAC is right. false: malformed.
- *  */
+/* sim_names_take - peer: stores the names of a challenge whose AT_MAC is right. false:
+ * malformed. */
 bool sim_names_take(struct eap_talk *talk, const struct sim_auth *auth,
                     const struct sim_attributes *a);
 

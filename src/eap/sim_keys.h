@@ -61,16 +61,16 @@ void sim_begin(struct writer *w, uint8_t subtype);
 void sim_attribute_write(struct writer *w, enum sim_attribute type, const struct span *parts,
                          size_t n);
 
-/* struct sim_mac_key - K_aut: 16 octets for HMAC-SHA1-128; in AKA' 32 octets for HMAC-SHA-256-128.
- *  */
+/* struct sim_mac_key - K_aut: 16 octets for HMAC-SHA1-128; in AKA' 32 octets for
+ * HMAC-SHA-256-128. */
 struct sim_mac_key {
     size_t len;
     uint8_t octets[32];
     struct span extra; /* of SIM: octets that the MAC covers behind the packet; borrowed */
 };
 
-/* sim_mac_write - adds AT_MAC as the last attribute of a packet with which `w` began. ERR_CRYPTO.
- *  */
+/* sim_mac_write - adds AT_MAC as the last attribute of a packet with which `w` began.
+ * ERR_CRYPTO. */
 int sim_mac_write(struct eap_crypto *crypto, const struct sim_mac_key *k_aut,
                   struct writer *w) MUST_USE;
 

@@ -39,8 +39,8 @@ void test_tls_make(struct test_tls *side, const struct test_ca *issuer,
                    const struct test_leaf *leaf, const struct test_ca *trusted);
 void test_tls_end(struct test_tls *side); /* also of zeros */
 
-/* test_rsa_make - an RSA key of `bits` bits from many short primes, as two long ones take minutes.
- *  */
+/* test_rsa_make - an RSA key of `bits` bits from many short primes, as two long ones take
+ * minutes. */
 EVP_PKEY *test_rsa_make(int bits);
 
 #endif

@@ -57,8 +57,8 @@ static bool commitment_read(struct tls_tunnel *t)
 }
 
 /* peer_give_up - RFC 9190 section 2.1.4: a peer that refuses the authenticator sends a TLS alert. A
- * peer that was refused sends an empty Response. The authenticator answers both with EAP-Failure.
- *  */
+ * peer that was refused sends an empty Response. The authenticator answers both with
+ * EAP-Failure. */
 static enum eap_step peer_give_up(struct eap_talk *talk, struct tls_tunnel *t, struct writer *w)
 {
     if (t->failed)

@@ -64,8 +64,8 @@ void tls_tunnel_reason(struct tls_tunnel *t);
 /* tls_tunnel_pending - octets of our flight that are not sent yet. */
 size_t tls_tunnel_pending(const struct tls_tunnel *t);
 
-/* tls_tunnel_write - writes Type-Data with the next fragment of our flight, or an acknowledgement.
- *  */
+/* tls_tunnel_write - writes Type-Data with the next fragment of our flight, or an
+ * acknowledgement. */
 void tls_tunnel_write(struct tls_tunnel *t, struct writer *w);
 
 #endif
