@@ -6,7 +6,7 @@
  * any of it is in force. */
 
 #include "daemon/engine/pools.h"
-#include "daemon/process/shared_keys.h"
+#include "daemon/keyholder/shared_keys.h"
 #include "esp/data_plane.h"
 #include "ike/connection.h"
 #include "lib/ikat.h"

@@ -5,8 +5,8 @@
  * hostile engine.
  */
 #include "base/assert.h"
-#include "daemon/process/aaa_grant.h"
-#include "daemon/process/aaa_service.h"
+#include "daemon/aaa/aaa_grant.h"
+#include "daemon/aaa/aaa_service.h"
 #include "linux/entropy.h"
 #include "radius/test_server.h"
 

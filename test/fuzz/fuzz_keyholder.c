@@ -4,7 +4,7 @@
 #include <openssl/err.h>
 
 #include "base/assert.h"
-#include "daemon/process/keyring.h"
+#include "daemon/keyholder/keyring.h"
 #include "linux/entropy.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -8,7 +8,7 @@
 #include <openssl/ocsp.h>
 
 #include "base/assert.h"
-#include "daemon/process/revocation.h"
+#include "daemon/verifier/revocation.h"
 #include "eap/test_certificates.h"
 
 #define RESPONSE 4096

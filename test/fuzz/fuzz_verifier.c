@@ -7,7 +7,7 @@
 #include <openssl/sha.h>
 
 #include "base/assert.h"
-#include "daemon/process/verifier.h"
+#include "daemon/verifier/verifier.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -36,6 +36,11 @@ int channel_recv_tail(int fd, void *message, size_t len, struct buffer room,
 
 /* --- engine -> supervisor --- */
 
+/* The MTU of a TUN device, in octets. */
+#define TUN_MTU     1400 /* what remains of an Ethernet MTU with any algorithm and outer IPv6 */
+#define TUN_MTU_MIN 1280 /* RFC 8200 section 5: with less, the device has no IPv6 */
+#define TUN_MTU_MAX 9000
+
 enum priv_kind {
     PRIV_ADDRESS_ADD = 1, /* address: onto our TUN */
     PRIV_ADDRESS_REMOVE,

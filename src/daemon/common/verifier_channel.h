@@ -112,7 +112,7 @@ struct verifier_show {
     uint32_t index;
 };
 
-/* struct verifier_claim - see process/chain_watch.h. */
+/* struct verifier_claim - see chain_watch.h. */
 struct verifier_claim {
     uint64_t chain; /* of the answer to CHECK or TLS */
     uint32_t session;

@@ -4,7 +4,7 @@
 
 #include <sys/types.h>
 
-#include "daemon/process/supervisor.h"
+#include "daemon/supervisor/supervisor.h"
 
 /*
  * engine_run - the process that speaks with the network: IKE core, path manager, VICI and the link

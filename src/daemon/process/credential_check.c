@@ -13,8 +13,8 @@
 #include "daemon/config/credential_files.h"
 #include "daemon/config/pem.h"
 #include "daemon/config/token_build.h"
-#include "daemon/process/cert_store.h"
-#include "daemon/process/private_keys.h"
+#include "daemon/keyholder/private_keys.h"
+#include "daemon/verifier/cert_store.h"
 
 #define KEYS_COMPARED 256 /* of more keys, none is said to be missing */
 

@@ -7,17 +7,17 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "daemon/audit/audit.h"
 #include "daemon/common/log.h"
 #include "daemon/config/config_load.h"
 #include "daemon/engine/engine.h"
-#include "daemon/process/audit.h"
+#include "daemon/hooks/hooks.h"
 #include "daemon/process/credential_check.h"
 #include "daemon/process/helpers.h"
-#include "daemon/process/hooks.h"
-#include "daemon/process/spawn.h"
-#include "daemon/process/supervisor.h"
-#include "daemon/process/token.h"
 #include "daemon/process/unpacker.h"
+#include "daemon/supervisor/spawn.h"
+#include "daemon/supervisor/supervisor.h"
+#include "daemon/token/token.h"
 
 #define DEFAULT_CONFIG "/etc/ikat"
 #define DEFAULT_SOCKET "/run/ikat.vici"

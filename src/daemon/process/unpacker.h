@@ -9,7 +9,7 @@
  */
 
 #include "daemon/common/unpack_channel.h"
-#include "daemon/process/spawn.h"
+#include "daemon/supervisor/spawn.h"
 
 /* unpacker_answer - `octets` stand behind the request; items go to `ret_items`. */
 void unpacker_answer(const struct unpack_request *request, struct span octets,
