@@ -17,8 +17,8 @@ struct client {
     int fd;
     /* the frame that is arriving */
     uint8_t length[4];
-    uint8_t *octets; /* owned; `len` of them; NULL: the length is not there yet */
-    size_t len, n;   /* n: octets of the length, or of the frame, that have arrived */
+    uint8_t *octets; /* owned; `len` octets of room; NULL: the length has not arrived yet */
+    size_t len, n;   /* n: octets of the length, or else of the frame, that have arrived */
 };
 
 struct client *client_open(const char *socket_path, char error[512])
@@ -42,7 +42,8 @@ struct client *client_open(const char *socket_path, char error[512])
                        strerror(errno), next);
         return client_close(client);
     }
-    const struct timeval patience = {.tv_sec = ANSWER_MS / 1000}; /* it reads nothing any more */
+    /* a daemon that has stopped reading must not block us forever */
+    const struct timeval patience = {.tv_sec = ANSWER_MS / 1000};
     (void)setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
     return client;
 }
@@ -85,8 +86,8 @@ static long long now_ms(void)
 
 enum arrival { ARRIVAL_BROKEN, ARRIVAL_PART, ARRIVAL_WHOLE };
 
-/* begin_frame - makes room for a frame whose length has arrived. false: no frame has that length, or
- * there is no memory. */
+/* begin_frame - makes room for a frame whose length has arrived. false: the length is not allowed,
+ * or no memory. */
 static bool begin_frame(struct client *client)
 {
     const uint8_t *l = client->length;
@@ -97,7 +98,7 @@ static bool begin_frame(struct client *client)
     return client->octets != NULL;
 }
 
-/* frame_receive - takes what has arrived of one frame, and never waits for the rest. */
+/* frame_receive - reads the octets of one frame that have arrived, and never waits for the rest. */
 static enum arrival frame_receive(struct client *client)
 {
     for (;;) {
@@ -132,7 +133,8 @@ static uint8_t *frame_take(struct client *client, struct vici_frame *frame)
     return NULL;
 }
 
-/* await - waits until octets arrive. false: the deadline has passed (0: there is none), or poll failed. */
+/* await - waits until octets arrive. false: the deadline has passed (0: there is none), or poll
+ * failed. */
 static bool await(struct client *client, long long deadline_ms)
 {
     for (;;) {
@@ -235,7 +237,7 @@ static void collect(void *context, const char *name, struct tree *message)
     struct tree *all = context;
     struct tree *children = message->first;
     (void)name;
-    /* the caller frees the message, so its elements move to the list */
+    /* the caller frees the message, so its elements are moved to the list */
     if (children == NULL)
         return;
     if (all->last == NULL)

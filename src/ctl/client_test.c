@@ -9,7 +9,7 @@
 
 #include "base/unit_test.h"
 
-/* struct daemon_end - what a test says in the place of ikatd. */
+/* struct daemon_end - a client, and the daemon's end of its connection, which the test plays. */
 struct daemon_end {
     struct client *client;
     int fd;
@@ -67,7 +67,8 @@ static void say(const struct daemon_end *d, const uint8_t *octets, size_t len)
     assert_int_equal(write(d->fd, octets, len), (ssize_t)len);
 }
 
-/* Wherever an event is cut, nothing waits for its rest, and it is given once, whole. */
+/* An event is cut at each octet: no call waits for the rest, and the handler gets it once,
+ * whole. */
 static void halves(void **state)
 {
     (void)state;
@@ -84,7 +85,7 @@ static void halves(void **state)
         assert_true(client_event_take(d.client, on_event, &d));
         assert_int_equal(d.events, cut);
     }
-    /* two at once: one with each call */
+    /* two events arrive together: each call gives one */
     say(&d, octets, len);
     say(&d, octets, len);
     d.events = 0;
@@ -92,7 +93,7 @@ static void halves(void **state)
         assert_true(client_event_take(d.client, on_event, &d));
         assert_int_equal(d.events, i);
     }
-    /* the other way to wait goes on with half an event */
+    /* client_event_wait continues with half an event that client_event_take has read */
     say(&d, octets, 7);
     assert_true(client_event_take(d.client, on_event, &d));
     say(&d, octets + 7, len - 7);
@@ -101,7 +102,7 @@ static void halves(void **state)
     teardown(&d);
 }
 
-/* What is no event ends it, and so does the end of the daemon. */
+/* A frame that is no event is an error, and so is the end of the daemon. */
 static void broken(void **state)
 {
     (void)state;
@@ -112,9 +113,9 @@ static void broken(void **state)
         size_t len;
     } table[] = {
         {(const uint8_t *)"\0\0\0\0", 4},          /* an empty frame */
-        {(const uint8_t *)"\xff\xff\xff\xff", 4},  /* a longer one than any */
+        {(const uint8_t *)"\xff\xff\xff\xff", 4},  /* longer than any frame */
         {(const uint8_t *)"\0\0\0\3\7\x09u", 7},   /* a name that is longer than its frame */
-        {(const uint8_t *)"\0\0\0\4\7\1u\x09", 8}, /* an element of no kind */
+        {(const uint8_t *)"\0\0\0\4\7\1u\x09", 8}, /* an element of an unknown kind */
         {other, len},
     };
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {

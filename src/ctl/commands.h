@@ -4,7 +4,7 @@
 
 /*
  * The commands of ikat(1). Each runs to its end and returns the exit status of the process:
- * 0 done, 1 failed, 2 used wrongly; of upgrade also 3.
+ * 0: done; 1: failed; 2: wrong usage; 3: upgrade needs a restart.
  */
 
 #include <stdbool.h>
@@ -15,15 +15,15 @@
 struct ctl_options {
     const char *socket;
     bool json, colour;
-    bool follow;                        /* log, trace: goes on */
+    bool follow;                        /* log, trace: also print new entries as they come */
     const char *child, *session, *peer; /* NULL: not given */
     const char *output;                 /* import: a file to write; NULL: standard output */
-    int timeout_s;                      /* of `up`; 0: the text was not a number that is allowed */
+    int timeout_s;                      /* of `up`; 0: the text is not an allowed number */
 };
 
 struct ctl_command {
     const char *name;
-    const char *arguments; /* for the usage text */
+    const char *arguments; /* as the usage text shows them */
     const char *help;
     int least, most; /* number of arguments */
     int (*run)(const struct ctl_options *options, char **arguments, int n);
@@ -55,13 +55,13 @@ int command_doctor(const struct ctl_options *options, char **arguments, int n);
 /* unlock.c */
 int command_unlock(const struct ctl_options *options, char **arguments, int n);
 
-/* upgrade.c - 3: only a restart of the daemon does it. */
+/* upgrade.c */
 int command_upgrade(const struct ctl_options *options, char **arguments, int n);
 
 /* ctl_complain - prints "ikat: WHAT" to standard error; returns 1. */
 int ctl_complain(const char *what);
 
-/* ctl_connect - the daemon's control socket. NULL: it is missing, and the reason is printed. */
+/* ctl_connect - connects to the daemon. NULL: it failed, and the reason is printed. */
 struct client *ctl_connect(const struct ctl_options *options);
 
 /* ctl_conn_names - the loaded connections, as a list of values. NULL: the daemon did not answer.

@@ -62,7 +62,7 @@ static void line_note(struct text_writer *w, struct tree *node, struct tree *par
     map->lines[map->n++] = (struct config_line){node, parent};
 }
 
-/* plain - a value that stands without quotes. */
+/* plain - the value needs no quotes. */
 static bool plain(const char *text)
 {
     for (const char *c = text; *c != '\0'; c++)

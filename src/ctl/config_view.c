@@ -36,7 +36,7 @@ const struct tree *config_round(const struct tree *conn, const char *prefix, uns
     return NULL;
 }
 
-/* has_peer - an address or a name that can be called. */
+/* has_peer - remote_addrs has an address or a name that this end can call. */
 static bool has_peer(const struct tree *conn)
 {
     struct tree *items = tree_items(config_key(conn, "remote_addrs"));
@@ -120,7 +120,7 @@ bool config_glob(const char *pattern, const char *text)
         } else if (*pattern != '\0' && strncasecmp(pattern, text, 1) == 0) {
             pattern++;
             text++;
-        } else if (star != NULL) { /* the last * takes one character more */
+        } else if (star != NULL) { /* try again, with one more character for the last * */
             pattern = star + 1;
             text = ++again;
         } else {

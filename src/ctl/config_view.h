@@ -3,23 +3,23 @@
 #define CTL_CONFIG_VIEW_H
 
 /*
- * A configuration as `ikat check` looks at it: the sections and values of the files, after ikatd has
- * found them valid. Keys are found whatever their case.
+ * A configuration for `ikat check`: the sections and values of the files, which ikatd has found
+ * valid. The case of keys does not matter.
  */
 
 #include "base/address.h"
 #include "control/tree.h"
 
 enum config_role {
-    CONFIG_END_USER, /* it calls a peer and asks for an inner address */
-    CONFIG_GATEWAY,  /* it waits for peers */
-    CONFIG_SITE,     /* it has a peer to call, and no inner address */
-    CONFIG_SHUNTS,   /* pass and drop policies only: it has no peer */
+    CONFIG_END_USER, /* the connection calls a peer, and asks for an inner address */
+    CONFIG_GATEWAY,  /* the connection waits for peers */
+    CONFIG_SITE,     /* the connection calls a peer, and asks for no inner address */
+    CONFIG_SHUNTS,   /* the connection has only pass and drop policies, and no peer */
 };
 
 /* config_key - the node of a key or section; NULL: none. */
 const struct tree *config_key(const struct tree *section, const char *name);
-/* config_text - the value of a key; missing or empty: `otherwise`. */
+/* config_text - the value of a key, borrowed; `otherwise` if it is missing or empty. */
 const char *config_text(const struct tree *section, const char *name, const char *otherwise);
 bool config_says(const struct tree *section, const char *name, bool otherwise);
 
@@ -32,14 +32,14 @@ const char *config_role_name(enum config_role role);
 /* config_forwards - the child carries packets for networks, not for this host alone. */
 bool config_forwards(const struct tree *child);
 
-/* config_ts - the addresses of one selector, without protocol and ports; false: `dynamic`, or no
- * address. */
+/* config_ts - the addresses of one selector, without protocol and ports. false: the text is
+ * `dynamic`, or no address. */
 bool config_ts(const char *text, struct address_range *ret_range);
 
-/* config_pool_range - the addresses of a pool, the whole subnet; false: none are given. */
+/* config_pool_range - the whole subnet or range of a pool. false: the pool has no addresses. */
 bool config_pool_range(const struct tree *pool, struct address_range *ret_range);
 
-/* config_glob - whether the pattern, in which a * stands for anything, takes the text. */
+/* config_glob - whether the text matches the pattern, in which a * stands for any characters. */
 bool config_glob(const char *pattern, const char *text);
 
 #endif

@@ -25,7 +25,8 @@ static void show_line(void *context, const char *name, struct tree *message)
     }
 }
 
-/* print_offered - prints what this side offered: the peer says only that it accepts none of it. */
+/* print_offered - prints the proposals of this side: the peer says only that it accepts none of
+ * them. */
 static void print_offered(const struct tree *conn)
 {
     const struct tree *children = tree_get(conn, "children");
@@ -64,8 +65,8 @@ static int finish(struct client *client, struct tree *response, const char *what
     return ok ? 0 : 1;
 }
 
-/* settle - the session is up. Its further paths usually follow within moments, so we wait for them
- * a while. */
+/* settle - waits a while for the further paths of a new session, which usually follow within
+ * moments. */
 static void settle(struct client *client, const char *conn)
 {
     struct status status;
@@ -84,7 +85,7 @@ static bool conn_known(struct client *client, const char *name)
     const char *words[64];
     size_t n = 0;
     struct tree *names = ctl_conn_names(client);
-    bool known = names == NULL; /* the command itself prints the error */
+    bool known = names == NULL; /* the caller's next request fails as well, and prints the error */
     for (const struct tree *item = names == NULL ? NULL : names->first; item != NULL;
          item = item->next) {
         known |= strcmp((const char *)item->value, name) == 0;
@@ -106,8 +107,14 @@ static bool conn_known(struct client *client, const char *name)
     return known;
 }
 
-/* conn_is_up - one of its sessions is established and has a VPN. */
-static bool conn_is_up(struct client *client, const char *name, bool any_session)
+static bool has_any(const struct tree *session, const char *count)
+{
+    return strcmp(tree_text_or(session, count, "0"), "0") != 0;
+}
+
+/* conn_is_up - a session of the connection can carry traffic. A session without a live IKE SA is
+ * ending: its Delete waits for a response. */
+static bool conn_is_up(struct client *client, const char *name)
 {
     struct status status;
     bool is_up = false;
@@ -115,15 +122,26 @@ static bool conn_is_up(struct client *client, const char *name, bool any_session
         return false;
     for (const struct tree *session = status.sessions->first; session != NULL;
          session = session->next)
-        is_up |= strcmp(session->name, name) == 0 &&
-                 /* without a live IKE SA the session is ending: its Delete waits for a response */
-                 (any_session || (strcmp(tree_text_or(session, "child-sas", "0"), "0") != 0 &&
-                                  strcmp(tree_text_or(session, "ike-sas", "0"), "0") != 0));
-    for (const struct tree *path = any_session ? status.paths->first : NULL; path != NULL;
-         path = path->next)
-        is_up |= strcmp(tree_text_or(path, "conn", ""), name) == 0; /* it is being tried */
+        is_up |= strcmp(session->name, name) == 0 && has_any(session, "child-sas") &&
+                 has_any(session, "ike-sas");
     status_done(&status);
     return is_up;
+}
+
+/* conn_is_active - the connection has a session in any state, or a path that is being tried. */
+static bool conn_is_active(struct client *client, const char *name)
+{
+    struct status status;
+    bool active = false;
+    if (!status_fetch(client, &status))
+        return false;
+    for (const struct tree *session = status.sessions->first; session != NULL;
+         session = session->next)
+        active |= strcmp(session->name, name) == 0;
+    for (const struct tree *path = status.paths->first; path != NULL; path = path->next)
+        active |= strcmp(tree_text_or(path, "conn", ""), name) == 0;
+    status_done(&status);
+    return active;
 }
 
 static void print_status(struct client *client, const struct ctl_options *options)
@@ -147,7 +165,7 @@ int command_up(const struct ctl_options *options, char **arguments, int n)
         client_close(client);
         return 1;
     }
-    if (options->child == NULL && conn_is_up(client, name, false)) {
+    if (options->child == NULL && conn_is_up(client, name)) {
         printf("%s is up already\n", name);
         print_status(client, options);
         client_close(client);
@@ -181,7 +199,7 @@ static int terminate(struct client *client, const char *key, const char *value)
     vici_begin(&w, VICI_CMD_REQUEST, "terminate");
     vici_put(&w, key, "%s", value);
     if (strcmp(key, "ike") == 0)
-        /* it stays down until `ikat up`, whatever is loaded meanwhile */
+        /* the connection stays down until `ikat up`, even after a new load */
         vici_put(&w, "hold", "yes");
     return finish(client, client_request(client, &w, show_line, NULL, 60000), value);
 }
@@ -202,14 +220,14 @@ static int down_session(const struct ctl_options *options)
     return code;
 }
 
-/* hold_down - the connection is not up, and no packet or load shall bring it up. */
+/* hold_down - keeps a connection down that is not up: no packet and no load brings it up. */
 static void hold_down(struct client *client, const char *name)
 {
     struct vici_writer w;
     vici_begin(&w, VICI_CMD_REQUEST, "terminate");
     vici_put(&w, "ike", "%s", name);
     vici_put(&w, "hold", "yes");
-    tree_free(client_request(client, &w, NULL, NULL, 60000)); /* no match is nothing to report */
+    tree_free(client_request(client, &w, NULL, NULL, 60000)); /* that nothing was up is no error */
 }
 
 static int down_conn(const struct ctl_options *options, const char *name)
@@ -218,7 +236,7 @@ static int down_conn(const struct ctl_options *options, const char *name)
     if (client == NULL)
         return 1;
     /* A session outlives its connection, which a load may have renamed or removed. */
-    if (!conn_is_up(client, name, true)) {
+    if (!conn_is_active(client, name)) {
         bool known = conn_known(client, name);
         if (known) {
             hold_down(client, name);

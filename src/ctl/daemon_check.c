@@ -13,7 +13,7 @@
 
 #define NOT_INSTALLED 127
 
-/* daemon_exec - the ikatd that lies beside this program, else that of PATH. */
+/* daemon_exec - runs the ikatd in the folder of this program, or else the ikatd in PATH. */
 static void daemon_exec(const char *path)
 {
     static const char *const places[] = {"/ikatd", "/../sbin/ikatd", "/../daemon/ikatd"};
@@ -32,7 +32,8 @@ static void daemon_exec(const char *path)
     _exit(NOT_INSTALLED);
 }
 
-/* line_take - a line of ikatd; one that ends with "(a warning)" is no error. */
+/* line_take - keeps a line of ikatd as a warning if it ends with "(a warning)", else as an
+ * error. */
 static void line_take(struct daemon_check *check, char *line)
 {
     static const char mark[] = " (a warning)";

@@ -2,7 +2,7 @@
 #ifndef CTL_DAEMON_CHECK_H
 #define CTL_DAEMON_CHECK_H
 
-/* The daemon's own code decides whether a configuration is valid: `ikatd --check`. */
+/* Asks the daemon itself whether a configuration is valid: runs `ikatd --check`. */
 
 #include "control/tree.h"
 
@@ -11,10 +11,11 @@ struct daemon_check {
     bool valid;
 };
 
-/* daemon_check_run - false: ikatd is not installed, or it died. Call daemon_check_done() in either
- * case. */
+/* daemon_check_run - false: ikatd is not installed, or it crashed. Call daemon_check_done() in both
+ * cases. */
 bool daemon_check_run(const char *path, struct daemon_check *ret_check);
-/* daemon_check_why - the reason in a line "file:line: key: why"; a line of another form as it is. */
+/* daemon_check_why - the part `why` of a line "file:line: key: why"; the whole line if it has
+ * another form. Borrowed from `line`. */
 const char *daemon_check_why(const char *line);
 void daemon_check_done(struct daemon_check *check);
 

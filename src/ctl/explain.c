@@ -29,7 +29,7 @@ static void sentence(struct tree *list, const char *format, ...)
 
 /* --- parts of sentences --- */
 
-/* method_words - a value of `auth` as people say it. */
+/* method_words - a value of `auth` in plain words. */
 static const char *method_words(const char *auth)
 {
     static const struct {
@@ -102,8 +102,8 @@ static void name_add(struct names *names, const char *pattern, const char *id)
                              anybody(id) ? "anybody who has the secret without a name" : id);
 }
 
-/* names_of - the identities of one secret that the connection lets in. A secret without an identity
- * is for everybody. */
+/* names_of - adds the identities of one secret that the connection accepts. A secret without an
+ * identity is for any identity. */
 static void names_of(const struct tree *secret, const struct tree *conn, struct names *names)
 {
     bool any = true;

@@ -2,7 +2,7 @@
 #ifndef CTL_EXPLAIN_H
 #define CTL_EXPLAIN_H
 
-/* What a connection means, in sentences. */
+/* Explains a connection in sentences. */
 
 #include "control/tree.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ikat-exporter: ikatd's figures over HTTP, for Prometheus. It needs no privilege but access to the
- * control socket, and listens on the loopback interface by default.
+ * ikat-exporter: ikatd's figures over HTTP, for Prometheus. Its only privilege is access to the
+ * control socket. It listens on the loopback interface by default.
  */
 #include <arpa/inet.h>
 #include <errno.h>

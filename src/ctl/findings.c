@@ -8,10 +8,11 @@
 
 #include "ctl/config_view.h"
 
-#define FINDINGS_MAX 500  /* what nobody reads to the end */
+#define FINDINGS_MAX 500  /* a person does not read more */
 #define COMPARED_MAX 1000 /* connections that are compared with each other */
 
-/* findings_have - of sections that inherit from each other, one says it for all. */
+/* findings_have - the finding is there already: sections that inherit a key would each repeat
+ * it. */
 static bool findings_have(const struct findings *findings, const struct finding *finding)
 {
     for (size_t i = 0; i < findings->n; i++)
@@ -75,7 +76,7 @@ static bool same_rounds(const struct tree *a, const struct tree *b, const char *
     }
 }
 
-/* shadows - each login that fits b fits a as well; the first of two equals is chosen. */
+/* shadows - each login that fits `b` fits `a` as well, so `a`, which comes first, gets it. */
 static bool shadows(const struct tree *a, const struct tree *b)
 {
     return same_text(a, b, "local_addrs", "%any") && same_text(a, b, "remote_addrs", "%any") &&

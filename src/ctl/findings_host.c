@@ -34,7 +34,8 @@ static const struct host_network *network_of(const struct host_view *host,
     return NULL;
 }
 
-/* other_router - the default router in a network of ours: its hosts send elsewhere than to us. */
+/* other_router - another default router in a network of this host. The hosts of the network
+ * probably send to it, not to this host. NULL: none. */
 static const struct host_route *other_router(const struct host_view *host,
                                              const struct host_network *network)
 {
@@ -45,7 +46,7 @@ static const struct host_route *other_router(const struct host_view *host,
     return NULL;
 }
 
-/* find_route - whether packets find the network behind this host. */
+/* find_route - looks for a route from this host to the network that peers may reach. */
 static void find_route(struct findings *findings, const struct tree *child,
                        const struct address_range *to, const struct host_view *host)
 {
@@ -61,7 +62,7 @@ static void find_route(struct findings *findings, const struct tree *child,
                      route->interface, range);
 }
 
-/* find_return - whether hosts there find back. */
+/* find_return - looks for a way back from the hosts of the network to the peers. */
 static void find_return(struct findings *findings, const struct tree *conn,
                         const struct tree *child, const struct host_network *network,
                         const struct host_view *host)

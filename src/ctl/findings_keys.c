@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two kinds of findings: keys that another key of the same section leaves without effect, and limits of a connection
- * that contradict each other. */
+/* Two kinds of findings: keys that another key of the same section leaves without effect, and
+ * limits of a connection that contradict each other. */
 #include <string.h>
 #include <strings.h>
 
@@ -10,9 +10,10 @@
 #include "ctl/findings.h"
 
 /*
- * struct needs - a key that does nothing where another key of the same section has a value.
- * `meaningless`: values of `key` that ask for nothing and are no cause for a word, separated by spaces.
- * `other_default`: the value of `other` where it is not set.
+ * struct needs - `key` has no effect if `other`, a key of the same section, has a certain value.
+ * meaningless: values of `key` that cause no finding, because they switch it off; separated by
+ * spaces. other_default: the value of `other` if it is not set. other_value: the values of `other`
+ * that make `key` useless; separated by spaces.
  */
 struct needs {
     const char *key, *meaningless;
@@ -70,7 +71,8 @@ static const struct needs local_needs[] = {
     {"aaa_id", "", "auth", "pubkey", "psk pubkey"},
 };
 
-/* among - whether `text` is one of the words, whatever its case. "" is a list of one word: the empty one. */
+/* among - whether `text` is one of the words, in any case. The list "" has one word: the empty
+ * word. */
 static bool among(const char *words, const char *text)
 {
     size_t length = strlen(text);
@@ -122,7 +124,8 @@ static void find_idle_in_rounds(struct findings *findings, const struct tree *co
         FIND_IDLE(findings, round, remote_needs);
 }
 
-/* paths_count - the paths of the connection; *ret_auto: one of them takes any number of interfaces. */
+/* paths_count - the paths of the connection; *ret_auto: one of them takes any number of
+ * interfaces. */
 static unsigned paths_count(const struct tree *conn, bool *ret_auto)
 {
     const struct tree *paths = config_key(conn, "paths");
@@ -156,14 +159,14 @@ static void find_idle_paths(struct findings *findings, const struct tree *conn)
 
 /* --- limits that contradict each other --- */
 
-/* limit - the value of a number; not set or none: `otherwise`. */
+/* limit - the value of a key; `otherwise` if it is not set or not a number. */
 static uint64_t limit(const struct tree *conn, const char *key, uint64_t otherwise)
 {
     uint64_t value;
     return value_u64(config_text(conn, key, ""), &value) ? value : otherwise;
 }
 
-/* limit_node - one of both keys, the first that is set. */
+/* limit_node - the node of `first`, or if that is not set, of `second`. */
 static const struct tree *limit_node(const struct tree *conn, const char *first, const char *second)
 {
     const struct tree *node = config_key(conn, first);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Each warning of `ikat check` with a configuration that gives cause for it, and one that does not. */
+/* Each warning of `ikat check`, with a configuration that causes it, and one that does not. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +26,7 @@ static struct address_range range(const char *text)
     return r;
 }
 
-/* gateway_host - 192.0.2.1 at the Internet, 10.20.0.1 in front of a network. */
+/* gateway_host - a host with 192.0.2.1 on the Internet side and 10.20.0.1 in an inner network. */
 static void gateway_host(struct host_view *host)
 {
     static struct host_network networks[2];
@@ -142,7 +142,7 @@ static void keys_without_effect(void **state)
     static const struct row rows[] = {
         {USER_WITH("multipath = balance\nmobike = yes\n"), ""},
         {USER_WITH("multipath = balance\nmobike = no\n"), "no-effect"},
-        {USER_WITH("mobike = no\n"), ""}, /* paths choose the interface of a login all the same */
+        {USER_WITH("mobike = no\n"), ""}, /* paths still choose the interface of a login */
         {CONNS(USER("u", "multipath = balance\nmesh = full\n"
                          "paths {\n p {\n interface = lo\n}\n}\n")) SECRET,
          ""},
@@ -207,7 +207,7 @@ static void hosts_that_do_not_fit(void **state)
     kinds_find(gateway, &host, kinds);
     assert_string_equal(kinds, "firewall no-forwarding");
     kinds_find(user, &host, kinds);
-    assert_string_equal(kinds, ""); /* nobody comes in, and nothing is forwarded */
+    assert_string_equal(kinds, ""); /* the host waits for no peers, and forwards nothing */
     gateway_host(&host);
     host.forwards_v6 = HOST_NO; /* it carries no IPv6 */
     host.lets_in_500 = host.lets_in_4500 = HOST_UNKNOWN;
@@ -290,7 +290,7 @@ static void firewalls(void **state)
 
 /* --- sentences --- */
 
-/* said - whether one of the sentences about the first connection is this one. */
+/* said - the sentences about the first connection must include this one. */
 static void said(const char *text, const char *sentence)
 {
     struct settings settings;

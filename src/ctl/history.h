@@ -25,18 +25,19 @@ struct history_set {
     struct history *items; /* owned */
 };
 
-/* history_of - the entry of that name, made if there is none. NULL: no memory. */
+/* history_of - the entry of that name, made if it is missing; borrowed until the next call. NULL:
+ * no memory. */
 struct history *history_of(struct history_set *set, const char *name);
 void history_set_done(struct history_set *set);
 
-/* history_add - adds a sample. Counters that went back (a new Child SA) count as no traffic. */
+/* history_add - adds a sample. Counters that decreased (a new Child SA) count as no traffic. */
 void history_add(struct history *history, double rtt_ms, uint64_t octets_in, uint64_t octets_out,
                  long long now_ms);
 
 /*
- * history_graph - `width` columns of the newest samples, scaled to their largest, in UTF-8 blocks
- * or, without `utf8`, in ASCII. Missing samples are blanks. `out` holds 3 octets a column and a
- * NUL.
+ * history_graph - draws the newest `width` samples, scaled to the largest of them, in UTF-8 blocks
+ * or, without `utf8`, in ASCII. Missing samples are blanks. `out` has room for 3 octets a column
+ * and a NUL.
  */
 void history_graph(const double *samples, size_t n, size_t width, bool utf8, char *out);
 

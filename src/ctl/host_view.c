@@ -168,7 +168,8 @@ static void routes_read(struct host_view *view)
 
 /* --- firewall --- */
 
-/* ports_name - whether "4500", "{ 500, 4500 }" or "400-5000" behind `dport` has the port. */
+/* ports_name - whether the text behind `dport` ("4500", "{ 500, 4500 }", "400-5000") has the
+ * port. */
 static bool ports_name(const char *text, unsigned port)
 {
     static const struct {
@@ -198,7 +199,8 @@ static bool word_in(const char *line, const char *word)
            strchr(" \t\n;", at[len]) != NULL;
 }
 
-/* rule_decides - what a rule line says of the port: accepted, dropped, or nothing. */
+/* rule_decides - whether the line of a rule accepts the port (HOST_YES) or drops it (HOST_NO). A
+ * rule for some sources or interfaces only does not decide. */
 static enum host_answer rule_decides(const char *line, unsigned port)
 {
     const char *ports = strstr(line, "dport ");
@@ -214,7 +216,8 @@ static enum host_answer rule_decides(const char *line, unsigned port)
     return word_in(line, "accept") ? HOST_YES : HOST_UNKNOWN;
 }
 
-/* own_table - whether the rules that follow are of ikatd's own table; stays as it was inside one. */
+/* own_table - whether this line belongs to ikatd's own table; `own`: the answer for the line
+ * before. */
 static bool own_table(const char *line, bool own)
 {
     static const char ours[] = "table inet ikat";
@@ -233,7 +236,7 @@ enum host_answer host_firewall_lets_in(FILE *rules, unsigned port)
         if (own)
             continue;
         if (strstr(line, "chain ") != NULL)
-            of_input = true; /* until its hook says otherwise: rules may jump to it */
+            of_input = true; /* a chain without a hook may be the target of a jump */
         if (strstr(line, " hook ") != NULL)
             of_input = strstr(line, "hook input") != NULL;
         closed |=

@@ -3,8 +3,9 @@
 #define CTL_HOST_VIEW_H
 
 /*
- * What `ikat check` and `ikat doctor` look up on this host: its networks, its routes, and whether
- * it forwards and lets IKE in. It is the view of the network namespace in which `ikat` runs.
+ * The facts about this host that `ikat check` and `ikat doctor` need: its networks and routes,
+ * whether it forwards packets, and whether its firewall lets IKE in. All are of the network
+ * namespace in which `ikat` runs.
  */
 
 #include <net/if.h>
@@ -19,7 +20,7 @@ struct host_network {
     struct address_range range;
 };
 
-/* struct host_route - of the main table. */
+/* struct host_route - a route of the main table. */
 struct host_route {
     char interface[IF_NAMESIZE];
     struct address_range to;
@@ -38,25 +39,25 @@ struct host_view {
     enum host_answer lets_in_500, lets_in_4500; /* UDP; UNKNOWN without rights to look */
 };
 
-/* host_view_read - what cannot be read stays unknown or empty. */
+/* host_view_read - reads all facts; a fact that cannot be read stays unknown or empty. */
 void host_view_read(struct host_view *ret_view);
 void host_view_done(struct host_view *view);
 
-/* host_route_find - the route that packets to the whole range take; NULL: none is known. */
+/* host_route_find - the route for packets to the whole range, borrowed; NULL: none is known. */
 const struct host_route *host_route_find(const struct host_view *view,
                                          const struct address_range *to);
 
-/* host_number_read - the number in a file of /proc or /sys; -1: none. */
+/* host_number_read - the number in a file of /proc or /sys; -1: no file, or no number. */
 long host_number_read(const char *path);
 
 /* host_routes_read - adds the routes of a file in the form of /proc/net/route. */
 void host_routes_read(struct host_view *view, FILE *file);
-/* host_routes6_read - the same of /proc/net/ipv6_route. */
+/* host_routes6_read - the same for /proc/net/ipv6_route. */
 void host_routes6_read(struct host_view *view, FILE *file);
 
-/* host_firewall_lets_in - whether a new UDP packet for the port passes the text of `nft list
- * ruleset`. ikatd's own table does not count. The rules are read, not executed: the first rule for
- * the port decides, else the policy of the input chains. */
+/* host_firewall_lets_in - whether the rules, the output of `nft list ruleset`, let in a new UDP
+ * packet for the port. This is an estimate: the first rule for the port decides, or else the policy
+ * of the input chains. ikatd's own table does not count. */
 enum host_answer host_firewall_lets_in(FILE *rules, unsigned port);
 
 #endif

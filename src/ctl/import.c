@@ -18,7 +18,8 @@
 
 /* --- the source --- */
 
-/* source_find - the file of a folder, or the file itself. false: there is none. */
+/* source_find - the configuration file in a folder, or the given file itself. false: no such
+ * file. */
 static bool source_find(const char *given, char path[PATH_MAX])
 {
     static const char *const names[] = {"swanctl.conf", "ipsec.conf"};
@@ -34,7 +35,7 @@ static bool source_find(const char *given, char path[PATH_MAX])
     return false;
 }
 
-/* is_ipsec - a file whose first line with content begins a section of ipsec.conf. */
+/* is_ipsec - whether the first line with content begins a section of ipsec.conf. */
 static bool is_ipsec(const char *path)
 {
     static const char *const heads[] = {"conn ", "config ", "ca ", "version ", "include "};
@@ -72,7 +73,7 @@ static void remarks_json(const struct import *import, const char *text)
         JSON_INDENT(2));
 }
 
-/* output_open - a new file, which only root can read: it has secrets. */
+/* output_open - makes a new file that only its owner can read, as it holds secrets. */
 static FILE *output_open(const char *path)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);

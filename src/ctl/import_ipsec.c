@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The keys of ipsec.conf in those of ikat.conf(5). */
+/* Converts the keys of ipsec.conf to those of ikat.conf(5). */
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 
-/* struct conversion - of one `conn`. */
+/* struct conversion - the conversion of one `conn` section. */
 struct conversion {
     struct import *import;
     const struct tree *from; /* its keys, merged; `left` is ours */
@@ -37,13 +37,14 @@ static void remark(struct import *import, const char *kind, const struct tree *a
     findings_add(&import->remarks, kind, findings_where(about, where), "%s", text);
 }
 
-/* value_of - of a key; missing: NULL. */
+/* value_of - the value of a key; NULL: missing. */
 static const char *value_of(const struct conversion *c, const char *key)
 {
     return config_text(c->from, key, NULL);
 }
 
-/* side_key - "leftid" of the side that is meant: ours or the peer's. */
+/* side_key - the key of our side or the peer's side: with the suffix "id" it is leftid or
+ * rightid. */
 static const struct tree *side_key(const struct conversion *c, bool ours, const char *suffix)
 {
     char name[64];
@@ -68,7 +69,7 @@ static bool is(const char *text, const char *word)
     return text != NULL && strcasecmp(text, word) == 0;
 }
 
-/* --- what ikat does not have --- */
+/* --- features that ikat does not have --- */
 
 static void refuse_foreign(struct conversion *c)
 {
@@ -126,7 +127,7 @@ static void convert_addresses(struct conversion *c)
 
 /* --- authentication --- */
 
-/* method_of - `auth` of a side; NULL: refused. */
+/* method_of - the value of `auth` for a side; NULL: refused. */
 static const char *method_of(struct conversion *c, bool ours, const char *suffix)
 {
     const struct tree *node = side_key(c, ours, suffix);
@@ -152,10 +153,10 @@ static void convert_id(const struct conversion *c, bool ours, struct tree *to)
     if (id != NULL && !is(id, "%fromcert"))
         config_put(to, "id", "%s", id);
     else if (!ours && id == NULL && side(c, false, "cert") == NULL && !any_address(address))
-        config_put(to, "id", "%s", address); /* charon's default; ikat's is anybody */
+        config_put(to, "id", "%s", address); /* charon's default; ikat's default is any identity */
 }
 
-/* convert_certificate - a file beside ikat.conf: x509 is where strongSwan has ipsec.d/certs. */
+/* convert_certificate - the folder x509 of ikat replaces ipsec.d/certs of strongSwan. */
 static void convert_certificate(struct conversion *c, bool ours, struct tree *to)
 {
     const struct tree *cert = side_key(c, ours, "cert"), *ca = side_key(c, ours, "ca");
@@ -227,7 +228,7 @@ static void convert_selectors(struct conversion *c, bool ours)
     config_put(c->child, ours ? "local_ts" : "remote_ts", "%s", text);
 }
 
-/* pool_of - the pool with these addresses, made if there is none yet. */
+/* pool_of - the name of the pool with these addresses, made if it is missing. */
 static const char *pool_of(struct conversion *c, const char *addrs)
 {
     struct tree *pools = config_section(c->import->root, "pools", c->from);
@@ -255,7 +256,7 @@ static void convert_pools(struct conversion *c)
     for (char *one = copy == NULL ? NULL : strtok_r(copy, ", ", &rest);
          one != NULL && at < sizeof(names); one = strtok_r(NULL, ", ", &rest)) {
         if (is(one, "%config") || is(one, "%config4") || is(one, "%config6"))
-            continue; /* any address that the peer asks for */
+            continue; /* the peer may have any address that it asks for */
         if (one[0] == '%' && !is(one, "%radius"))
             refuse(c, node,
                    "addresses come from a pool of ikat.conf, not from %dhcp or a database");
@@ -289,7 +290,7 @@ static void convert_vips(struct conversion *c)
 
 /* --- algorithms --- */
 
-/* token_of - a transform of libreswan in the words of swanctl.conf. */
+/* token_of - converts the name of a transform from libreswan's spelling to that of swanctl.conf. */
 static void token_of(const char *token, char out[32])
 {
     static const struct {
@@ -323,8 +324,8 @@ static void token_of(const char *token, char out[32])
     (void)snprintf(out, 32, "%.31s", token);
 }
 
-/* convert_algorithms - "aes256-sha2_512;modp2048, aes128!" as proposals. A "!" at the end means
- * these alone; without it charon adds its defaults. */
+/* convert_algorithms - converts a list such as "aes256-sha2_512;modp2048, aes128!" to proposals.
+ * Without the "!" at the end, charon adds its defaults. */
 static void convert_algorithms(struct conversion *c, const char *key, struct tree *to,
                                const char *name)
 {
@@ -352,7 +353,7 @@ static void convert_algorithms(struct conversion *c, const char *key, struct tre
 
 struct row {
     const char *theirs, *ours;
-    const char *words[5][2]; /* values with another name; {NULL}: as it is */
+    const char *words[5][2]; /* pairs: the value there, the value here; {NULL}: the same value */
 };
 
 static const struct row conn_rows[] = {
@@ -404,7 +405,7 @@ static void convert_rows(const struct conversion *c, const struct row *rows, siz
         config_put(to, "mark_out", "%s", value_of(c, "mark"));
 }
 
-/* known - keys that other functions look at, or that mean nothing without IKEv1. */
+/* known - the key needs no remark: another function converts it, or it concerns IKEv1 only. */
 static bool known(const char *key)
 {
     static const char *const others[] = {

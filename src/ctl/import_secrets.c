@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The entries of ipsec.secrets as sections of `secrets`. */
+/* Converts the entries of ipsec.secrets to sections of `secrets`. */
 #include <stdio.h>
 #include <strings.h>
 
@@ -7,8 +7,8 @@
 #include "ctl/config_view.h"
 #include "ctl/import.h"
 
-/* secret_put - a quoted text is taken as it is, so one that looks like 0x... or 0s... is written in
- * hexadecimal. */
+/* secret_put - a quoted secret is text. If it begins like a number (0x, 0s), it is written in
+ * hexadecimal, so that ikatd does not decode it. */
 static void secret_put(struct tree *to, const struct tree *from)
 {
     const char *text = config_text(from, "word-1", "");
@@ -40,7 +40,7 @@ static void shared_put(struct import *import, const struct tree *from, const cha
     secret_put(to, from);
 }
 
-/* key_put - a file of the folder private; its passphrase, if it has one. */
+/* key_put - adds a section for a file of the folder private, with its passphrase if it has one. */
 static void key_put(struct import *import, const struct tree *from, unsigned n)
 {
     char name[32], where[FINDING_WHERE];

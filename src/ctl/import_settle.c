@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ikatd itself says what it takes. What it refuses is left out, with its reason, until nothing is
- * refused. A key that only tunes goes alone. A key that says who may log in, or what is protected,
- * takes its connection or child with it: without the key they would allow more than before.
+ * ikatd decides which parts of the new configuration are valid. Refused parts are left out, with
+ * the reason of ikatd, until it accepts the rest. A key that only tunes is left out alone. A key
+ * that limits who may log in, or which traffic is protected, takes its connection or child with it:
+ * without that key they would allow more than before.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +22,7 @@
 
 #define ROUNDS_MAX 1000
 
-/* --- what goes --- */
+/* --- which part is left out --- */
 
 static bool listed(const char *const *names, size_t n, const char *name)
 {
@@ -31,7 +32,7 @@ static bool listed(const char *const *names, size_t n, const char *name)
     return false;
 }
 
-/* parent_of - the section that has `child`; NULL: none. */
+/* parent_of - the section that contains `child`; NULL: none. */
 static struct tree *parent_of(struct tree *top, const struct tree *child)
 {
     for (struct tree *node = top->first; node != NULL; node = node->next) {
@@ -44,7 +45,7 @@ static struct tree *parent_of(struct tree *top, const struct tree *child)
     return NULL;
 }
 
-/* tunes - the key may go without its section. */
+/* tunes - the key may be left out alone, without its section. */
 static bool tunes(const struct tree *root, const struct tree *key, const struct tree *section)
 {
     static const char *const of_conn[] = {
@@ -67,8 +68,8 @@ static bool tunes(const struct tree *root, const struct tree *key, const struct 
     return false;
 }
 
-/* victim_of - what goes for the sake of a refused node: the node, its child, pool, secret, or the
- * whole connection. */
+/* victim_of - the node to leave out if `node` is refused: itself, or the child, pool, secret or
+ * connection that contains it. */
 static struct tree *victim_of(struct tree *root, struct tree *node)
 {
     struct tree *section = parent_of(root, node);
@@ -113,7 +114,7 @@ static void folders_link(const char *directory, const char *credentials)
         (void)snprintf(from, sizeof(from), "%.400s/%s", credentials, folders[i]);
         (void)snprintf(to, sizeof(to), "%s/%s", directory, folders[i]);
         if (realpath(from, real) != NULL && symlink(real, to) != 0)
-            return; /* ikatd will say which file is missing */
+            return; /* ikatd then reports which file is missing */
     }
 }
 
@@ -141,7 +142,8 @@ static bool text_write(struct tree *root, const char *path, struct config_map *m
     return fclose(file) == 0;
 }
 
-/* error_take - of the first error of a round: later ones may be of what goes with it. */
+/* error_take - leaves out the node of the first error. Later errors may be about parts that go with
+ * it, so the next round asks again. */
 static bool error_take(struct import *import, const struct config_map *map, const char *path,
                        const char *error)
 {
@@ -155,7 +157,8 @@ static bool error_take(struct import *import, const struct config_map *map, cons
     return true;
 }
 
-/* round_run - 1: valid; 0: something was left out; -1: it goes no further. */
+/* round_run - 1: ikatd accepts all; 0: a part was left out; -1: ikatd is missing, or its error
+ * names no part that could be left out. */
 static int round_run(struct import *import, const char *path)
 {
     struct daemon_check check;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* swanctl.conf needs no translation: IKEv1 goes, and what differs is told. */
+/* swanctl.conf needs no conversion. IKEv1 is removed, and keys with another meaning get a
+ * remark. */
 #include <stdio.h>
 #include <strings.h>
 
@@ -7,7 +8,7 @@
 #include "ctl/config_view.h"
 #include "ctl/import.h"
 
-/* of_ikev1 - why a connection is of IKEv1; NULL: it is not. */
+/* of_ikev1 - why a connection is for IKEv1 only; NULL: it is not. */
 static const char *of_ikev1(const struct tree *conn)
 {
     static const char *const sides[] = {"local", "remote"};
@@ -79,7 +80,8 @@ static void tell_differences(struct import *import, const struct tree *section)
     }
 }
 
-/* remove_templates - sections of which others inherit: their keys are where they belong by now. */
+/* remove_templates - removes the sections from which others inherit. The reader has already copied
+ * their keys to the heirs. */
 static void remove_templates(struct tree *root)
 {
     static const char *const real[] = {"connections", "secrets", "pools", "authorities"};

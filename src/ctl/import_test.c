@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ipsec.conf and swanctl.conf of others, and their hostile twins. What ikatd says of the result is in
- * ikat_net_test.py. */
+/* ipsec.conf and swanctl.conf of other programs, valid and hostile. ikat_net_test.py shows that
+ * ikatd accepts the result. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +65,7 @@ static void keys_of_ipsec_conf(void **state)
         const char *conf, *want; /* a part of the result; NULL: the connection is refused */
     } rows[] = {
         {BASE, "remote_addrs = 192.0.2.2\n"},
-        {BASE, "id = 192.0.2.2\n"}, /* the peer is who has that address, not anybody */
+        {BASE, "id = 192.0.2.2\n"}, /* without rightid, the peer's identity is its address */
         {BASE, "auth = psk\n"},
         {BASE " leftsubnet=10.1.0.0/16,10.2.0.0/16\n", "local_ts = 10.1.0.0/16, 10.2.0.0/16\n"},
         {BASE " leftsubnets={10.1.0.0/16 10.2.0.0/16}\n", "local_ts = 10.1.0.0/16, 10.2.0.0/16\n"},
@@ -94,7 +94,7 @@ static void keys_of_ipsec_conf(void **state)
         {BASE " rightauth=xauth\n", NULL},
         {BASE " rightauth=anything\n", NULL},
         {BASE " authby=null\n", NULL},
-        {BASE " rightca=\"C=CH, CN=ca\"\n", NULL}, /* any CA would be more than that */
+        {BASE " rightca=\"C=CH, CN=ca\"\n", NULL}, /* without this key any CA would be accepted */
         {BASE " leftcert=nickname\n", NULL},
         {BASE " rightsubnet=vhost:%priv\n", NULL},
         {BASE " rightsourceip=%dhcp\n", NULL},
@@ -151,7 +151,7 @@ static void hostile_files(void **state)
 {
     (void)state;
     static const struct {
-        const char *conf, *secrets, *error; /* error NULL: it is read, and nothing comes of it */
+        const char *conf, *secrets, *error; /* error NULL: it is read without an error */
     } rows[] = {
         {" key=value\n", "", "1: a key outside of a section"},
         {"conn\n", "", "1: a name is expected"},
@@ -181,7 +181,7 @@ static void hostile_files(void **state)
     }
 }
 
-/* A FIFO has no end, so reading must not wait for one. */
+/* An include that is a FIFO must not block the reader. */
 static void hostile_includes(void **state)
 {
     (void)state;
@@ -204,7 +204,7 @@ static void hostile_includes(void **state)
     assert_int_equal(rmdir(directory), 0);
 }
 
-/* A list that does not fit is refused: a part of it would allow other algorithms than the whole. */
+/* A list that is too long is refused. A part of it would mean other algorithms than the whole. */
 static void long_lists_are_refused(void **state)
 {
     (void)state;
@@ -250,7 +250,7 @@ static void ikev1_of_swanctl(void **state)
     settings_done(&settings);
 }
 
-/* What is written is read as it was, whatever is in a value. */
+/* Each value, with whatever characters, is the same after writing and reading. */
 static void values_come_back(void **state)
 {
     (void)state;

@@ -19,7 +19,7 @@
 #define DEPTH_MAX 10 /* of includes, and of `also` */
 #define WORD_MAX  4096
 #define IDS_MAX   64
-#define ALSO_MAX  1000 /* sections that one takes keys from */
+#define ALSO_MAX  1000 /* sections from which one section inherits */
 
 struct place {
     struct ipsec_conf *conf;
@@ -28,7 +28,7 @@ struct place {
     unsigned line, depth;
 };
 
-/* fail - of a line, or of the whole file before its first line. */
+/* fail - keeps the first error, with the line; before the first line, with the file alone. */
 static bool fail(const struct place *at, const char *why)
 {
     struct ipsec_conf *conf = at->conf;
@@ -57,7 +57,8 @@ static struct tree *value_add(struct tree *section, const struct place *at, cons
 
 /* --- words --- */
 
-/* word_next - the next word or quoted string of a line. false: there is none, or it has no end. */
+/* word_next - the next word or quoted string of a line. false: the line has no more, or the quotes
+ * have no end. */
 static bool word_next(const char **text, char word[WORD_MAX], bool *ret_quoted)
 {
     const char *at = *text + strspn(*text, " \t");
@@ -71,7 +72,7 @@ static bool word_next(const char **text, char word[WORD_MAX], bool *ret_quoted)
     return true;
 }
 
-/* comment_cut - a # at the begin of a word, outside of quotes, ends the line. */
+/* comment_cut - cuts the line at a # that begins a word outside of quotes. */
 static void comment_cut(char *line)
 {
     char quote = '\0';
@@ -112,7 +113,7 @@ static bool lines_read(struct place *at, const char *text, reader_of_lines read)
     return ok;
 }
 
-/* name_keep - a copy of the name of a file, which nodes point to. */
+/* name_keep - keeps a copy of a file name in `conf`, because nodes point to it. */
 static const char *name_keep(struct ipsec_conf *conf, const char *name)
 {
     char **grown = reallocarray(conf->files, conf->n_files + 1, sizeof(*grown));
@@ -324,13 +325,15 @@ void ipsec_conf_done(struct ipsec_conf *conf)
 
 /* --- inheritance --- */
 
-/* struct budget - `also` must end, also where each section names several others. */
+/* struct budget - bounds `also`: its depth, and the number of sections in all, which could grow
+ * with a power of the depth. */
 struct budget {
     unsigned depth;
     unsigned *sections;
 };
 
-/* missing_add - the keys of `from` that `to` does not have, and then those of its `also`. */
+/* missing_add - adds the keys of `from` that `to` lacks, then those of the sections in its
+ * `also`. */
 static bool missing_add(const struct ipsec_conf *conf, const struct tree *from, struct tree *to,
                         struct budget budget)
 {

@@ -3,14 +3,15 @@
 #define CTL_IPSEC_CONF_H
 
 /*
- * ipsec.conf and ipsec.secrets of strongSwan and libreswan: syntax without meaning.
+ * Reads the syntax of ipsec.conf and ipsec.secrets, of strongSwan and libreswan, without their
+ * meaning.
  *
  *   conn NAME            a section begins in the first column; `config setup`, `ca NAME` likewise
- *       key = value      the others are indented; # begins a comment
+ *       key = value      the lines of a section are indented; # begins a comment
  *       also = OTHER     the keys of another section
  *   include GLOB
  *
- *   ID ID : TYPE "secret" or words      of ipsec.secrets; lines that are indented go on
+ *   ID ID : TYPE "secret" or words      in ipsec.secrets; an indented line continues the entry
  */
 
 #include "control/tree.h"
@@ -23,16 +24,16 @@ struct ipsec_conf {
     char error[256]; /* the first error: "file:line: why"; empty: none */
 };
 
-/* ipsec_conf_load - a file, with its includes, and the file ipsec.secrets beside it. false: `error`
- * says why. Call ipsec_conf_done() in either case. */
+/* ipsec_conf_load - reads a file, its includes, and the file ipsec.secrets in the same folder.
+ * false: `error` says why. Call ipsec_conf_done() in both cases. */
 bool ipsec_conf_load(const char *path, struct ipsec_conf *ret_conf);
-/* ipsec_conf_parse, ipsec_secrets_parse - the same of text; includes are refused. */
+/* ipsec_conf_parse, ipsec_secrets_parse - read text in place of a file; includes are refused. */
 bool ipsec_conf_parse(const char *name, const char *text, struct ipsec_conf *conf);
 bool ipsec_secrets_parse(const char *name, const char *text, struct ipsec_conf *conf);
 void ipsec_conf_done(struct ipsec_conf *conf);
 
-/* ipsec_conf_merged - the keys of a section with those of %default and of `also`: own ones count
- * more. A new section, which the caller frees. NULL: no memory, or `also` leads in a circle. */
+/* ipsec_conf_merged - a new section with the keys of `section`, those of its `also`, and those of
+ * %default; earlier ones win. The caller frees it. NULL: no memory, or `also` forms a circle. */
 struct tree *ipsec_conf_merged(const struct ipsec_conf *conf, const struct tree *section);
 
 #endif

@@ -38,7 +38,7 @@ static void show_new(void *context, const char *name, struct tree *message)
         print_line((long long)time(NULL), tree_text_or(message, "msg", ""));
 }
 
-/* ask_past - false: the daemon does not answer. */
+/* ask_past - asks for the lines that the daemon keeps. false: the daemon does not answer. */
 static bool ask_past(struct client *client, const char *match, client_event *handler, void *context)
 {
     struct vici_writer w;
@@ -76,11 +76,12 @@ int command_log(const struct ctl_options *options, char **arguments, int n)
 struct why {
     const char *peer;
     unsigned shown;
-    char last[64]; /* the last reason that means something to a person */
+    char last[64]; /* the last reason for which advice may exist */
     char conn[64]; /* the connection of that line; empty: none */
 };
 
-/* value_copy - the value of `key=` in a line, without quotes. false: it is not there. */
+/* value_copy - copies the value of `key=` in a line, without quotes. false: the line has no such
+ * key. */
 static bool value_copy(const char *line, const char *key, char *out, size_t cap)
 {
     const char *at = strstr(line, key);
@@ -93,7 +94,7 @@ static bool value_copy(const char *line, const char *key, char *out, size_t cap)
     return true;
 }
 
-/* tells_why - a line that says why something ended, failed or was refused. */
+/* tells_why - whether the line says why a session or login ended, failed or was refused. */
 static bool tells_why(const char *line)
 {
     static const char *const kinds[] = {

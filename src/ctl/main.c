@@ -13,7 +13,7 @@
 #define SOCKET_DEFAULT "/run/ikat.vici"
 #define UP_TIMEOUT_S   60
 #define UNLOCK_FILES   64
-#define ANSWER_MS      10000 /* of requests that do not wait for a peer */
+#define ANSWER_MS      10000 /* timeout of requests that do not wait for a peer */
 
 static const struct ctl_command commands[] = {
     {"up", "NAME [--child CHILD] [--timeout SECONDS]", "connect, and show how it goes", 1, 1,
@@ -123,7 +123,7 @@ static int seconds_of(const char *text)
     return value_u64(text, &value) && value <= 86400 ? (int)value : 0;
 }
 
-/* no-color.org: set, and not empty */
+/* colour_wanted - NO_COLOR, set and not empty, switches colours off (no-color.org). */
 static bool colour_wanted(void)
 {
     const char *no = getenv("NO_COLOR");

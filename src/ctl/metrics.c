@@ -82,7 +82,8 @@ static void put_totals(FILE *out, const struct facts *facts)
     (void)fputs("} 1\n", out);
 }
 
-/* own_section - a section of those that ikatd has beyond charon's; an empty one if it is not there. */
+/* own_section - a section of `stats` that charon does not have; an empty section if it is
+ * missing. */
 static const struct tree *own_section(const struct facts *facts, const char *name)
 {
     static const struct tree none;
@@ -91,8 +92,8 @@ static const struct tree *own_section(const struct facts *facts, const char *nam
     return section == NULL ? &none : section;
 }
 
-/* put_reasons - writes one counter for each reason, which is a key in a section of `stats`. The daemon bounds the
- * number of reasons. */
+/* put_reasons - writes one counter for each reason, which is a key in a section of `stats`. The
+ * daemon bounds the number of reasons. */
 static void put_reasons(FILE *out, const struct facts *facts)
 {
     static const struct {
@@ -159,7 +160,7 @@ struct conn_sum {
 
 struct conn_sums {
     size_t n;
-    struct conn_sum *items; /* owned; room for one session and one path each */
+    struct conn_sum *items; /* owned; has room for an entry for each session and each path */
 };
 
 static struct conn_sum *sum_of(struct conn_sums *sums, const char *name)
@@ -283,7 +284,8 @@ static void put_path_packets(FILE *out, const struct tree *path)
     put_directions(out, "ikat_path_packets_total", path, "packets-in", "packets-out");
 }
 
-/* put_lane - a figure, times `unit`, of a path that shares flows with others and has been measured. */
+/* put_lane - writes a figure, multiplied by `unit`, of a path that shares flows with other paths.
+ * Paths that are not measured yet are left out. */
 static void put_lane(FILE *out, const char *name, const struct tree *path, const char *key,
                      double unit)
 {

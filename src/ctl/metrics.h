@@ -11,8 +11,8 @@
 #define METRICS_CONTENT_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 /*
- * METRICS_PATHS_MAX - paths beyond this number get no series of their own; the sums of their connection
- * include them. So a Gateway with many clients does not make series without end.
+ * METRICS_PATHS_MAX - so many paths get series of their own. Further paths count in the sums of
+ * their connection only, so that a Gateway with many clients does not create too many series.
  */
 #define METRICS_PATHS_MAX 256
 

@@ -22,7 +22,7 @@ static sigset_t terminal_signals(void)
     return set;
 }
 
-/* input_wait - false: a signal is pending. */
+/* input_wait - waits for input. false: a signal is pending. */
 static bool input_wait(int signals)
 {
     struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN},
@@ -32,7 +32,8 @@ static bool input_wait(int signals)
     return fds[1].revents == 0;
 }
 
-/* line_read - octet by octet: the lines behind this one are for other files. */
+/* line_read - reads octet by octet, so that the lines that follow stay in the pipe for other
+ * files. */
 static enum line line_read(int signals, struct secret *secret)
 {
     uint8_t octet = 0;
@@ -51,7 +52,7 @@ static enum line line_read(int signals, struct secret *secret)
     return LINE_SIGNAL;
 }
 
-/* terminal_read - the line of a person. */
+/* terminal_read - shows the prompt, and reads a line without showing it. */
 static enum line terminal_read(const char *path, int signals, struct secret *secret,
                                const struct termios *shown)
 {

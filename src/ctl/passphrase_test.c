@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-/* input_set - the standard input of this process is a pipe with that text, and then its end. */
+/* input_set - makes the standard input of this process a pipe that holds the text and then ends. */
 static void input_set(const char *text)
 {
     int ends[2];
@@ -64,14 +64,16 @@ static void long_line_is_refused_as_a_whole(void **state)
 
 static const int interrupts[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
 
-/* interrupts_default - who runs the tests may ignore some, as nohup(1) does with SIGHUP. */
+/* interrupts_default - resets the signals, because the runner of the tests may ignore some
+ * (nohup(1)). */
 static void interrupts_default(void)
 {
     for (size_t i = 0; i < sizeof(interrupts) / sizeof(interrupts[0]); i++)
         (void)signal(interrupts[i], SIG_DFL);
 }
 
-/* person_asked - a child asks for a passphrase at a terminal. Returns when the prompt is there. */
+/* person_asked - starts a child that asks for a passphrase at a terminal, and waits for its
+ * prompt. */
 static pid_t person_asked(int *ret_terminal)
 {
     char text[512];

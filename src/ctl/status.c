@@ -59,7 +59,7 @@ static bool same(const struct tree *a, const char *a_key, const struct tree *b, 
     return strcmp(text(a, a_key), text(b, b_key)) == 0;
 }
 
-/* path_of - the path on which the IKE SA is; NULL: no path has it. */
+/* path_of - the path that the IKE SA uses; NULL: none. */
 static const struct tree *path_of(const struct status *status, const struct tree *sa)
 {
     for (const struct tree *path = status->paths->first; path != NULL; path = path->next)
@@ -155,7 +155,7 @@ static void print_limits(const struct status *status, bool colour)
     }
 }
 
-/* trouble - why a path of a session has no VPN, in words; NULL: it has one. */
+/* trouble - why a path of a session has no VPN, in words; NULL: it has a VPN. */
 static const char *trouble(const struct tree *session, const struct tree *path)
 {
     if (session != NULL && strcmp(text(session, "dialect"), "none") == 0 &&
@@ -169,7 +169,8 @@ static json_t *heard_json(const struct tree *path)
     return tree_get(path, "heard") == NULL ? json_null() : integer(path, "heard");
 }
 
-/* lane_json - of a path that shares flows with others; null: it does not. */
+/* lane_json - the figures of a path that shares flows with other paths; JSON null for another
+ * path. */
 static json_t *lane_json(const struct tree *path)
 {
     const struct tree *lane = tree_get(path, "aggregate");
@@ -311,7 +312,7 @@ static void put_rtt(struct table *table, const struct tree *path)
         table_put(table, NULL, "-");
 }
 
-/* put_heard - how long ago the last packet arrived, as of the time of the state. */
+/* put_heard - the time from the last packet until the daemon reported its state. */
 static void put_heard(struct table *table, const struct tree *path)
 {
     char text[32];

@@ -2,7 +2,8 @@
 #ifndef CTL_STATUS_H
 #define CTL_STATUS_H
 
-/* `ikat status` and `ikat paths`: the daemon's state, joined by numbers, as a table or as JSON. */
+/* `ikat status` and `ikat paths`: the daemon's state as a table or as JSON. The numbers of sessions
+ * and IKE SAs join the lists. */
 
 #include "ctl/client.h"
 
@@ -18,7 +19,7 @@ char *status_json(const struct status *status);
 void status_print(const struct status *status, bool colour);
 void status_print_paths(const struct status *status, bool colour);
 
-/* status_paths_settled - every path of the connection has a VPN or is down. */
+/* status_paths_settled - each path of the connection has a VPN or is down. */
 bool status_paths_settled(const struct status *status, const char *conn);
 
 #endif

@@ -58,7 +58,7 @@ static void cell_print(const struct table *table, size_t column, size_t width,
     bool styled = colour && cell->style != NULL && cell->style[0] != '\0';
     int gap = (int)(width - strlen(cell->text));
     bool right = (table->right & 1u << column) != 0;
-    bool last = column + 1 == table->n_columns; /* nothing behind it: no blanks at the end */
+    bool last = column + 1 == table->n_columns; /* needs no blanks to fill its width */
     printf("%*s%s%s%s%*s", right ? gap : 0, "", styled ? cell->style : "", cell->text,
            styled ? PLAIN : "", right || last ? 0 : gap, "");
     (void)fputs(last ? "\n" : "  ", stdout);

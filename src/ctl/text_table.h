@@ -21,12 +21,13 @@ struct table {
     struct table_cell *cells; /* owned, row after row; the first row is the head */
 };
 
-/* table_begin - heads are separated by '|'; one that begins with '>' is aligned to the right. */
+/* table_begin - `heads` are separated by '|'. A head that begins with '>' aligns its column to the
+ * right. */
 void table_begin(struct table *table, const char *heads);
-/* table_put - the next cell; an empty one is shown as "-". Nothing is added without memory. */
+/* table_put - adds the next cell; an empty cell is shown as "-". Without memory it adds none. */
 void table_put(struct table *table, const char *style, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* table_end - prints to standard output, and frees. */
+/* table_end - prints the table to standard output, and frees it. */
 void table_end(struct table *table, const char *indent, bool colour);
 
 #endif

@@ -14,7 +14,7 @@
 
 #define FOLLOWED_MAX 4096
 
-/* struct followed - the IKE SAs that are shown. */
+/* struct followed - the IKE SAs whose messages are shown. */
 struct followed {
     const char *wanted; /* number of a session, connection or address; NULL: everything */
     size_t n;
@@ -43,7 +43,7 @@ static bool address_is(const char *endpoint, const char *address)
            strcspn(begin, "]") >= len;
 }
 
-/* entry_names - the entry has that session, connection or address. */
+/* entry_names - whether the entry belongs to the wanted session, connection or address. */
 static bool entry_names(const struct tree *entry, const char *wanted)
 {
     uint64_t number;
@@ -61,8 +61,8 @@ static bool followed_has(const struct followed *followed, uint32_t sa)
     return false;
 }
 
-/* followed_learn - follows the IKE SA of an entry that has the wanted name. Its other entries may have
- * no name yet. */
+/* followed_learn - follows the IKE SA of an entry that has the wanted name. Earlier entries of this
+ * IKE SA may lack the name. */
 static void followed_learn(struct followed *followed, const struct tree *entry)
 {
     uint32_t sa = number_of(entry, "sa");
@@ -80,8 +80,8 @@ static bool followed_takes(const struct followed *followed, const struct tree *e
 
 /* --- showing --- */
 
-/* print_json - one object in a line: numbers as numbers, `again` and `error` as true, other keys as
- * text. */
+/* print_json - prints the entry as one object in a line: numbers as numbers, `again` and `error` as
+ * true, other keys as text. */
 static void print_json(const struct tree *entry)
 {
     static const char *const numbers[] = {"number",  "time-ms",    "at-us",     "sa",
@@ -124,7 +124,7 @@ static void keep(void *context, const char *name, struct tree *message)
 {
     struct shown *shown = context;
     if (strcmp(name, "list-trace") != 0)
-        return; /* an event `trace`: the list goes up to the newest entry, so it has this one too */
+        return; /* an event `trace`: the list, which ends with the newest entry, has it too */
     struct tree *entry = tree_new(TREE_SECTION, "");
     if (entry == NULL)
         return;

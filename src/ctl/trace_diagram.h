@@ -2,7 +2,7 @@
 #ifndef CTL_TRACE_DIAGRAM_H
 #define CTL_TRACE_DIAGRAM_H
 
-/* Messages between two peers, line by line as they come: this host on the left, the peer on the
+/* Prints messages between two peers, a line for each: this host is on the left, the peer on the
  * right. */
 
 #include <stdbool.h>
@@ -19,8 +19,8 @@ struct trace_diagram {
     char day[16];       /* of the last line */
 };
 
-/* trace_diagram_put - prints an entry of `list-trace` or `trace`. The peer chose parts of its text. So
- * an entry with octets that are not printable is replaced by a line that says so. */
+/* trace_diagram_put - prints an entry of `list-trace` or `trace`. The peer chose parts of its text,
+ * so an entry with unprintable octets is replaced by a line that says so. */
 void trace_diagram_put(struct trace_diagram *diagram, const struct tree *entry);
 
 #endif

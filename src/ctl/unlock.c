@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `ikat unlock`: keys and containers whose passphrase only a person knows. As swanctl does, it opens
- * PKCS#12 containers itself; the daemon opens keys. */
+/* `ikat unlock`: loads keys and containers whose passphrase a person types. It opens PKCS#12
+ * containers itself, as swanctl does; the daemon opens keys. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 #include "ctl/passphrase.h"
 
 #define ANSWER_MS 10000
-#define TRIES     3 /* of a person; a script has one */
+#define TRIES     3 /* for a person; a script has one */
 
 /* struct locked - a file, and its passphrase. */
 struct locked {
@@ -30,7 +30,7 @@ static int file_complain(const struct locked *file, const char *why)
     return 1;
 }
 
-/* file_read - false: it cannot be read, and the reason is printed. */
+/* file_read - reads the file. false: it failed, and the reason is printed. */
 static bool file_read(struct locked *file)
 {
     struct stat status;
@@ -101,8 +101,8 @@ static int load_items(struct client *client, const struct locked *file, struct s
 
 /* --- one file --- */
 
-/* is_container - PKCS#12 or not: a PFX begins with its version 3 (RFC 7292 section 4), and no key
- * does. */
+/* is_container - whether the file is PKCS#12. A PFX begins with its version, 3 (RFC 7292 section
+ * 4); no kind of key begins so. */
 static bool is_container(const struct locked *file)
 {
     static const uint8_t version[] = {2, 1, 3};

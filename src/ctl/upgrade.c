@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `ikat upgrade`: ikatd goes on with the program that is installed now. */
+/* `ikat upgrade`: ikatd replaces its running program by the installed one. */
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,10 +7,10 @@
 
 #include "ctl/commands.h"
 
-#define DECISION_MS  30000 /* the installed program reads the configuration first */
+#define DECISION_MS  30000 /* long: the installed program reads the configuration first */
 #define ANSWER_MS    10000
-#define LEAVE_MS     15000 /* until the engine has ended */
-#define SERVE_TRIES  300   /* until the next engine answers */
+#define LEAVE_MS     15000 /* patience until the engine has ended */
+#define SERVE_TRIES  300   /* requests until the next engine answers */
 #define TRY_PAUSE_NS 100000000L
 #define EXIT_RESTART 3
 
@@ -21,7 +21,8 @@ static struct tree *ask(struct client *client, const char *command, int timeout_
     return client_request(client, &w, NULL, NULL, timeout_ms);
 }
 
-/* begin - whether the daemon replaces its processes now. *ret_code: the exit status if not. */
+/* begin - asks for the upgrade. false: the daemon does not replace its processes, and *ret_code is
+ * the exit status. */
 static bool begin(struct client *client, int *ret_code)
 {
     struct tree *response = ask(client, "upgrade", DECISION_MS);
@@ -48,7 +49,7 @@ static bool ended(struct client *client)
     return poll(&wait, 1, LEAVE_MS) == 1;
 }
 
-/* outcome_ask - the next engine says which program it runs. false: it does not answer yet. */
+/* outcome_ask - asks the next engine which program it runs. false: it does not answer yet. */
 static bool outcome_ask(const struct ctl_options *options, char ret_outcome[16])
 {
     char error[512];

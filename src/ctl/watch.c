@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * `ikat watch`: sessions and paths on the whole screen, refreshed each second, with the latest
- * events below. One connection to the daemon asks and a second one listens, so an event never comes
- * between a question and its answer.
+ * events below. It uses one connection to the daemon for requests and another one for events, so an
+ * event never arrives between a request and its response.
  */
 #include <curses.h>
 #include <langinfo.h>
@@ -151,7 +151,7 @@ static void screen_draw(struct watch *watch, const struct status *status)
     }
     if (status->sessions->first == NULL)
         mvaddstr(watch->row++, 0, "no sessions");
-    paths_draw(watch, status, "0"); /* of connections that are not up */
+    paths_draw(watch, status, "0"); /* paths of connections that are not up have no session */
     for (int i = 0; i < EVENTS_SHOWN; i++)
         mvaddnstr(LINES - EVENTS_SHOWN + i, 0, watch->events[i], COLS);
     refresh();
@@ -159,7 +159,7 @@ static void screen_draw(struct watch *watch, const struct status *status)
 
 enum watch_next { WATCH_REFRESH, WATCH_QUIT, WATCH_DAEMON_GONE };
 
-/* watch_wait - until a second has passed, or a key or an event came. */
+/* watch_wait - waits until a second has passed, or a key or an event came. */
 static enum watch_next watch_wait(struct watch *watch)
 {
     long long until = clock_ms() + REFRESH_MS;
