@@ -5,6 +5,7 @@ import pytest
 from lab.net import address
 from lab.run import wait
 from lab.settings import LAN, end_user, gateway, merge
+from lab.watch import Watch
 
 HOST = address("lan", "host")
 HALF = LAN.replace("/24", "/25")
@@ -99,6 +100,24 @@ def test_traps_go_with_their_children(world, lab):
     assert "10.20.0.128/25" not in lab.run("eu", "ip", "route", "show", "table", "all")
     eu.load(merge(with_ts(HALF), {"connections": {"home": None}}))
     assert not traps()
+
+
+@pytest.mark.parametrize("before", ({"start_action": "trap", "remote_ts": HALF}, {"remote_ts": HALF}), ids=("wider", "new"))
+def test_trap_that_changes_while_it_is_up(world, lab, before):
+    """A load gives the trap more networks, or makes one of a child with a session: none of their packets leaves in the
+    clear, whatever Child SA the peer gives for them."""
+    eu = world.ikatd(lab, "eu", end_user(child=before))
+    assert eu.initiate("net")["success"] == "yes"
+    watch = Watch(lab, "eu")
+    eu.load(end_user(child={"start_action": "trap", "remote_ts": LAN}))
+    ping = ("ping", "-c5", "-i0.1", "-W1", LAN.replace(".0/24", ".200"))
+    lab.run("eu", *ping, check=False)
+    eu.wait_log("event=trap-rest-refused")
+    lab.run("eu", *ping, check=False)
+    assert watch.count() == 0 and remote(eu) == {"net": [HALF]}
+    assert "1 received" in lab.run("eu", "ping", "-c1", "-W5", HOST)
+    eu.load(end_user(child={"start_action": "trap", "remote_ts": HALF}))
+    assert f"{LAN} " not in lab.run("eu", "ip", "route", "show", "table", "all"), "it holds no more than the configuration"
 
 
 def test_down_holds(world, lab):

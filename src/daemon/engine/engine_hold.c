@@ -48,10 +48,17 @@ void engine_hold(struct engine *e, const struct ike_conn *conn,
 {
     static const struct ike_config none;
     uint16_t device;
+    /* a session may have an earlier loading of the connection */
+    const struct ike_conn *loaded = ike_conn_find(e->ike, conn->name);
+    const struct ike_child_policy *trap = engine_trap_named(e, loaded, child->name);
+    if (trap != NULL) {
+        conn = loaded;
+        child = trap;
+    }
     if (!engine_routed_device(e, child, &device))
         return;
     struct ike_ts_list list = held == NULL ? engine_trap_selectors(conn, child) : *held->remote_ts;
-    if (held != NULL && engine_is_trap(e, conn, child))
+    if (held != NULL && trap != NULL)
         list = trap_and_held(conn, child, held->remote_ts);
     hold_open_family(conn, child, &list);
     const struct host_hold wanted = {.conn = conn->name,
@@ -62,10 +69,41 @@ void engine_hold(struct engine *e, const struct ike_conn *conn,
                                      .block_device = engine_block_device(e, device),
                                      .block = conn->on_failure == IKE_ON_FAILURE_BLOCK};
     /* a trap works only if packets reach the device */
-    if (wanted.block || engine_is_trap(e, conn, child))
+    if (wanted.block || trap != NULL)
         host_hold(e->host, &wanted);
     else /* on_failure was another one before a reload */
         host_release(e->host, conn->name, child->name);
+}
+
+/* remote_ts_of_all - the remote selectors of all Child SAs of the child, and the inner addresses of their session. */
+static struct ike_ts_list remote_ts_of_all(const struct engine *e, const struct ike_conn *conn,
+                                           const char *name, struct ike_config *ret_config)
+{
+    struct ike_ts_list list = {0};
+    struct ike_child_info child = {0};
+    struct ike_session_info session;
+    while (ike_child_next(e->ike, child.id, &child)) {
+        if (strcmp(child.policy->name, name) != 0 ||
+            !ike_session_get(e->ike, child.session, &session) || session.role != IKE_END_USER ||
+            strcmp(session.conn->name, conn->name) != 0)
+            continue;
+        for (size_t i = 0; i < child.remote_ts.n && list.n < POLICY_TS; i++)
+            list.ts[list.n++] = child.remote_ts.ts[i];
+        *ret_config = session.config;
+    }
+    return list;
+}
+
+void engine_hold_traps(struct engine *e, const struct ike_conn *conn)
+{
+    for (uint8_t c = 0; c < conn->n_children; c++) {
+        const struct ike_child_policy *child = &conn->children[c];
+        struct ike_config config = {0};
+        if (!engine_is_trap(e, conn, child))
+            continue;
+        struct ike_ts_list list = remote_ts_of_all(e, conn, child->name, &config);
+        engine_hold(e, conn, child, &(struct engine_held){&list, &config});
+    }
 }
 
 void engine_release(struct engine *e, const char *conn, const char *child)

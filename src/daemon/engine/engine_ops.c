@@ -169,14 +169,16 @@ static int conn_replace(struct engine *e, struct ike_conn *old, struct ike_conn 
     bool restart = changed && !e->stopping && conn_changed(e, old, conn, wanted);
     /* if a person ended it, it stays down through a load that changes nothing */
     bool fresh = old == NULL || changed;
-    if (changed && !wanted && !e->stopping)
-        engine_traps_forget(e, conn);
     if (fresh && (!wanted || restart) && !e->stopping)
         conn_start(e, conn);
+    else if (changed && !e->stopping)
+        engine_hold_traps(e, conn);
     if (!e->load_switching) /* once for all of a load */
         engine_traps_renew(e);
     engine_shunts_load(e, conn, fresh && !e->stopping);
     engine_conn_networks_hold(e, conn);
+    if (changed && !wanted && !e->stopping) /* after the new holds, so that no packet finds a gap */
+        engine_traps_forget(e, conn);
     if (changed && !e->load_switching)
         engine_devices_settle(e);
     if (!e->load_switching)

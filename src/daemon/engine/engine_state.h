@@ -491,6 +491,10 @@ struct engine_held {
 void engine_hold(struct engine *e, const struct ike_conn *conn,
                  const struct ike_child_policy *child, const struct engine_held *held);
 
+/* engine_hold_traps - the connection was loaded anew while it has a session: the host holds what its traps catch now,
+ * and what its Child SAs have. */
+void engine_hold_traps(struct engine *e, const struct ike_conn *conn);
+
 /* engine_release - a person wants the session no more: what is held for it goes; NULL: of all
  * connections, all children. Traps stay as the configuration has them, without a gap. */
 void engine_release(struct engine *e, const char *conn, const char *child);
@@ -532,7 +536,8 @@ bool engine_is_trap(const struct engine *e, const struct ike_conn *conn,
                     const struct ike_child_policy *child);
 void engine_traps_unload(struct engine *e, const char *conn);
 void engine_traps_renew(struct engine *e);
-void engine_traps_forget(struct engine *e, const struct ike_conn *conn); /* those of old loadings */
+/* engine_traps_forget - releases what was held for earlier loadings of the connection and for this one is not. */
+void engine_traps_forget(struct engine *e, const struct ike_conn *conn);
 void engine_trap_acquire(struct engine *e, const struct esp_acquire *wanted);
 void engine_trap_done(struct engine *e, const struct ike_event *done); /* a command of ours */
 

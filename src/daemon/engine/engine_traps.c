@@ -181,11 +181,22 @@ void engine_traps_renew(struct engine *e)
     data_plane_acquire(e->plane, any);
 }
 
+/* is_held_anyway - a trap, or the load has the connection begin it. */
+static bool is_held_anyway(const struct engine *e, const struct ike_conn *conn, const char *name)
+{
+    for (uint8_t c = 0; c < conn->n_children; c++)
+        if (strcmp(conn->children[c].name, name) == 0)
+            return engine_is_trap(e, conn, &conn->children[c]) ||
+                   (conn->children[c].start_action != IKE_START_NONE &&
+                    !engine_is_down(e, conn->name));
+    return false;
+}
+
 void engine_traps_forget(struct engine *e, const struct ike_conn *conn)
 {
     const char *held_conn, *held_child;
     for (size_t i = 0; host_hold_at(e->host, i, &held_conn, &held_child); i++) {
-        if (strcmp(held_conn, conn->name) == 0 && engine_trap_named(e, conn, held_child) == NULL)
+        if (strcmp(held_conn, conn->name) == 0 && !is_held_anyway(e, conn, held_child))
             host_release(e->host, conn->name, held_child);
     }
 }

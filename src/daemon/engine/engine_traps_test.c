@@ -8,6 +8,7 @@
 #include "daemon/config/conn_build.h"
 #include "daemon/engine/engine_devices.h"
 #include "daemon/engine/engine_state.h"
+#include "ike/terms/narrow.h"
 
 #define CHILD   "children { n { mode = transport\n start_action = trap\n "
 #define HOLDS   4
@@ -43,6 +44,7 @@ bool __wrap_ike_session_next(const struct ike *of, ike_session_id after,
 int __wrap_ike_command(struct ike *of, const struct ike_command *command, nanos now);
 void __wrap_path_manager_session_release(struct path_manager *pm, ike_session_id session);
 void __wrap_path_manager_disconnect(struct path_manager *pm, const char *conn, nanos now);
+void __wrap_path_manager_conn_loaded(struct path_manager *pm, struct ike_conn *conn, nanos now);
 
 void __wrap_host_hold(struct host *host, const struct host_hold *wanted)
 {
@@ -99,8 +101,12 @@ int __wrap_engine_connect(struct engine *e, const struct path_connect *wish)
 bool __wrap_path_manager_status(const struct path_manager *pm, size_t index,
                                 struct path_status *ret_status)
 {
-    (void)pm, (void)index, (void)ret_status;
-    return false;
+    (void)pm;
+    if (session_conn == NULL || index != 0)
+        return false;
+    *ret_status = (struct path_status){.session = 1, .role = IKE_END_USER};
+    (void)snprintf(ret_status->conn, sizeof(ret_status->conn), "%s", session_conn->name);
+    return true;
 }
 
 bool __wrap_ike_session_next(const struct ike *of, ike_session_id after,
@@ -127,6 +133,11 @@ void __wrap_path_manager_session_release(struct path_manager *pm, ike_session_id
 }
 
 void __wrap_path_manager_disconnect(struct path_manager *pm, const char *conn, nanos now)
+{
+    (void)pm, (void)conn, (void)now;
+}
+
+void __wrap_path_manager_conn_loaded(struct path_manager *pm, struct ike_conn *conn, nanos now)
 {
     (void)pm, (void)conn, (void)now;
 }
@@ -350,6 +361,41 @@ static void install_by_hand(void **state)
     assert_true(engine_trap_install(&engine, conn, &conn->children[0]));
 }
 
+#define TRAP_OF(remote_ts, action)                                                                 \
+    "remote_addrs = 203.0.113.1\n children { n { local_ts = 0.0.0.0/0\n remote_ts = " remote_ts    \
+    "\n start_action = " action " } }\n"
+
+/* A load changes the trap of a connection with a session. The session, and the Child SAs that it gets later, have the
+ * connection as it was. */
+static void changed_while_up(void **state)
+{
+    (void)state;
+    static const char *const befores[] = {TRAP_OF("10.1.0.0/16", "trap"),
+                                          TRAP_OF("10.1.0.0/16", "none")};
+    for (size_t i = 0; i < ARRAY_LEN(befores); i++) {
+        struct ike_conn *conn = NULL;
+        struct build_error error = {.text = ""};
+        struct ike_conn *old = conn_of("a", befores[i]);
+        struct ike_ts_list remote_ts;
+        const struct ike_config none = {0};
+        const struct engine_held held = {&remote_ts, &none};
+        ts_fixed(&old->children[0].remote_ts, &remote_ts);
+        ike_conn_ref(old);
+        session_conn = old;
+        n_holds = 0;
+        engine_hold(&engine, old, &old->children[0], &held);
+        assert_true(holds_address("10.1.0.1") && !holds_address("10.2.0.1"));
+        assert_int_equal(build("a", TRAP_OF(NETWORK, "trap"), &conn, &error), 0);
+        assert_int_equal(engine.ops.conn_load(&engine, conn), 0);
+        ike_conn_unref(conn);
+        assert_true(holds_address("10.1.0.1") && holds_address("10.2.0.1"));
+        engine_hold(&engine, old, &old->children[0], &held);
+        assert_true(holds_address("10.1.0.1") && holds_address("10.2.0.1"));
+        session_conn = NULL;
+        ike_conn_unref(old);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -361,6 +407,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(any_among_addresses, setup, teardown),
         cmocka_unit_test_setup_teardown(traps_beside_any_peer, setup, teardown),
         cmocka_unit_test_setup_teardown(install_by_hand, setup, teardown),
+        cmocka_unit_test_setup_teardown(changed_while_up, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
