@@ -19,7 +19,7 @@ complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a import -d 'a 
 complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a unlock -d 'load keys whose passphrases are not in the configuration'
 complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a upgrade -d 'the daemon goes over to the installed program'
 complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a version -d 'of this program and of the daemon'
-complete -c ikat -n '__fish_seen_subcommand_from up down trace' -a '(ikat conns 2>/dev/null)'
+complete -c ikat -n '__fish_seen_subcommand_from up down trace doctor' -a '(ikat conns 2>/dev/null)'
 complete -c ikat -n '__fish_seen_subcommand_from up' -l child -r
 complete -c ikat -n '__fish_seen_subcommand_from up' -l timeout -r
 complete -c ikat -n '__fish_seen_subcommand_from down' -l session -r

@@ -147,9 +147,9 @@ class IkatTest(net.DaemonTest):
         self.assertIn("expects the name", self.ikat("down", status=2, stream="stderr"))
         self.assertIn("needs a terminal", self.ikat("watch", status=1, stream="stderr"))
 
-    def doctor(self, namespace, status):
-        done = subprocess.run(["ip", "netns", "exec", namespace, IKAT, "-s", self.socket, "doctor"], check=False,
-                              capture_output=True, text=True, timeout=30)
+    def doctor(self, namespace, status, *arguments):
+        done = subprocess.run(["ip", "netns", "exec", namespace, IKAT, "-s", self.socket, "doctor", *arguments],
+                              check=False, capture_output=True, text=True, timeout=30)
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)
         return done.stdout
 
@@ -178,6 +178,38 @@ class IkatTest(net.DaemonTest):
         self.assertIn("nothing wrong", self.doctor(net.GATEWAY, 0))
         self.socket += ".gone"
         self.assertIn("another program holds UDP port 500", self.doctor(net.GATEWAY, 1))
+
+    def test_ikat_doctor_asks_the_gateway(self):
+        """Each way in which its ports do not answer is told from the others."""
+        def ports(status):
+            return [line for line in self.doctor(net.USER, status, "office").splitlines() if "UDP" in line]
+
+        def nft(namespace, chain, *rules):
+            net.run(f"ip netns exec {namespace} nft 'add table inet t; add chain inet t c {{ type filter hook {chain} "
+                    "priority 0; }'".replace("{{", "{"))
+            for rule in rules:
+                net.run(f"ip netns exec {namespace} nft 'add rule inet t c {rule}'")
+        net.run(f"ip netns exec {net.USER} sysctl -q -w net.ipv4.conf.all.rp_filter=0")
+        self.user()
+        refused = ports(1)
+        self.assertEqual(len(refused), 4)
+        for i, port in enumerate((500, 4500)):
+            self.assertIn(f"gateway 192.0.1.2 of office: UDP port {port} is refused by 192.0.1.2 (ICMP: port unreachable)",
+                          refused[i])
+        self.gateway()
+        self.assertEqual(ports(0), [f"gateway 192.0.{i}.2 of office: UDP ports 500 and 4500 answer" for i in (1, 2)])
+        nft(net.GATEWAY, "input", "udp dport 4500 ip daddr 192.0.1.2 drop", "ip daddr 192.0.2.2 drop")
+        half, none = ports(1)
+        self.assertIn("gateway 192.0.1.2 of office: UDP port 500 answers, port 4500 does not", half)
+        self.assertIn("gateway 192.0.2.2 of office: UDP ports 500 and 4500 do not answer", none)
+        net.run(f"ip netns exec {net.GATEWAY} nft delete table inet t")
+        nft(net.USER, "output", "udp dport 4500 drop")
+        own = ports(1)
+        self.assertIn("the firewall of this host drops packets to UDP port 4500; allow them in its output chain", own[0])
+        net.run(f"ip netns exec {net.USER} nft delete table inet t")
+        self.ikat("up", "office")
+        self.assertEqual(ports(0), [])  # a path that is up needs no question
+        self.assertEqual(self.doctor(net.USER, 1, "offic"), "")
 
     def check(self, namespace, text, *arguments, status=0):
         """`ikat check` of a file in a namespace; gives standard output and standard error."""

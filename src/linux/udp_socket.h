@@ -7,10 +7,7 @@
 
 #include "base/address.h"
 #include "base/error.h"
-
-/* The mark (SO_MARK) of packets that carry the VPN. They never follow the inner device's routes,
- * even if those include the peer's outer address. */
-#define OUTER_MARK UINT32_C(0x696b6174)
+#include "base/outer_mark.h"
 
 struct udp_socket_options {
     struct endpoint local; /* the address may be 0.0.0.0 or ::; IPv6 sockets take IPv6 only */

@@ -86,6 +86,15 @@ def test_log_and_why(world):
         gw.ikat("why", "nobody@lab.example")
 
 
+def test_doctor_asks_strongswan(world):
+    """The question is one that other daemons answer, too."""
+    lab = world.lab()
+    world.strongswan(lab, "gw", gateway())
+    eu = world.ikatd(lab, "eu", end_user())
+    said = lab.run("eu", IKAT, "-s", eu.socket, "doctor", "home", check=False)
+    assert "of home: UDP ports 500 and 4500 answer" in said, said
+
+
 def test_log_follows(ends):
     lab, eu, _ = ends
     with open(lab.path("followed"), "wb") as out:
