@@ -71,6 +71,8 @@ modules {{
         gtc {{
             auth_type = PAP
         }}
+        sim {{
+        }}
         mschapv2 {{
             send_error = yes
         }}
@@ -114,10 +116,10 @@ server default {{
     }}
 {radsec}
     authorize {{
+        files
         eap {{
             ok = return
         }}
-        files
         chap
         mschap
         pap
@@ -203,8 +205,8 @@ def certificates(folder):
 
 
 class Freeradius(Program):
-    """FreeRADIUS 3.2. `users`: {name: (password, [reply attributes])}. `radsec`: the highest version of TLS with which
-    it also serves RADIUS/TLS. `unheeded`: the Acct-Status-Type that it does not acknowledge."""
+    """FreeRADIUS 3.2. `users`: {name: (password or [check items], [reply attributes])}. `radsec`: the highest version
+    of TLS with which it also serves RADIUS/TLS. `unheeded`: the Acct-Status-Type that it does not acknowledge."""
 
     def __init__(self, lab, host, users, method="mschapv2", tls="1.3", inner="mschapv2", radsec=None, unheeded="Failed"):
         super().__init__(lab, host, "freeradius")
@@ -218,7 +220,8 @@ class Freeradius(Program):
                 radsec=RADSEC.format(certs=certs, tls=radsec) if radsec else ""))
         with open(os.path.join(self.folder, "users"), "w", encoding="utf-8") as file:
             for name, (password, replies) in users.items():
-                file.write(f'{name} Cleartext-Password := "{password}"\n' + ",\n".join(f"\t{reply}" for reply in replies) + "\n\n")
+                checks = f'Cleartext-Password := "{password}"' if isinstance(password, str) else ", ".join(password)
+                file.write(f"{name} {checks}\n" + ",\n".join(f"\t{reply}" for reply in replies) + "\n\n")
 
     def start(self):
         """Starts it and waits until it serves."""

@@ -68,8 +68,9 @@ bool eap_type_presents(enum eap_type type, bool authenticator);
 /* --- secrets --- */
 
 enum eap_secret_kind {
-    EAP_SECRET_PASSWORD = 1, /* UTF-8 text; for SIM and AKA: K and OPc, 16 octets each */
-    EAP_SECRET_NT_HASH,      /* MD4 of the password in UTF-16LE, 16 octets: MSCHAPv2 only */
+    /* UTF-8 text; for SIM and AKA: K and OPc, 16 octets each; for SIM also: triplets (sim_auth.h) */
+    EAP_SECRET_PASSWORD = 1,
+    EAP_SECRET_NT_HASH, /* MD4 of the password in UTF-16LE, 16 octets: MSCHAPv2 only */
 };
 
 struct eap_secret {

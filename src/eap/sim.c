@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * EAP-SIM (RFC 4186), both sides. The SIM is a secret of 32 octets: K and OPc of MILENAGE, from
- * which 3GPP TS 55.205 makes GSM triplets. sim_auth.h has the fast re-authentication.
+ * EAP-SIM (RFC 4186), both sides. The SIM is a secret of 32 octets, K and OPc of MILENAGE, from
+ * which 3GPP TS 55.205 makes GSM triplets; or it is a list of triplets. sim_auth.h has the fast
+ * re-authentication.
  *
  *   peer                                                authenticator
  *                                            <----  SIM-Start: AT_VERSION_LIST, [AT_..._ID_REQ]
@@ -20,11 +21,9 @@ enum sim_subtype {
 };
 
 #define SIM_VERSION  1
-#define SIM_STARTS   4 /* RFC 4186 section 4.2.4: 3 of them, and one after AT_COUNTER_TOO_SMALL */
-#define SIM_RANDS    3 /* number of triplets that we use; we also accept two */
-#define SIM_SRES     4
-#define SIM_KC       8
+#define SIM_STARTS   4  /* RFC 4186 section 4.2.4: 3 of them, and one after AT_COUNTER_TOO_SMALL */
 #define SIM_VERSIONS 32 /* octets of a list of versions */
+#define NO_SIM       "no K and OPc (32 octets) or triplets (28 octets each) for the EAP identity"
 
 struct sim_state {
     unsigned starts;
@@ -38,22 +37,53 @@ struct sim_state {
     struct sim_auth auth;
 };
 
-/* triplets_make - 3GPP TS 55.205: SRES and Kc are XORs of parts of RES, CK and IK. */
-static int triplets_make(struct eap_talk *talk, struct sim_state *s, const uint8_t *rands)
+/* usim_run - 3GPP TS 55.205: SRES and Kc are XORs of parts of RES, CK and IK. */
+static int usim_run(struct eap_talk *talk, struct sim_state *s, const struct milenage *usim,
+                    const uint8_t *rands)
 {
-    struct milenage usim;
     struct milenage_answer answer;
-    int error = sim_usim_find(talk, &s->auth, &usim);
+    int error = 0;
     for (size_t i = 0; error == 0 && i < s->n_rands; i++) {
-        error = milenage_f2345(talk->crypto, &usim, rands + i * MILENAGE_KEY, &answer);
+        error = milenage_f2345(talk->crypto, usim, rands + i * SIM_RAND, &answer);
         for (size_t j = 0; j < SIM_SRES; j++)
             s->sres[i * SIM_SRES + j] = answer.res[j] ^ answer.res[j + SIM_SRES];
         for (size_t j = 0; j < SIM_KC; j++)
             s->kc[i * SIM_KC + j] =
                 answer.ck[j] ^ answer.ck[j + SIM_KC] ^ answer.ik[j] ^ answer.ik[j + SIM_KC];
     }
-    wipe(&usim, sizeof(usim));
     wipe(&answer, sizeof(answer));
+    return error;
+}
+
+/* triplets_look_up - finds the triplet of each RAND. ERR_NOT_FOUND: one RAND has none. */
+static int triplets_look_up(struct sim_state *s, struct span triplets, const uint8_t *rands)
+{
+    for (size_t i = 0; i < s->n_rands; i++) {
+        size_t at = 0;
+        while (at < triplets.len && memcmp(triplets.ptr + at, rands + i * SIM_RAND, SIM_RAND) != 0)
+            at += SIM_TRIPLET;
+        if (at == triplets.len)
+            return ERR_NOT_FOUND;
+        memcpy(s->sres + i * SIM_SRES, triplets.ptr + at + SIM_RAND, SIM_SRES);
+        memcpy(s->kc + i * SIM_KC, triplets.ptr + at + SIM_RAND + SIM_SRES, SIM_KC);
+    }
+    return 0;
+}
+
+/* triplets_make - SRES and Kc of each RAND. ERR_NOT_FOUND: a list of triplets has no such RAND. */
+static int triplets_make(struct eap_talk *talk, struct sim_state *s, const uint8_t *rands)
+{
+    struct eap_secret secret;
+    struct milenage usim;
+    int error = sim_secret_find(talk, &s->auth, &secret);
+    if (error == 0 && secret.len == sizeof(usim)) {
+        memcpy(&usim, secret.octets, sizeof(usim));
+        error = usim_run(talk, s, &usim, rands);
+        wipe(&usim, sizeof(usim));
+    } else if (error == 0) {
+        error = triplets_look_up(s, span_of(secret.octets, secret.len), rands);
+    }
+    wipe(&secret, sizeof(secret));
     return error;
 }
 
@@ -136,7 +166,7 @@ static enum eap_step peer_challenge(struct eap_talk *talk, struct sim_state *s,
     if (!s->nonced || !rands_fit(s, rands))
         return sim_client_error(talk, w, "the authenticator's SIM challenge is malformed");
     if (triplets_make(talk, s, rands.ptr + 2) != 0)
-        return sim_client_error(talk, w, "no K and OPc (32 octets) for the EAP identity");
+        return sim_client_error(talk, w, NO_SIM ", with the authenticator's RAND");
     if (keys_make(talk, s) != 0)
         return sim_client_error(talk, w, "the crypto library refused");
     k_aut->extra = span_of(s->nonce, SIM_NONCE);
@@ -189,7 +219,7 @@ static enum eap_step start_send(struct sim_state *s, bool asks, struct writer *w
 
 static enum eap_step nobody(struct eap_talk *talk)
 {
-    return eap_failed(talk, "no K and OPc (32 octets) for the EAP identity");
+    return eap_failed(talk, NO_SIM);
 }
 
 static enum eap_step sim_authenticator_begin(struct eap_talk *talk, void *state, uint8_t identifier,
@@ -207,19 +237,32 @@ static enum eap_step sim_authenticator_begin(struct eap_talk *talk, void *state,
     return nobody(talk);
 }
 
+/* rands_choose - fresh ones; of a list of triplets, SIM_RANDS in a row from a random place. */
+static int rands_choose(struct eap_talk *talk, struct sim_state *s, uint8_t *rands)
+{
+    struct eap_secret secret;
+    int error = sim_secret_find(talk, &s->auth, &secret);
+    size_t n = error == 0 && secret.len != sizeof(struct milenage) ? secret.len / SIM_TRIPLET : 0;
+    random_fill(talk->random, rands, SIM_RANDS * SIM_RAND);
+    size_t first = n == 0 ? 0 : rands[0] % n;
+    for (size_t i = 0; n > 0 && i < SIM_RANDS; i++)
+        memcpy(rands + i * SIM_RAND, secret.octets + (first + i) % n * SIM_TRIPLET, SIM_RAND);
+    wipe(&secret, sizeof(secret));
+    return error;
+}
+
 static enum eap_step challenge_send(struct eap_talk *talk, struct sim_state *s,
                                     const struct sim_attributes *a, struct writer *w)
 {
     static const uint8_t reserved[2];
-    uint8_t rands[SIM_RANDS * MILENAGE_KEY];
+    uint8_t rands[SIM_RANDS * SIM_RAND];
     struct span nonce = a->values[AT_NONCE_MT];
     struct reader version = reader_of(a->values[AT_SELECTED_VERSION]);
     if (nonce.len != 2 + SIM_NONCE || read_u16(&version) != SIM_VERSION)
         return eap_failed(talk, "the peer's SIM-Start is malformed");
     memcpy(s->nonce, nonce.ptr + 2, SIM_NONCE);
-    random_fill(talk->random, rands, sizeof(rands));
     s->n_rands = SIM_RANDS;
-    if (triplets_make(talk, s, rands) != 0)
+    if (rands_choose(talk, s, rands) != 0 || triplets_make(talk, s, rands) != 0)
         return nobody(talk);
     if (keys_make(talk, s) != 0)
         return eap_failed(talk, "the crypto library refused");

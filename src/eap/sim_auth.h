@@ -53,7 +53,18 @@ enum eap_step sim_client_error(struct eap_talk *talk, struct writer *w, const ch
 /* sim_key_yield - the MSK of the conversation. */
 enum eap_step sim_key_yield(struct eap_talk *talk, const struct sim_auth *auth);
 
-/* sim_usim_find - K and OPc of talk->identity; auth->usim is their digest. Any error. */
+/* A GSM triplet: RAND, SRES, Kc. */
+#define SIM_RAND    MILENAGE_KEY
+#define SIM_SRES    4
+#define SIM_KC      8
+#define SIM_TRIPLET (SIM_RAND + SIM_SRES + SIM_KC)
+#define SIM_RANDS   3 /* number of triplets that we use; we also accept two */
+
+/* sim_secret_find - the secret of talk->identity; the caller wipes it. auth->usim is its digest. It
+ * is K and OPc, or, for EAP-SIM only, SIM_RANDS triplets or more. Any error. */
+int sim_secret_find(struct eap_talk *talk, struct sim_auth *auth, struct eap_secret *ret) MUST_USE;
+
+/* sim_usim_find - K and OPc of talk->identity, as sim_secret_find. */
 int sim_usim_find(struct eap_talk *talk, struct sim_auth *auth, struct milenage *ret) MUST_USE;
 
 /* sim_auth_derive - sets the keys of EAP-SIM and EAP-AKA from MK (RFC 4186 and 4187, section 7). */

@@ -13,20 +13,46 @@ struct span eap_realm(struct span identity)
     return (struct span){0};
 }
 
+static bool secret_fits(const struct sim_auth *auth, const struct eap_secret *secret)
+{
+    bool triplets = auth->type == EAP_TYPE_SIM && secret->len >= SIM_RANDS * SIM_TRIPLET &&
+                    secret->len % SIM_TRIPLET == 0;
+    return secret->kind == EAP_SECRET_PASSWORD &&
+           (triplets || secret->len == sizeof(struct milenage));
+}
+
+int sim_secret_find(struct eap_talk *talk, struct sim_auth *auth, struct eap_secret *ret)
+{
+    int error = talk->secrets->find(talk->secrets->context, talk->identity, ret);
+    if (error == 0 && !secret_fits(auth, ret))
+        error = ERR_INVALID;
+    if (error == 0) {
+        const struct span octets = span_of(ret->octets, ret->len);
+        error = eap_digest(talk->crypto, talk->crypto->sha256, &octets, 1, auth->usim);
+    }
+    return error;
+}
+
 int sim_usim_find(struct eap_talk *talk, struct sim_auth *auth, struct milenage *ret)
 {
     struct eap_secret secret;
     _Static_assert(sizeof(*ret) == 2 * MILENAGE_KEY, "K and OPc, in this order");
-    int error = talk->secrets->find(talk->secrets->context, talk->identity, &secret);
-    if (error == 0 && (secret.kind != EAP_SECRET_PASSWORD || secret.len != sizeof(*ret)))
+    int error = sim_secret_find(talk, auth, &secret);
+    if (error == 0 && secret.len != sizeof(*ret))
         error = ERR_INVALID;
-    if (error == 0) {
-        const struct span octets = span_of(secret.octets, sizeof(*ret));
+    if (error == 0)
         memcpy(ret, secret.octets, sizeof(*ret));
-        error = eap_digest(talk->crypto, talk->crypto->sha256, &octets, 1, auth->usim);
-    }
     wipe(&secret, sizeof(secret));
     return error;
+}
+
+/* secret_known - auth->usim is the digest of the secret of talk->identity. */
+static bool secret_known(struct eap_talk *talk, struct sim_auth *auth)
+{
+    struct eap_secret secret;
+    bool known = sim_secret_find(talk, auth, &secret) == 0;
+    wipe(&secret, sizeof(secret));
+    return known;
 }
 
 /* --- the peer --- */
@@ -41,19 +67,18 @@ static void names_load(struct eap_talk *talk, const enum eap_type *methods, size
 {
     struct sim_auth auth = {0};
     struct eap_names names;
-    struct milenage usim;
     bool wanted = false;
     if (talk->store == NULL || talk->names.type != 0 ||
         !talk->store->get(talk->store->context, talk->identity, &names))
         return;
     for (size_t i = 0; i < n; i++)
         wanted |= (uint32_t)methods[i] == names.type;
-    if (wanted && names_sound(&names) && sim_usim_find(talk, &auth, &usim) == 0 &&
+    auth.type = (enum eap_type)names.type;
+    if (wanted && names_sound(&names) && secret_known(talk, &auth) &&
         ct_equal(names.usim, auth.usim, sizeof(auth.usim)))
         talk->names = names;
     if (talk->names.tries >= PSEUDONYM_TRIES)
         talk->names.pseudonym_len = 0;
-    wipe(&usim, sizeof(usim));
     wipe(&names, sizeof(names));
 }
 
@@ -109,14 +134,6 @@ bool sim_identity_write(struct eap_talk *talk, struct sim_auth *auth, struct wri
 
 /* --- the authenticator --- */
 
-static bool usable(struct eap_talk *talk, struct sim_auth *auth)
-{
-    struct milenage usim;
-    bool right = sim_usim_find(talk, auth, &usim) == 0;
-    wipe(&usim, sizeof(usim));
-    return right;
-}
-
 /* next_asked - the identity to ask for next, after a claim of this kind (RFC 4187 sections 4.2.3 to
  * 4.2.5). A claim from IKE is final, because IKE chose the connection by it. */
 static enum sim_found next_asked(const struct eap_talk *talk, struct sim_auth *auth,
@@ -144,7 +161,7 @@ enum sim_found sim_identity_find(struct eap_talk *talk, struct sim_auth *auth)
     enum sim_found found = SIM_FOUND_NOBODY;
     bool taken = eap_talk_identify(talk, is_name ? span_of(named.identity, named.identity_len)
                                                  : talk->claimed);
-    if (!taken || old || !usable(talk, auth))
+    if (!taken || old || !secret_known(talk, auth))
         found = next_asked(talk, auth, kind);
     else if (kind == EAP_NAME_REAUTH && ct_equal(named.reauth.usim, auth->usim, EAP_USIM_DIGEST))
         found = SIM_FOUND_REAUTH;

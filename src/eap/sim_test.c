@@ -42,6 +42,92 @@ static void wrong_key(void **state)
     }
 }
 
+/* Triplets: RAND of 16 octets, SRES of 4, Kc of 8. */
+#define TRIPLET(c)                                                                                 \
+    c c c c c c c c c c c c c c c c "s" c "es"                                                     \
+                                    "kc-" c "key" c
+#define TRIPLETS TRIPLET("a") TRIPLET("b") TRIPLET("c")
+
+/* A list of triplets stands in for K and OPc. The order of the list does not matter, and a longer one
+ * serves as well. */
+static void triplets(void **state)
+{
+    static const struct {
+        const char *peer, *authenticator;
+        bool succeeds;
+    } rows[] = {
+        {TRIPLETS, TRIPLETS, true},
+        {TRIPLET("c") TRIPLET("b") TRIPLET("a"), TRIPLETS, true},
+        {TRIPLETS TRIPLET("d") TRIPLET("e") TRIPLET("f"), TRIPLETS, true},
+        {TRIPLETS, TRIPLET("a") TRIPLET("b") TRIPLET("d"), false}, /* a RAND that the peer lacks */
+        {TRIPLETS, TRIPLET("a") TRIPLET("b") TRIPLET("b"), false}, /* RFC 4186 section 10.9 */
+        {TRIPLETS, TRIPLET("a") TRIPLET("b"), false},              /* too few */
+        {TRIPLETS, TRIPLETS "x", false},
+        {TRIPLETS, SIM, false},
+        {SIM, TRIPLETS, false},
+        {TRIPLETS, "aaaaaaaaaaaaaaaasaeskc-akexa" TRIPLET("b") TRIPLET("c"),
+         false}, /* another Kc */
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct test_pair p;
+        test_pair_begin(&p, 1 + i, NULL);
+        test_pair_method(&p, EAP_TYPE_SIM);
+        test_pair_password(&p, 0, rows[i].peer);
+        test_pair_password(&p, 1, rows[i].authenticator);
+        p.config[1].identity = span_text("anna");
+        test_pair_make(&p);
+        test_pair_run(&p);
+        if (rows[i].succeeds != (p.result.verdict == EAP_SUCCEEDED) ||
+            rows[i].succeeds != (p.peer_result.verdict == EAP_SUCCEEDED))
+            fail_msg("row %zu: %s, %s", i, p.result.reason, p.peer_result.reason);
+        test_pair_end(&p);
+    }
+}
+
+/* The authenticator begins anywhere in a list that is longer than a challenge. */
+static void triplets_in_turn(void **state)
+{
+    unsigned seen[256] = {0}, others = 0;
+    (void)state;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        struct test_pair p;
+        test_pair_begin(&p, seed, NULL);
+        test_pair_method(&p, EAP_TYPE_SIM);
+        for (int side = 0; side < 2; side++)
+            test_pair_password(&p, side, TRIPLETS TRIPLET("d"));
+        p.config[1].identity = span_text("anna");
+        test_pair_make(&p);
+        test_pair_to_peer(&p);
+        test_pair_to_authenticator(&p);
+        seen[p.result.packet[12]]++;
+        test_pair_run(&p);
+        assert_int_equal(p.result.verdict, EAP_SUCCEEDED);
+        test_pair_end(&p);
+    }
+    for (char c = 'a'; c <= 'd'; c++) {
+        assert_int_not_equal(seen[(uint8_t)c], 0);
+        others += seen[(uint8_t)c];
+    }
+    assert_int_equal(others, 40);
+}
+
+/* EAP-AKA cannot do with triplets: they do not prove the network. */
+static void triplets_are_no_usim(void **state)
+{
+    struct test_pair p;
+    (void)state;
+    test_pair_begin(&p, 1, NULL);
+    test_pair_method(&p, EAP_TYPE_AKA);
+    for (int side = 0; side < 2; side++)
+        test_pair_password(&p, side, TRIPLETS);
+    p.config[1].identity = span_text("anna");
+    test_pair_make(&p);
+    test_pair_run(&p);
+    assert_int_equal(p.result.verdict, EAP_FAILED);
+    test_pair_end(&p);
+}
+
 /* Each octet of each packet is changed once. Either neither side succeeds, or both have the same
  * key. */
 static void every_octet_counts(void **state)
@@ -136,7 +222,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(succeeds),           cmocka_unit_test(wrong_key),
         cmocka_unit_test(every_octet_counts), cmocka_unit_test(equal_challenges),
-        cmocka_unit_test(hostile_packets),
+        cmocka_unit_test(hostile_packets),    cmocka_unit_test(triplets),
+        cmocka_unit_test(triplets_in_turn),   cmocka_unit_test(triplets_are_no_usim),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

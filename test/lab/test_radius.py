@@ -407,6 +407,18 @@ def test_hostapd(world):
     assert server.requests() == 3
 
 
+def test_triplets(world):
+    """EAP-SIM by triplets of a list, with FreeRADIUS, which has the same list in another order."""
+    lab = world.lab()
+    triplets = [(f"3{n}" * 16, f"3{n}112233", f"3{n}5566778899aabb") for n in range(4)]
+    server = Freeradius(lab, "host", {USER: ([f"EAP-Sim-{name}{i} := 0x{value}" for i, triplet in enumerate(triplets[3:0:-1], 1)
+                                              for name, value in zip(("RAND", "SRES", "KC"), triplet)], [])}, method="sim").start()
+    eu, gw = ends(world, lab, method="sim", mine=usim(key="".join("".join(triplet) for triplet in triplets)))
+    up(lab, eu, gw)
+    assert gw.sas()[0][1]["remote-eap-id"] == USER
+    wait(lambda: server.counters()["Access-Accepts"] == 1, "one Access-Accept")
+
+
 @pytest.mark.parametrize("method,word,digits", (("aka", "AKA", "024"), ("aka-prime", "AKA'", "678"), ("sim", "SIM", "135")))
 def test_aka(world, method, word, digits):
     """AKA, AKA' and SIM of a USIM with hostapd, whose vectors come from another MILENAGE than ours. hostapd gives a
