@@ -238,6 +238,8 @@ enum ike_command_kind {
  * force: ends at once, without a response of the peer.
  * reason: of an end with `force`. 0: IKE_CANCELLED. The path manager gives up a silent peer with IKE_TIMEOUT, which
  *     session tickets outlive.
+ * early_ns: of CONNECT: the wait before the first copy of an IKE_SA_INIT request. It doubles until it reaches the
+ *     endpoint's first interval; the back-off begins there. For a Gateway that may come up at any moment. 0: none.
  * retry_ns: the constant interval of retransmission. 0: the endpoint's back-off.
  * lifetime_ns: of a Gateway: the authentication is valid for that long from now on, whatever was said before. The End
  *     User is told so, and no ticket counts any more. 0: a login is wanted now.
@@ -264,6 +266,7 @@ struct ike_command {
     ike_sa_id again;
     bool force;
     enum ike_outcome reason;
+    nanos early_ns;
     nanos retry_ns;
     nanos lifetime_ns;
     nanos give_up_ns;

@@ -13,6 +13,7 @@
 #include "base/assert.h"
 #include "multipath/vpn.h"
 
+#define EARLY_NS             (50 * NANOS_PER_MS) /* a Gateway that starts anew is back within half a second */
 #define REDIRECT_PATIENCE_NS NANOS_PER_SEC
 #define NEXT_ADDRESS_NS      NANOS_PER_SEC
 
@@ -92,6 +93,7 @@ static void attempt_start(struct vpn *vpn, struct path *path, nanos now)
         .redirected_from = vpn->redirect.from,
         .clone = wants_clone(vpn),
         .again = vpn->wish.again,
+        .early_ns = vpn->wish.deleted ? EARLY_NS : 0,
         .give_up_ns = beside_knock_time(vpn),
         .replaces = vpn->replace.phase == REPLACES_LIVING && vpn->replace.elder != NULL
                         ? vpn->replace.elder->session.id
@@ -133,6 +135,7 @@ static void login_round_failed(struct vpn *vpn, enum ike_outcome outcome, nanos 
     login_cancel(vpn);
     vpn->wish.round++;
     vpn->wish.said = IKE_OK;
+    vpn->wish.deleted = false;
     if (redirect_over(vpn))
         return;
     bool away = vpn->redirect.n_home > 0;

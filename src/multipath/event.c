@@ -316,6 +316,7 @@ static void session_down(struct vpn *vpn, enum ike_outcome outcome, nanos now)
     bool brief = now - vpn->session.up_ns < SHORT_LIFE_NS;
     session_reset(vpn);
     vpn->wish.short_lives = brief ? vpn->wish.short_lives + 1 : 0;
+    vpn->wish.deleted = outcome == IKE_PEER_DELETED && !brief;
     if (again)
         login_again(vpn, now);
     else

@@ -382,6 +382,7 @@ static void count(struct world *world, const struct ike_command *command)
     enum ike_command_kind kind = command->kind;
     world->for_packets += command->packet.src.family != ADDRESS_NONE;
     world->connects += kind == IKE_CMD_CONNECT;
+    world->early += command->early_ns > 0;
     world->clones += kind == IKE_CMD_CLONE;
     world->moves += kind == IKE_CMD_MOVE;
     world->creates += kind == IKE_CMD_CREATE_CHILD;

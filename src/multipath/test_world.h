@@ -79,6 +79,7 @@ struct world {
     ike_child_id carrier; /* the Child SA that carries it */
     /* what was seen */
     unsigned for_packets; /* commands that name one */
+    unsigned early;       /* attempts that ask the Gateway more often at first */
     unsigned timeouts;    /* commands that end something by force, because the peer is silent */
     unsigned logins, connects, clones, moves, creates, probes, tests, deletes, commands;
     unsigned commands_this_second, worst_second;

@@ -192,6 +192,8 @@ struct vpn_wish {
     nanos round_at_ns, last_start_ns;
     ike_sa_id again;      /* the number of an attempt that ended: the next one has it; 0: none */
     uint32_t short_lives; /* sessions in a row that ended soon after their login */
+    bool
+        deleted; /* the Gateway deleted the last session: it may be starting anew, and serve at any moment */
 };
 
 enum session_phase {

@@ -201,6 +201,35 @@ static void test_refusal_is_forgotten(void **state)
     world_free(world);
 }
 
+static void all_deleted(struct world *world)
+{
+    for (unsigned link = 0; link < 2; link++)
+        world_sa_kill(world, link, IKE_PEER_DELETED);
+}
+
+/* A Gateway that deletes a session may start anew: the attempts of the next round ask it early, and no others. */
+static void test_gateway_starts_anew(void **state)
+{
+    (void)state;
+    struct world *world = world_new(2, 9);
+    world->conn->keyingtries = 0;
+    world_start(world);
+    world_connect(world, true);
+    world_until(world, world_all_up, SECONDS(5));
+    all_deleted(world); /* a short life: the next login waits, and asks as usual */
+    world_until(world, world_all_up, SECONDS(5));
+    assert_int_equal(world->early, 0);
+    world_run(world, SECONDS(30));
+    world->links[0].hole = world->links[1].hole = true;
+    all_deleted(world);
+    world->retries = 0;
+    world_until(world, retried, SECONDS(600));
+    assert_int_equal(world->early, 2);
+    world_run(world, SECONDS(5));
+    assert_int_equal(world->early, 2);
+    world_free(world);
+}
+
 static const struct address elsewhere = {.family = ADDRESS_V4, .octets = {203, 0, 113, 99}};
 static const struct ike_gateway there = {
     .address = {.family = ADDRESS_V4, .octets = {203, 0, 113, 99}}};
@@ -582,6 +611,7 @@ int main(void)
         cmocka_unit_test(test_up_with_its_routes),
         cmocka_unit_test(test_refused_is_not_up),
         cmocka_unit_test(test_refusal_is_forgotten),
+        cmocka_unit_test(test_gateway_starts_anew),
         cmocka_unit_test(test_forged_redirect_on_one_path),
         cmocka_unit_test(test_redirect_while_others_are_dead),
         cmocka_unit_test(test_redirect_of_all_paths),

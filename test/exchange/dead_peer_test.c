@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* When a Gateway forgets an End User that is gone without a farewell (RFC 7296 section 2.4). */
+/* When a Gateway forgets an End User that is gone without a farewell (RFC 7296 section 2.4), and how an End User
+ * asks for a Gateway that is not there. */
 #include "exchange/scenario.h"
+#include "wire/iana.h"
 
 #define SECONDS(n) ((nanos)(n)*NANOS_PER_SEC)
 
@@ -73,11 +75,42 @@ static void silence_with_losses(void **state)
     scenario_end(world);
 }
 
+static unsigned auth_copies;
+
+/* late_gateway - it is not there for 300 ms, and never hears an IKE_AUTH request. */
+static bool late_gateway(struct world *world, bool to_b, struct ike_datagram *d)
+{
+    bool auth = to_b && d->octets[18] == WIRE_IKE_AUTH;
+    auth_copies += auth;
+    return !auth && world->now >= NANOS_PER_SEC + 300 * NANOS_PER_MS; /* the time begins with 1 s */
+}
+
+/* The first request is repeated early, and finds the Gateway as soon as it is there; the next one is not. */
+static void gateway_that_comes_late(void **state)
+{
+    (void)state;
+    struct world *world = world_new(1);
+    world_start(world);
+    world->hook = late_gateway;
+    world_post(&world->a, (struct ike_command){.kind = IKE_CMD_CONNECT,
+                                               .conn = "office",
+                                               .path = world_path(0),
+                                               .early_ns = 50 * NANOS_PER_MS});
+    world_run(world, 500 * NANOS_PER_MS);
+    assert_int_equal(auth_copies, 1); /* the copy at 350 ms was answered */
+    world_run(world, 700 * NANOS_PER_MS);
+    assert_int_equal(auth_copies, 1);
+    world->hook = NULL;
+    world_run(world, SECONDS(5));
+    scenario_end(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(peer_that_vanished_in_silence),
         cmocka_unit_test(silence_with_losses),
+        cmocka_unit_test(gateway_that_comes_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

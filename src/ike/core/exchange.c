@@ -144,6 +144,7 @@ static bool seal_and_send(struct sa *sa, struct asking *asking, struct wire_buil
     asking->asked_ns = now;
     asking->intent.give_up_at_ns = give_up_at(sa, &asking->intent, now);
     pace_set(&sa->mine, &asking->intent, asking->intent.give_up_at_ns);
+    sa->mine.early_ns = sa->mine.next_id == 0 ? asking->intent.early_ns : 0;
     send_request(sa, now);
     if (asking->intent.kind == INTENT_LOGIN)
         login_sent(sa, now);

@@ -50,6 +50,7 @@ struct intent {
     /* LOGIN: by no session ticket; a Gateway was silent to one, and may not have been up */
     bool without_ticket, ticket_silent;
     enum ike_outcome reason; /* DELETE_*: why the Child SA or IKE SA ends */
+    nanos early_ns;          /* LOGIN */
     nanos retry_ns, give_up_ns;
     nanos give_up_at_ns; /* set when it is first sent, or first borrows a request; 0: not yet */
     nanos not_before_ns;

@@ -64,13 +64,22 @@ nanos retransmit_total(const struct retransmit_policy *policy)
     return total;
 }
 
+/* early_wait - how long to wait for the next early copy. */
+static nanos early_wait(struct window *mine, const struct retransmit_policy *policy)
+{
+    nanos wait = mine->early_ns;
+    mine->early_ns = 2 * wait < policy->initial_ns ? 2 * wait : 0;
+    return wait;
+}
+
 void window_sent(struct window *mine, const struct retransmit_policy *policy, nanos now)
 {
-    if (mine->tries == 0)
+    bool first = mine->tries == 0, early = mine->early_ns > 0;
+    if (first)
         mine->paced_ns = now;
-    if (mine->tries < UINT8_MAX)
+    if (mine->tries < UINT8_MAX && (first || !early))
         mine->tries++;
-    nanos wait = window_interval(mine, policy);
+    nanos wait = early ? early_wait(mine, policy) : window_interval(mine, policy);
     /* Jitter of an eighth: after an outage a thousand IKE SAs must not retransmit at the same
      * time. */
     if (mine->interval_ns == 0)

@@ -60,6 +60,8 @@ struct window {
     nanos resend_at_ns;
     nanos end_ns;      /* unless pace is WINDOW_TRIES */
     nanos interval_ns; /* constant interval, 0: back-off of the endpoint */
+    /* until the next early copy, which does not count as a try; doubles up to the first interval; 0: none */
+    nanos early_ns;
 };
 
 static inline bool window_busy(const struct window *mine)

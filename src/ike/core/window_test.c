@@ -20,14 +20,17 @@ static const struct {
     nanos initial_ns;
     uint32_t base_percent, tries;
     nanos interval_ns; /* of a caller; 0: back-off */
-    unsigned waits[8]; /* milliseconds between copies, 0: end */
-    unsigned total;    /* milliseconds until the endpoint gives up; of the policy alone */
+    nanos early_ns;
+    unsigned waits[10]; /* milliseconds between copies, 0: end */
+    unsigned total;     /* milliseconds until the endpoint gives up; of the policy alone */
 } rows[] = {
-    {MS(1000), 200, 3, 0, {1000, 2000, 4000, 8000}, 15000},
-    {MS(500), 100, 2, 0, {500, 500, 500}, 1500},
-    {MS(4000), 180, 1, 0, {4000, 7200}, 11200},
-    {MS(1000), 200, 0, 0, {1000}, 1000},
-    {MS(1000), 200, 3, MS(250), {250, 250, 250, 250}, 15000},
+    {MS(1000), 200, 3, 0, 0, {1000, 2000, 4000, 8000}, 15000},
+    {MS(500), 100, 2, 0, 0, {500, 500, 500}, 1500},
+    {MS(4000), 180, 1, 0, 0, {4000, 7200}, 11200},
+    {MS(1000), 200, 0, 0, 0, {1000}, 1000},
+    {MS(1000), 200, 3, MS(250), 0, {250, 250, 250, 250}, 15000},
+    {MS(1000), 200, 3, 0, MS(50), {50, 100, 200, 400, 800, 2000, 4000, 8000}, 15000},
+    {MS(40), 200, 1, 0, MS(50), {50, 80}, 120},
 };
 
 static void pacing(void **state)
@@ -41,16 +44,20 @@ static void pacing(void **state)
             .random = &jitter,
         };
         struct packet *packet = packet_new(1, 1);
-        struct window mine = {.packet = packet, .interval_ns = rows[i].interval_ns};
+        struct window mine = {
+            .packet = packet, .interval_ns = rows[i].interval_ns, .early_ns = rows[i].early_ns};
+        unsigned copies = 0;
+        while (copies < ARRAY_LEN(rows[i].waits) && rows[i].waits[copies] != 0)
+            copies++;
         nanos now = MS(1);
-        for (unsigned k = 0; k < ARRAY_LEN(rows[i].waits) && rows[i].waits[k] != 0; k++) {
+        for (unsigned k = 0; k < copies; k++) {
             window_sent(&mine, &policy, now);
             nanos wait = mine.resend_at_ns - now, least = MS(rows[i].waits[k]);
             assert_true(wait >= least);
             assert_true(wait <= least + (rows[i].interval_ns > 0 ? 0 : least / 8));
             assert_int_equal(window_time(&mine, &policy, mine.resend_at_ns - 1), WINDOW_EARLY);
             now = mine.resend_at_ns;
-            bool last = k == rows[i].tries;
+            bool last = k == copies - 1;
             assert_int_equal(window_time(&mine, &policy, now), last ? WINDOW_OVER : WINDOW_DUE);
         }
         assert_int_equal(retransmit_total(&policy), MS(rows[i].total));

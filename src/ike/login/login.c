@@ -161,6 +161,7 @@ int login_start(struct ike *ike, const struct ike_command *command, nanos now)
     struct intent intent = {
         .kind = INTENT_LOGIN,
         .tag = command->tag,
+        .early_ns = command->early_ns,
         .give_up_ns = command->give_up_ns,
         .clone = command->clone && !command->alone,
         .alone = command->alone,
