@@ -2,6 +2,7 @@
 """Lists of revocations and OCSP answers that are fetched: from servers that work, and from hostile ones."""
 import os
 import signal
+import time
 
 import pytest
 
@@ -140,6 +141,26 @@ def test_hostile_lists(world, case):
     gate.write_files("etc", ends[1].settings({}, {"revocation": "relaxed"}), ends[1].files)
     gate.reload()
     up(lab, user, gate)
+
+
+def test_dead_host(world):
+    """Nothing has the address of the CA's server: the first login waits for it, that of another user does not."""
+    ca = Authority()
+    ends = hosts(ca, distribution("http://192.0.2.99/1"), responder("http://192.0.2.99/ocsp"))
+    _, _, go = begin(world, ends)
+    user, gate = go()
+    words = "no valid CRL or OCSP answer says whether C=CH, O=Lab, CN=eu is revoked; http://192.0.2.99/"
+    begun = time.monotonic()
+    refused(user, (gate, words))
+    first = time.monotonic() - begun
+    bert = Host("eu", ca, extensions=(distribution("http://192.0.2.99/2"), responder("http://192.0.2.99/ocsp")))
+    user.write_files("etc", bert.settings({}, {}), bert.files)
+    user.reload()
+    begun = time.monotonic()
+    assert user.initiate("net")["success"] == "no"
+    wait(lambda: gate.log().count(words) == 2, "a second refusal")
+    assert time.monotonic() - begun < first / 2
+    assert gate.log().count("event=revocation-not-fetched") == 1, "the responder alone was tried, once"
 
 
 @pytest.mark.parametrize("where,words", (("http://127.0.0.1:8080/x", "Failed to connect to 127.0.0.1"),

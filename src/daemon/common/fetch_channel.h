@@ -23,7 +23,8 @@ struct fetch_request {
 
 struct fetch_answer {
     uint32_t n_octets; /* behind the struct: what came */
-    int32_t error;
+    int32_t error; /* ERR_NOT_FOUND: no connection to the host; ERR_AGAIN: it sent nothing in time;
+                      ERR_SYSTEM: any other failure */
     uint64_t job;
     char reason[FETCH_REASON]; /* for a person: why not */
 };

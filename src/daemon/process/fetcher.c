@@ -164,13 +164,31 @@ static bool transfer_set(const struct fetcher *f, struct transfer *t)
 
 /* --- answers --- */
 
-static void answer_send(struct fetcher *f, uint64_t job, struct span octets, const char *reason)
+static void answer_send(struct fetcher *f, const struct fetch_answer *answer, struct span octets)
 {
-    struct fetch_answer answer = {
-        .n_octets = (uint32_t)octets.len, .error = reason == NULL ? 0 : ERR_SYSTEM, .job = job};
-    (void)snprintf(answer.reason, sizeof(answer.reason), "%s", reason == NULL ? "" : reason);
     if (f->error == 0)
-        f->error = channel_send_tail(f->channel, span_of(&answer, sizeof(answer)), octets);
+        f->error = channel_send_tail(f->channel, span_of(answer, sizeof(*answer)), octets);
+}
+
+static void failure_send(struct fetcher *f, uint64_t job, int error, const char *reason)
+{
+    struct fetch_answer answer = {.error = error, .job = job};
+    (void)snprintf(answer.reason, sizeof(answer.reason), "%s", reason);
+    answer_send(f, &answer, (struct span){0});
+}
+
+/* error_of - the host that a redirect led to is not the one of the URL. */
+static int error_of(const struct transfer *t, CURLcode code)
+{
+    curl_off_t connected_us = 0;
+    if (t->denied || t->len > 0 || redirected(t))
+        return ERR_SYSTEM;
+    if (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST)
+        return ERR_NOT_FOUND;
+    if (code != CURLE_OPERATION_TIMEDOUT)
+        return ERR_SYSTEM;
+    (void)curl_easy_getinfo(t->easy, CURLINFO_CONNECT_TIME_T, &connected_us);
+    return connected_us == 0 ? ERR_NOT_FOUND : ERR_AGAIN;
 }
 
 static const char *reason_of(const struct transfer *t, CURLcode code)
@@ -184,10 +202,11 @@ static const char *reason_of(const struct transfer *t, CURLcode code)
 
 static void transfer_end(struct fetcher *f, struct transfer *t, CURLcode code)
 {
+    const struct fetch_answer whole = {.n_octets = (uint32_t)t->len, .job = t->request.job};
     if (code == CURLE_OK)
-        answer_send(f, t->request.job, span_of(t->octets, t->len), NULL);
+        answer_send(f, &whole, span_of(t->octets, t->len));
     else
-        answer_send(f, t->request.job, (struct span){0}, reason_of(t, code));
+        failure_send(f, t->request.job, error_of(t, code), reason_of(t, code));
     (void)curl_multi_remove_handle(f->multi, t->easy);
     transfer_free(t);
 }
@@ -204,7 +223,7 @@ static void transfer_begin(struct fetcher *f, const struct fetch_request *reques
     if (t != NULL && t->easy != NULL && transfer_set(f, t) &&
         curl_multi_add_handle(f->multi, t->easy) == CURLM_OK)
         return;
-    answer_send(f, request->job, (struct span){0}, "there is no memory for the transfer");
+    failure_send(f, request->job, ERR_SYSTEM, "there is no memory for the transfer");
     if (t != NULL)
         transfer_free(t);
 }

@@ -469,7 +469,7 @@ static bool silence_allowed(const struct cert_check *check, const struct revocat
 static int refuse_silence(struct cert_check *check, const struct revocation_of *of)
 {
     char subject[IDENTITY_TEXT_MAX], why[VERIFIER_REASON];
-    revocation_why(check->revocation, of, why);
+    revocation_why(check->revocation, of, check->now, why);
     return refuse(
         check,
         "no valid CRL or OCSP answer says whether %.100s is revoked%s%.100s%s%.60s "

@@ -10,6 +10,7 @@
 
 #include "daemon/common/log.h"
 #include "daemon/verifier/cert_identity.h"
+#include "daemon/verifier/dead_hosts.h"
 
 #define KEY      SHA256_DIGEST_LENGTH
 #define URLS_MAX 8 /* of one certificate and kind */
@@ -39,6 +40,7 @@ struct attempt {
 struct revocation {
     struct known *responses;
     struct attempt *attempts;
+    struct dead_hosts dead;
     unsigned n_running;
     uint64_t n_ended;
     uint64_t last_job;
@@ -46,6 +48,7 @@ struct revocation {
 
 /* struct urls - of one certificate and kind, in the order in which they are tried. */
 struct urls {
+    enum host_service service;
     size_t n;
     struct {
         char text[FETCH_URL];
@@ -113,6 +116,7 @@ void revocation_retry(struct revocation *r)
     HASH_ITER(hh, r->attempts, attempt, next)
     if (attempt->job == 0)
         attempt_drop(r, attempt);
+    r->dead.n = 0;
 }
 
 /* --- URLs --- */
@@ -393,17 +397,20 @@ static struct attempt *attempt_new(struct revocation *r, const uint8_t key[KEY],
     return NULL;
 }
 
-/* ask_one - the first URL that is being fetched, or that was not tried of late. */
+/* ask_one - the first URL that is being fetched, or that was not tried of late and leads to no dead
+ * host. */
 static uint64_t ask_one(struct revocation *r, const struct revocation_of *of,
-                        const struct urls *urls, bool ocsp, nanos now)
+                        const struct urls *urls, nanos now)
 {
+    bool ocsp = urls->service == HOST_OCSP;
     for (size_t i = 0; i < urls->n; i++) {
         uint8_t key[KEY];
         attempt_key(urls->of[i].text, of, ocsp, key);
         struct attempt *attempt = attempt_find(r, key);
         if (attempt != NULL && attempt->job != 0)
             return attempt->job;
-        if (attempt != NULL && now < attempt->again_at)
+        if ((attempt != NULL && now < attempt->again_at) ||
+            dead_hosts_find(&r->dead, urls->of[i].text, urls->service, now) != NULL)
             continue;
         if (r->n_running >= (of->background ? REVOCATION_BACKGROUND : REVOCATION_RUNNING))
             return REVOCATION_FULL;
@@ -421,15 +428,15 @@ static uint64_t ask_one(struct revocation *r, const struct revocation_of *of,
 
 uint64_t revocation_ask_ocsp(struct revocation *r, const struct revocation_of *of, nanos now)
 {
-    struct urls responders = {.n = 0};
+    struct urls responders = {.service = HOST_OCSP};
     urls_of_responders(&responders, of);
-    return ask_one(r, of, &responders, true, now);
+    return ask_one(r, of, &responders, now);
 }
 
 uint64_t revocation_ask(struct revocation *r, const struct revocation_of *of, bool listed,
                         nanos now)
 {
-    struct urls lists = {.n = 0};
+    struct urls lists = {.service = HOST_LISTS};
     uint64_t job = revocation_ask_ocsp(r, of, now);
     if (job != 0)
         return job;
@@ -437,7 +444,7 @@ uint64_t revocation_ask(struct revocation *r, const struct revocation_of *of, bo
         urls_of_deltas(&lists, of);
     else
         urls_of_lists(&lists, of);
-    return ask_one(r, of, &lists, false, now);
+    return ask_one(r, of, &lists, now);
 }
 
 bool revocation_running(const struct revocation *r, uint64_t job)
@@ -456,29 +463,33 @@ uint64_t revocation_ended(const struct revocation *r)
 }
 
 static bool why_one(const struct revocation *r, const struct revocation_of *of,
-                    const struct urls *urls, bool ocsp, char ret_text[VERIFIER_REASON])
+                    const struct urls *urls, nanos now, char ret_text[VERIFIER_REASON])
 {
     for (size_t i = 0; i < urls->n; i++) {
         uint8_t key[KEY];
-        attempt_key(urls->of[i].text, of, ocsp, key);
+        const char *url = urls->of[i].text;
+        attempt_key(url, of, urls->service == HOST_OCSP, key);
         const struct attempt *attempt = attempt_find(r, key);
-        if (attempt == NULL || attempt->reason[0] == '\0')
+        const char *reason = attempt != NULL && attempt->reason[0] != '\0'
+                                 ? attempt->reason
+                                 : dead_hosts_find(&r->dead, url, urls->service, now);
+        if (reason == NULL)
             continue;
-        (void)snprintf(ret_text, VERIFIER_REASON, "%.120s: %.110s", attempt->url, attempt->reason);
+        (void)snprintf(ret_text, VERIFIER_REASON, "%.120s: %.110s", url, reason);
         return true;
     }
     return false;
 }
 
-void revocation_why(const struct revocation *r, const struct revocation_of *of,
+void revocation_why(const struct revocation *r, const struct revocation_of *of, nanos now,
                     char ret_text[VERIFIER_REASON])
 {
-    struct urls responders = {.n = 0}, lists = {.n = 0};
+    struct urls responders = {.service = HOST_OCSP}, lists = {.service = HOST_LISTS};
     urls_of_responders(&responders, of);
     urls_of_lists(&lists, of);
     ret_text[0] = '\0';
-    if (!why_one(r, of, &lists, false, ret_text))
-        (void)why_one(r, of, &responders, true, ret_text);
+    if (!why_one(r, of, &lists, now, ret_text))
+        (void)why_one(r, of, &responders, now, ret_text);
 }
 
 bool revocation_send(struct revocation *r, struct fetch_request *ret, uint8_t ret_body[FETCH_BODY])
@@ -554,6 +565,23 @@ static void attempt_end(struct revocation *r, struct attempt *attempt, const cha
     attempt_settle(attempt);
 }
 
+static unsigned service_of(const struct attempt *attempt)
+{
+    return attempt->request == NULL ? HOST_LISTS : HOST_OCSP;
+}
+
+/* host_lost - ends all fetches from a host that does not answer, so that no login waits for a second
+ * one. */
+static void host_lost(struct revocation *r, const char *url, unsigned services, const char *reason,
+                      nanos now)
+{
+    dead_hosts_add(&r->dead, url, services, reason, now);
+    for (struct attempt *attempt = r->attempts; attempt != NULL; attempt = attempt->hh.next)
+        if (attempt->job != 0 && (services & service_of(attempt)) != 0 &&
+            dead_hosts_same(attempt->url, url))
+            attempt_end(r, attempt, reason, now);
+}
+
 void revocation_lost(struct revocation *r, nanos now)
 {
     for (struct attempt *attempt = r->attempts; attempt != NULL; attempt = attempt->hh.next)
@@ -577,5 +605,10 @@ void revocation_take(struct revocation *r, struct cert_store *store,
         error = answer_take(r, store, attempt, octets, reason);
     if (error != 0 && reason[0] == '\0')
         (void)snprintf(reason, sizeof(reason), "%s", error_text(error));
+    unsigned service = service_of(attempt);
     attempt_end(r, attempt, reason, now);
+    if (answer->error == ERR_NOT_FOUND)
+        host_lost(r, attempt->url, HOST_OCSP | HOST_LISTS, reason, now);
+    else if (answer->error == ERR_AGAIN)
+        host_lost(r, attempt->url, service, reason, now);
 }

@@ -6,7 +6,8 @@
  * What CAs say about their certificates after they issued them: answers of OCSP responders, and
  * fetches of those answers and of lists of revocations. Lists themselves are in cert_store.h.
  *
- *      revocation_ask    begins to fetch from the next URL that has not been tried of late
+ *      revocation_ask    begins to fetch from the next URL that has not been tried of late, and
+ *                        whose host is not dead (dead_hosts.h)
  *      revocation_send   the request for the fetcher
  *      revocation_take   its answer, checked and kept
  *
@@ -71,7 +72,7 @@ uint64_t revocation_ask_ocsp(struct revocation *revocation, const struct revocat
  * for a delta of that list (of->base), where it or the certificate names one (freshestCRL), or for
  * its successor (of->behind).
  * Returns the job of the fetch to wait for; REVOCATION_FULL: a fetch can begin when another one has
- * ended; 0: there is no URL, or none that was not tried of late. */
+ * ended; 0: there is no URL, or each was tried of late or leads to a dead host. */
 uint64_t revocation_ask(struct revocation *revocation, const struct revocation_of *of, bool listed,
                         nanos now);
 
@@ -87,8 +88,8 @@ bool revocation_has_uris(const struct revocation_of *of);
 /* revocation_lacks_delta - a list or the certificate says where a delta is, and none is here. */
 bool revocation_lacks_delta(const struct revocation_of *of);
 
-/* revocation_why - URL and reason of the last fetch that failed for it; empty: none. */
-void revocation_why(const struct revocation *revocation, const struct revocation_of *of,
+/* revocation_why - URL and reason of the last fetch that failed for it, or from its host; empty: none. */
+void revocation_why(const struct revocation *revocation, const struct revocation_of *of, nanos now,
                     char ret_text[VERIFIER_REASON]);
 
 /* revocation_send - the oldest request that was not sent; false: none. */
@@ -109,7 +110,7 @@ bool revocation_at(const struct revocation *revocation, uint32_t index, struct s
 
 /* revocation_flush - forgets all responses. */
 void revocation_flush(struct revocation *revocation);
-/* revocation_retry - forgets which URLs were tried. Fetches that run go on. */
+/* revocation_retry - forgets which URLs were tried and which hosts are dead. Fetches that run go on. */
 void revocation_retry(struct revocation *revocation);
 
 #endif

@@ -8,6 +8,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/unit_test.h"
+#include "daemon/verifier/dead_hosts.h"
 #include "daemon/verifier/waiting_checks.h"
 
 #define DAY 86400
@@ -158,7 +159,7 @@ static const char *hear(const struct say *what)
     const struct fetch_answer answer = {.job = job};
     revocation_take(revocation, &store, &answer, span_of(octets, say(what, octets)), now);
     assert_false(revocation_running(revocation, job));
-    revocation_why(revocation, &of, why);
+    revocation_why(revocation, &of, now, why);
     return why;
 }
 
@@ -377,6 +378,89 @@ static void attempts(void **state)
     X509_free(same);
 }
 
+/* ask - about a new certificate with that extension. */
+static uint64_t ask(int nid, const char *value, nanos now)
+{
+    X509 *x509 = leaf_with(nid, value);
+    const struct revocation_of of = {.cert = x509, .issuer = ca};
+    uint64_t job = revocation_ask(revocation, &of, false, now);
+    X509_free(x509);
+    return job;
+}
+
+static void fetch_fails(uint64_t job, int error, const char *reason, nanos now)
+{
+    struct fetch_answer answer = {.error = error, .job = job};
+    (void)snprintf(answer.reason, sizeof(answer.reason), "%s", reason);
+    revocation_take(revocation, &store, &answer, (struct span){0}, now);
+}
+
+#define OCSP NID_info_access
+#define CRL  NID_crl_distribution_points
+
+/* A host that nothing connects to is not asked for a while, for no certificate: the logins that wait
+ * for it end together, and the next one does not wait. */
+static void dead_host(void **state)
+{
+    const nanos over = 7 + DEAD_HOST_TIME;
+    (void)state;
+    uint64_t first = ask(OCSP, "OCSP;URI:http://dead.example:80/1", 7);
+    uint64_t second = ask(OCSP, "OCSP;URI:http://x@DEAD.example:80?2", 7);
+    uint64_t list = ask(CRL, "URI:http://dead.example:80/x", 7);
+    uint64_t other = ask(CRL, "URI:http://dead.example:8080/x", 7);
+    assert_true(first != 0 && second != 0 && list != 0 && other != 0);
+    fetch_fails(first, ERR_NOT_FOUND, "no route", 7);
+    assert_false(revocation_running(revocation, first));
+    assert_false(revocation_running(revocation, second));
+    assert_false(revocation_running(revocation, list));
+    assert_true(revocation_running(revocation, other)); /* another port is another server */
+    assert_int_equal(ask(OCSP, "OCSP;URI:http://dead.example:80/3", over - 1), 0);
+    assert_int_equal(ask(CRL, "URI:http://dead.example:80/y", over - 1), 0);
+    assert_int_not_equal(ask(CRL, "URI:http://dead.example:80/y,URI:http://b/x", over - 1), 0);
+    assert_int_not_equal(ask(OCSP, "OCSP;URI:http://dead.example:80/3", over), 0);
+    fetch_fails(second, ERR_NOT_FOUND, "late",
+                over); /* an answer to a fetch that ended tells nothing */
+    assert_int_not_equal(ask(CRL, "URI:http://dead.example:80/y", over), 0);
+    forget();
+}
+
+/* A responder that hangs does not take the lists of its host away, and an error does neither. */
+static void hanging_responder(void **state)
+{
+    char why[VERIFIER_REASON];
+    X509 *x509 = leaf_with(CRL, "URI:http://a/y");
+    const struct revocation_of of = {.cert = x509, .issuer = ca};
+    (void)state;
+    fetch_fails(ask(OCSP, "OCSP;URI:http://a/1", 7), ERR_AGAIN, "slow", 7);
+    assert_int_equal(ask(OCSP, "OCSP;URI:http://a/2", 7), 0);
+    uint64_t list = ask(CRL, "URI:http://a/x", 7);
+    assert_int_not_equal(list, 0);
+    fetch_fails(list, ERR_SYSTEM, "404", 7);
+    assert_int_not_equal(revocation_ask(revocation, &of, false, 7), 0);
+    fetch_fails(ask(CRL, "URI:http://a/z", 7), ERR_AGAIN, "slow list", 7);
+    revocation_why(revocation, &of, 7, why);
+    assert_string_equal(why, "http://a/y: slow list");
+    revocation_retry(revocation); /* an administrator knows better */
+    assert_int_not_equal(ask(OCSP, "OCSP;URI:http://a/3", 8), 0);
+    X509_free(x509);
+    forget();
+}
+
+/* However many hosts die, the newest are known. */
+static void many_dead_hosts(void **state)
+{
+    char value[64];
+    (void)state;
+    for (int i = 0; i < 3 * DEAD_HOSTS; i++) {
+        (void)snprintf(value, sizeof(value), "URI:http://h%d/x", i);
+        fetch_fails(ask(CRL, value, 7 + i), ERR_NOT_FOUND, "", 7 + i);
+        (void)snprintf(value, sizeof(value), "URI:http://h%d/y", i);
+        assert_int_equal(ask(CRL, value, 7 + i), 0);
+    }
+    assert_int_not_equal(ask(CRL, "URI:http://h0/z", 7 + 3 * DEAD_HOSTS), 0);
+    forget();
+}
+
 /* Checks that no login waits for get a small part of the fetches, and none once logins have it. */
 static void background_waits(void **state)
 {
@@ -534,7 +618,7 @@ static void fetcher_lost(void **state)
     assert_false(revocation_running(revocation, lost));
     assert_true(revocation_running(revocation, kept));
     assert_int_equal(revocation_ended(revocation), ended + 1);
-    revocation_why(revocation, &sent, why);
+    revocation_why(revocation, &sent, 1, why);
     assert_non_null(strstr(why, "the fetcher process ended"));
     assert_int_equal(revocation_ask(revocation, &sent, false, 2), 0); /* not at once again */
     assert_true(revocation_send(revocation, &request, body));
@@ -596,6 +680,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(urls, setup, teardown),
         cmocka_unit_test_setup_teardown(named_servers, setup, teardown),
         cmocka_unit_test_setup_teardown(attempts, setup, teardown),
+        cmocka_unit_test_setup_teardown(dead_host, setup, teardown),
+        cmocka_unit_test_setup_teardown(hanging_responder, setup, teardown),
+        cmocka_unit_test_setup_teardown(many_dead_hosts, setup, teardown),
         cmocka_unit_test_setup_teardown(background_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(deltas_and_bases, setup, teardown),
         cmocka_unit_test_setup_teardown(too_many, setup, teardown),
