@@ -123,12 +123,29 @@ static void remarks_general(struct import *import, const char *source)
                  "max_leases)");
 }
 
+/* triplets_find - strongSwan has them in /etc/ipsec.d/triplets.dat, beside ipsec.conf and the folder of
+ * swanctl.conf. */
+static void triplets_find(struct import *import, const char *folder)
+{
+    static const char *const places[] = {"ipsec.d", "../ipsec.d"};
+    char path[PATH_MAX];
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+        if ((size_t)snprintf(path, sizeof(path), "%s/%s/triplets.dat", folder, places[i]) <
+                sizeof(path) &&
+            access(path, R_OK) == 0) {
+            import_triplets(import, path);
+            return;
+        }
+}
+
 static int import_finish(const struct ctl_options *options, struct import *import,
                          const char *source)
 {
     char copy[PATH_MAX];
     (void)snprintf(copy, sizeof(copy), "%s", source);
-    bool sound = import_settle(import, dirname(copy));
+    const char *folder = dirname(copy);
+    triplets_find(import, folder);
+    bool sound = import_settle(import, folder);
     remarks_general(import, source);
     if (!sound) {
         remarks_print(&import->remarks);

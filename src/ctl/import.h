@@ -27,6 +27,9 @@ void import_ipsec_secrets(const struct ipsec_conf *conf, struct import *import);
 /* import_swanctl - removes IKEv1 from a swanctl.conf, and remarks on keys with another meaning. */
 void import_swanctl(struct import *import);
 
+/* import_triplets - the file of triplets for EAP-SIM becomes secrets, if it is there. */
+void import_triplets(struct import *import, const char *path);
+
 /* import_settle - runs ikatd --check, and leaves out the parts that ikatd refuses, until it accepts
  * the rest. `credentials`: a folder with x509, private and so on; NULL: none. false: ikatd is
  * missing, or still refuses after many rounds. */

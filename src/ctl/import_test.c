@@ -270,13 +270,82 @@ static void values_come_back(void **state)
     }
 }
 
+/* --- triplets.dat --- */
+
+#define LINE(identity, n)                                                                          \
+    identity ",3" n "000000000000000000000000000000,3" n "112233,3" n "5566778899AABB\n"
+
+static char *triplets(const char *text, struct import *import)
+{
+    char path[] = "/tmp/import-test-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+    (void)close(fd);
+    *import = (struct import){.root = tree_new(TREE_SECTION, "")};
+    import_triplets(import, path);
+    (void)unlink(path);
+    return text_of(import->root);
+}
+
+static void triplets_of_eap_sim(void **state)
+{
+    struct import import;
+    (void)state;
+    char *text = triplets("# of two\n" LINE("carol", "0") LINE("dave", "1") LINE("carol", "2")
+                              LINE("carol", "3") "\n" LINE("dave", "4"),
+                          &import);
+    assert_string_equal(text,
+                        "secrets {\n    eap-triplets-2 {\n        id = carol\n        secret = 0x"
+                        "30000000000000000000000000000000301122333055667788"
+                        "99AABB32000000000000000000000000000000321122333255667788"
+                        "99AABB33000000000000000000000000000000331122333355667788"
+                        "99AABB\n    }\n}\n");
+    assert_true(remarked(&import, "refused", "dave has less than 3 triplets"));
+    assert_true(remarked(&import, "differs", "triplets for EAP-SIM"));
+    import_end(&import, text);
+}
+
+static void hostile_triplets(void **state)
+{
+    static const char *const lines[] = {
+        "carol\n",
+        "carol,\n",
+        ",30000000000000000000000000000000,30112233,305566778899AABB\n",
+        "carol,30000000000000000000000000000000,30112233\n",
+        "carol,3000000000000000000000000000000,30112233,305566778899AABB\n",
+        "carol,30000000000000000000000000000000,30112233,305566778899AABB0\n",
+        "carol,30000000000000000000000000000000,3011223x,305566778899AABB\n",
+        "carol,30000000000000000000000000000000,30112233,305566778899AABB,\n",
+    };
+    struct import import;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+        char *text = triplets(lines[i], &import);
+        if (!remarked(&import, "refused", "no identity,RAND,SRES,Kc") ||
+            strstr(text, "eap") != NULL)
+            fail_msg("%s%s", lines[i], text);
+        import_end(&import, text);
+    }
+    char *text =
+        triplets(LINE("c", "0") LINE("c", "1") LINE("c", "2") LINE("c", "3") LINE("c", "4")
+                     LINE("c", "5") LINE("c", "6") LINE("c", "7") LINE("c", "8") LINE("c", "9"),
+                 &import);
+    assert_true(remarked(&import, "left-out", "c has 9 triplets already"));
+    import_end(&import, text);
+    import = (struct import){.root = tree_new(TREE_SECTION, "")};
+    import_triplets(&import, "/nowhere/triplets.dat");
+    assert_null(import.root->first);
+    import_end(&import, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keys_of_ipsec_conf), cmocka_unit_test(unknown_keys_are_told),
-        cmocka_unit_test(secrets_of_ipsec),   cmocka_unit_test(hostile_files),
-        cmocka_unit_test(hostile_includes),   cmocka_unit_test(long_lists_are_refused),
-        cmocka_unit_test(ikev1_of_swanctl),   cmocka_unit_test(values_come_back),
+        cmocka_unit_test(keys_of_ipsec_conf),  cmocka_unit_test(unknown_keys_are_told),
+        cmocka_unit_test(secrets_of_ipsec),    cmocka_unit_test(hostile_files),
+        cmocka_unit_test(hostile_includes),    cmocka_unit_test(long_lists_are_refused),
+        cmocka_unit_test(ikev1_of_swanctl),    cmocka_unit_test(values_come_back),
+        cmocka_unit_test(triplets_of_eap_sim), cmocka_unit_test(hostile_triplets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
