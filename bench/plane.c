@@ -266,7 +266,7 @@ static double inner_lookup(struct bench *b)
     nanos began = cpu_now();
     for (size_t i = 0; i < LOOKUPS; i++) {
         const struct esp_group *group = esp_policy_group(b->plane->policy, &inners[i]);
-        ASSERT(group != NULL && esp_group_choose(group, 0, 0) != NULL);
+        ASSERT(group != NULL && esp_group_choose(group, 0, (struct flow_origin){0}) != NULL);
     }
     return (double)(cpu_now() - began) / LOOKUPS / 1e3;
 }

@@ -8,6 +8,7 @@
 #define BUCKETS      8192 /* a power of two: 64 Ki flows in 512 KiB */
 #define WAYS         8    /* one cache line */
 #define FLOW_AGE_MAX 300  /* seconds; NATs and firewalls forget UDP flows sooner */
+#define FLOW_RECENT  5    /* seconds; a sender that acknowledges sends sooner */
 
 /* entry: hash 32 | tag 16 | second 16; 0: free */
 struct flow_table {
@@ -86,15 +87,16 @@ void flow_table_learn(struct flow_table *table, uint64_t hash, uint16_t tag, nan
     atomic_store_explicit(&bucket[oldest], fresh, memory_order_relaxed);
 }
 
-uint16_t flow_table_find(const struct flow_table *table, uint64_t hash, nanos now)
+struct flow_origin flow_table_find(const struct flow_table *table, uint64_t hash, nanos now)
 {
     const _Atomic uint64_t *bucket = bucket_of(table, hash);
     for (unsigned i = 0; i < WAYS; i++) {
         uint64_t entry = atomic_load_explicit(&bucket[i], memory_order_relaxed);
-        if (entry != 0 && entry >> 32 == (uint32_t)hash)
-            return (uint16_t)(second_of(now) - (uint16_t)entry) <= FLOW_AGE_MAX
-                       ? (uint16_t)(entry >> 16)
-                       : 0;
+        if (entry == 0 || entry >> 32 != (uint32_t)hash)
+            continue;
+        uint16_t age = (uint16_t)(second_of(now) - (uint16_t)entry);
+        return (struct flow_origin){.tag = age <= FLOW_AGE_MAX ? (uint16_t)(entry >> 16) : 0,
+                                    .recent = age <= FLOW_RECENT};
     }
-    return 0;
+    return (struct flow_origin){0};
 }

@@ -25,7 +25,12 @@ uint64_t esp_flow_hash(uint64_t key, const struct esp_inner *inner, bool reverse
 /* flow_table_learn - the flow came in over `tag` (not 0) at `now`. */
 void flow_table_learn(struct flow_table *table, uint64_t hash, uint16_t tag, nanos now);
 
-/* flow_table_find - 0: unknown, or silent for more than 5 minutes. */
-uint16_t flow_table_find(const struct flow_table *table, uint64_t hash, nanos now);
+/* struct flow_origin - where a flow last came in. */
+struct flow_origin {
+    uint16_t tag; /* 0: unknown, or silent for more than 5 minutes */
+    bool recent;  /* within the last 5 seconds */
+};
+
+struct flow_origin flow_table_find(const struct flow_table *table, uint64_t hash, nanos now);
 
 #endif

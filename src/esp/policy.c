@@ -626,13 +626,26 @@ static struct esp_child *best_of(const struct esp_group *group, uint64_t flow_ha
     return best;
 }
 
-struct esp_child *esp_group_choose(const struct esp_group *group, uint64_t flow_hash,
-                                   uint16_t came_in_on)
+/* came_in_on - the usable child on which the flow last came in. NULL: none, or it does not count. */
+static struct esp_child *came_in_on(const struct esp_group *group, uint16_t tag)
 {
-    for (uint32_t i = 0; came_in_on != 0 && i < group->n; i++) {
+    for (uint32_t i = 0; tag != 0 && i < group->n; i++) {
         struct esp_child *child = atomic_load(&group->children[i]);
-        if (can_send(child) && child->flow_tag == came_in_on && atomic_load(&group->follow))
+        if (can_send(child) && child->flow_tag == tag && atomic_load(&group->follow))
             return child;
     }
-    return best_of(group, flow_hash);
+    return NULL;
+}
+
+struct esp_child *esp_group_choose(const struct esp_group *group, uint64_t flow_hash,
+                                   struct flow_origin origin)
+{
+    struct esp_child *from = came_in_on(group, origin.tag);
+    if (from != NULL && origin.recent)
+        return from;
+    struct esp_child *best = best_of(group, flow_hash);
+    bool equal = from != NULL && best != NULL &&
+                 atomic_load_explicit(&from->priority, memory_order_relaxed) ==
+                     atomic_load_explicit(&best->priority, memory_order_relaxed);
+    return equal ? from : best;
 }

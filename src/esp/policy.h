@@ -95,11 +95,13 @@ const struct esp_group *esp_policy_group(const struct esp_policy *policy,
 bool esp_group_multicast(const struct esp_group *group, const struct address *to);
 
 /*
- * esp_group_choose - the child for a flow. `came_in_on`: tag from the flow table, 0: unknown. NULL:
- * none is usable. Balance uses weighted rendezvous hashing: a child that joins or leaves moves only
- * its own flows.
+ * esp_group_choose - the child for a flow. `origin`: from the flow table. NULL: none is usable.
+ * With `follow` a flow is answered on the child on which it came in, if that was recent, or if no
+ * usable child has a better priority. So the sender's choice holds while the flow comes in, and a
+ * flow in one direction returns to the best path. Balance uses weighted rendezvous hashing: a child
+ * that joins or leaves moves only its own flows.
  */
 struct esp_child *esp_group_choose(const struct esp_group *group, uint64_t flow_hash,
-                                   uint16_t came_in_on);
+                                   struct flow_origin origin);
 
 #endif

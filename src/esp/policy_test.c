@@ -276,6 +276,13 @@ static uint64_t hash_of(uint32_t flow)
     return esp_flow_hash(HASH_KEY, &inner, false);
 }
 
+/* chosen_for - of a flow that came in with this tag just now. */
+static const struct esp_child *chosen_for(const struct esp_group *group, uint64_t hash,
+                                          uint16_t tag)
+{
+    return esp_group_choose(group, hash, (struct flow_origin){.tag = tag, .recent = true});
+}
+
 static void test_failover(void **state)
 {
     (void)state;
@@ -283,16 +290,24 @@ static void test_failover(void **state)
     paths_init(&p, ESP_MODE_FAILOVER, true);
     for (uint32_t i = 0; i < 3; i++)
         p.entries[i].child->priority = 3 - i;
-    assert_int_equal(esp_group_choose(p.group, hash_of(1), 0)->id, 3);
+    assert_int_equal(chosen_for(p.group, hash_of(1), 0)->id, 3);
     p.entries[2].child->usable = false;
-    assert_int_equal(esp_group_choose(p.group, hash_of(1), 0)->id, 2);
-    assert_int_equal(esp_group_choose(p.group, hash_of(1), 1)->id, 1); /* came in there */
-    assert_int_equal(esp_group_choose(p.group, hash_of(1), 3)->id, 2); /* ... but not usable */
-    assert_int_equal(esp_group_choose(p.group, hash_of(1), 4)->id, 2); /* another session's tag */
+    assert_int_equal(chosen_for(p.group, hash_of(1), 0)->id, 2);
+    assert_int_equal(chosen_for(p.group, hash_of(1), 1)->id, 1); /* came in there */
+    assert_int_equal(chosen_for(p.group, hash_of(1), 3)->id, 2); /* ... but not usable */
+    assert_int_equal(chosen_for(p.group, hash_of(1), 4)->id, 2); /* another session's tag */
+    /* a while ago: only on a path that is as good as the best one */
+    struct flow_origin before = {.tag = 1};
+    assert_int_equal(esp_group_choose(p.group, hash_of(1), before)->id, 2);
+    p.entries[0].child->priority = 2;
+    before.tag = 2;
+    assert_int_equal(esp_group_choose(p.group, hash_of(1), before)->id, 2);
+    before.tag = 1;
+    assert_int_equal(esp_group_choose(p.group, hash_of(1), before)->id, 1);
     p.entries[1].child->exhausted = true;
-    assert_int_equal(esp_group_choose(p.group, hash_of(1), 0)->id, 1);
+    assert_int_equal(chosen_for(p.group, hash_of(1), 0)->id, 1);
     p.entries[0].child->usable = false;
-    assert_null(esp_group_choose(p.group, hash_of(1), 0));
+    assert_null(chosen_for(p.group, hash_of(1), 0));
     paths_done(&p);
 }
 
@@ -306,7 +321,7 @@ static void test_balance(void **state)
     paths_init(&p, ESP_MODE_BALANCE, false);
     p.entries[1].child->weight = 2;
     for (uint32_t i = 0; i < FLOWS; i++) {
-        chosen[i] = esp_group_choose(p.group, hash_of(i), 3)->id;
+        chosen[i] = chosen_for(p.group, hash_of(i), 3)->id;
         n[chosen[i]]++;
     }
     /* weights 1 : 2 : 1, within 5 % of all flows */
@@ -315,7 +330,7 @@ static void test_balance(void **state)
     /* a path that goes moves its own flows only, and that comes back gets them back */
     p.entries[1].child->usable = false;
     for (uint32_t i = 0; i < FLOWS; i++) {
-        uint32_t now = esp_group_choose(p.group, hash_of(i), 0)->id;
+        uint32_t now = chosen_for(p.group, hash_of(i), 0)->id;
         assert_int_not_equal(now, 2);
         if (chosen[i] != 2)
             assert_int_equal(now, chosen[i]);
@@ -323,7 +338,7 @@ static void test_balance(void **state)
     p.entries[1].child->usable = true;
     p.entries[2].child->priority = 2; /* a reserve: not used while others are */
     for (uint32_t i = 0; i < FLOWS; i++)
-        assert_int_not_equal(esp_group_choose(p.group, hash_of(i), 0)->id, 3);
+        assert_int_not_equal(chosen_for(p.group, hash_of(i), 0)->id, 3);
     paths_done(&p);
 }
 
@@ -553,21 +568,20 @@ static void test_modes(void **state)
     (void)state;
     struct paths p;
     paths_init(&p, ESP_MODE_FAILOVER, false);
-    uint32_t first = esp_group_choose(p.group, hash_of(1), 2)->id, others = 0;
+    uint32_t first = chosen_for(p.group, hash_of(1), 2)->id, others = 0;
     assert_int_equal(first, 1); /* nothing follows */
     assert_int_equal(esp_policy_mode(p.policy, 1, ESP_MODE_BALANCE, true), 0);
-    assert_int_equal(esp_group_choose(p.group, hash_of(1), 2)->id, 2);
+    assert_int_equal(chosen_for(p.group, hash_of(1), 2)->id, 2);
     for (uint32_t i = 0; i < 100; i++)
-        others += esp_group_choose(p.group, hash_of(i), 0)->id != 1;
+        others += chosen_for(p.group, hash_of(i), 0)->id != 1;
     assert_in_range(others, 40, 90);
     /* who joins finds the mode as it is; who has left is not chosen */
     esp_policy_silence(p.policy, p.entries[1].child);
     assert_int_equal(esp_policy_send(p.policy, p.entries[1].child, NULL), 0);
     struct esp_inner inner = packet_to("10.5.0.1", 1);
-    assert_int_equal(esp_group_choose(esp_policy_group(p.policy, &inner), hash_of(1), 2)->id, 2);
+    assert_int_equal(chosen_for(esp_policy_group(p.policy, &inner), hash_of(1), 2)->id, 2);
     esp_policy_silence(p.policy, p.entries[1].child);
-    assert_int_not_equal(esp_group_choose(esp_policy_group(p.policy, &inner), hash_of(1), 2)->id,
-                         2);
+    assert_int_not_equal(chosen_for(esp_policy_group(p.policy, &inner), hash_of(1), 2)->id, 2);
     esp_policy_mode_end(p.policy, 1);
     paths_done(&p);
 }
@@ -612,7 +626,7 @@ static bool churn_look(const struct churn *churn, uint32_t n)
     struct esp_inner inner = churn->packets[n % 2];
     inner.src_port = (uint16_t)n;
     const struct esp_group *group = esp_policy_group(churn->policy, &inner);
-    const struct esp_child *out = group == NULL ? NULL : esp_group_choose(group, n, 0);
+    const struct esp_child *out = group == NULL ? NULL : chosen_for(group, n, 0);
     uint32_t spi = 1001 + n % 5000;
     const struct esp_child *in = esp_policy_spi(churn->policy, spi);
     return out != NULL &&
@@ -715,51 +729,6 @@ static void test_readers_and_a_writer(void **state)
     esp_policy_free(churn.policy);
 }
 
-static void test_flow_table(void **state)
-{
-    (void)state;
-    struct flow_table *t = flow_table_new();
-    assert_non_null(t);
-    nanos now = 70000 * NANOS_PER_SEC;
-    assert_int_equal(flow_table_find(t, hash_of(1), now), 0);
-    flow_table_learn(t, hash_of(1), 5, now);
-    assert_int_equal(flow_table_find(t, hash_of(1), now), 5);
-    flow_table_learn(t, hash_of(1), 6, now);
-    assert_int_equal(flow_table_find(t, hash_of(1), now + 300 * NANOS_PER_SEC), 6);
-    assert_int_equal(flow_table_find(t, hash_of(1), now + 301 * NANOS_PER_SEC), 0);
-    /* a flood of flows: bounded, and a flow that keeps talking stays */
-    unsigned kept = 0;
-    for (uint32_t i = 0; i < 400000; i++) {
-        flow_table_learn(t, hash_of(i + 10), (uint16_t)(i % 9 + 1), now + i * NANOS_PER_MS);
-        if (i % 100 == 0) {
-            kept += flow_table_find(t, hash_of(1), now + i * NANOS_PER_MS) == 6;
-            flow_table_learn(t, hash_of(1), 6, now + i * NANOS_PER_MS);
-        }
-    }
-    assert_true(kept > 3990);
-    flow_table_free(t);
-}
-
-static void test_flow_hash(void **state)
-{
-    (void)state;
-    struct esp_inner out = packet_to("10.5.0.1", 1234), in = out;
-    out.dst_port = 53;
-    in.src = out.dst;
-    in.dst = out.src;
-    in.src_port = 53;
-    in.dst_port = 1234;
-    uint64_t hash = esp_flow_hash(HASH_KEY, &out, false);
-    assert_true(hash == esp_flow_hash(HASH_KEY, &in, true));
-    assert_true(hash != esp_flow_hash(HASH_KEY, &in, false));
-    assert_true(hash != esp_flow_hash(HASH_KEY + 2, &out, false));
-    /* echo request and reply are one flow */
-    out.protocol = in.protocol = 1;
-    out.src_port = out.dst_port = 0x0800;
-    in.src_port = in.dst_port = 0;
-    assert_true(esp_flow_hash(HASH_KEY, &out, false) == esp_flow_hash(HASH_KEY, &in, true));
-}
-
 static int setup(void **state)
 {
     (void)state;
@@ -789,8 +758,6 @@ int main(void)
         cmocka_unit_test(test_modes),
         cmocka_unit_test(test_tags),
         cmocka_unit_test(test_readers_and_a_writer),
-        cmocka_unit_test(test_flow_table),
-        cmocka_unit_test(test_flow_hash),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -531,7 +531,7 @@ int small_plane_send(struct small_plane *plane, struct span packet, nanos now)
 {
     struct esp_inner inner;
     uint64_t hash = 0;
-    uint16_t tag = 0;
+    struct flow_origin origin = {0};
     if (!esp_inner_parse(packet, &inner))
         return ERR_INVALID;
     const struct esp_group *group = esp_policy_group(plane->policy, &inner);
@@ -539,9 +539,10 @@ int small_plane_send(struct small_plane *plane, struct span packet, nanos now)
         return ERR_NOT_FOUND;
     if (group->n > 1) {
         hash = esp_flow_hash(plane->hash_key, &inner, false);
-        tag = group->follow ? flow_table_find(plane->flows, hash, now) : 0;
+        if (group->follow)
+            origin = flow_table_find(plane->flows, hash, now);
     }
-    const struct esp_child *chosen = esp_group_choose(group, hash, tag);
+    const struct esp_child *chosen = esp_group_choose(group, hash, origin);
     if (chosen == NULL)
         return ERR_NOT_FOUND;
     return small_plane_seal(plane, small_plane_find(plane, chosen->id), packet, now);

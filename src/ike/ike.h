@@ -23,6 +23,7 @@
 #include "ike/connection.h"
 #include "ike/ike_counters.h"
 #include "ike/terms/auth_octets.h"
+#include "wire/path_terms.h"
 
 struct ike;
 struct crypto_provider;
@@ -190,6 +191,8 @@ const char *ike_outcome_name(
  *                 COMMAND_DONE has the round-trip time
  * PATH_TEST       sa, path, retry_ns, give_up_ns: the same over another path (RFC 4555 section 3.10). The IKE SA
  *                 stays where it is
+ * PATH_TERMS      sa, terms: an End User tells its Gateway what the path is worth. ERR_WRONG_STATE: the peer did
+ *                 not send the Vendor ID, or we are the Gateway
  * DELETE_IKE      sa, force, reason
  * DELETE_CHILD    child_id, force
  * DELETE_SESSION  session, force, reason: all its IKE SAs. It is done when the last one is gone
@@ -217,6 +220,7 @@ enum ike_command_kind {
     IKE_CMD_REDIRECT,
     IKE_CMD_END_TICKETS,
     IKE_CMD_REAUTH,
+    IKE_CMD_PATH_TERMS,
 };
 
 /* struct ike_command - pointers are borrowed during the call.
@@ -270,6 +274,7 @@ struct ike_command {
     nanos retry_ns;
     nanos lifetime_ns;
     nanos give_up_ns;
+    struct path_terms terms;
 };
 
 /* ike_command - queues the command. Its outcome comes as IKE_EV_COMMAND_DONE with the tag. On an
@@ -318,6 +323,7 @@ enum ike_event_kind {
     IKE_EV_CHILD_NEW,
     IKE_EV_CHILD_UP,       /* the same members: its CHILD_INSTALL is complete, without an error */
     IKE_EV_CHILD_DOWN,     /* child, outcome */
+    IKE_EV_PATH_TERMS,     /* sa: both ends know the terms of its path (ike_sa_info) */
     IKE_EV_PEER_ADDRESSES, /* sa: additional addresses of the peer changed (ike_sa_info) */
     /* session: CFG_REPLY applied (ike_session_info): inner addresses, DNS, subnets */
     IKE_EV_CONFIG,
@@ -672,7 +678,8 @@ struct ike_sa_info {
     /* borrowed: its inner addresses, mostly those of the session */
     const struct ike_config *config;
     ike_session_id config_owner; /* the session, or a number of its own */
-    bool deleting_soon;          /* code 1: unused, will be deleted by itself */
+    struct path_terms terms; /* of its path, as the End User said them and the Gateway knows them */
+    bool deleting_soon;      /* code 1: unused, will be deleted by itself */
 };
 
 struct ike_session_info {
@@ -693,6 +700,7 @@ struct ike_session_info {
     bool ppk;                 /* a PPK is in the keys of all its IKE SAs and Child SAs (RFC 8784) */
     bool resumed;             /* it began with a session ticket (RFC 5723) */
     uint64_t ticket_family;   /* Gateway: of its tickets; 0: none counts */
+    bool path_terms;          /* End User: the Gateway takes the terms of paths */
     enum ike_dialect dialect; /* for requests that we send */
     bool clone_refused;       /* NO_ADDITIONAL_SAS, until an SA goes */
     struct ike_config config; /* leased or received */

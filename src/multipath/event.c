@@ -18,6 +18,7 @@ static void legs_look(struct vpn *vpn, nanos now)
         if (!view->line(view->context, vpn->session.id, leg->line, &sa) || sa.id == leg->id)
             continue;
         leg->id = sa.id;
+        leg->terms = sa.terms;
         if (!leg_stands(leg, &sa.path))
             health_moved(vpn, leg, &sa.path, now);
     }
@@ -40,6 +41,7 @@ static nanos session_settle(struct vpn *vpn, nanos now)
         at = repair_settle(vpn, now);
         at = nanos_min(at, home_settle(vpn, now));
         at = nanos_min(at, beside_settle(vpn, now));
+        at = nanos_min(at, terms_settle(vpn, now));
     } else if (!vpn_end_user(vpn) && !vpn_released(vpn)) {
         gateway_settle(vpn, now);
     }
@@ -107,6 +109,7 @@ static void abilities(struct vpn *vpn)
     if (!view->session(view->context, vpn->session.id, &info))
         return;
     vpn->session.mobike = info.mobike;
+    vpn->session.path_terms = info.path_terms;
     enum clones *clones = &vpn->session.clones;
     if (*clones == CLONES_NEVER)
         return;
@@ -366,7 +369,7 @@ static void command_done(struct vpn *vpn, const struct ike_event *event, nanos n
         return;
     }
     if (!health_probe_done(vpn, event, now) && !home_done(vpn, event, now) &&
-        !repair_done(vpn, event, now))
+        !repair_done(vpn, event, now) && !terms_done(vpn, event, now))
         (void)login_done(vpn, event->tag, event->outcome, now);
 }
 
@@ -398,6 +401,10 @@ static void vpn_event(struct vpn *vpn, const struct ike_event *event, nanos now)
     case IKE_EV_CHILD_UP: bearer_up(vpn, event->child); break;
     case IKE_EV_CHILD_DOWN: child_down(vpn, event, now); break;
     case IKE_EV_PEER_ADDRESSES: peer_addresses(vpn, event->sa, now); break;
+    case IKE_EV_PATH_TERMS:
+        if (leg != NULL)
+            terms_known(vpn, leg);
+        break;
     case IKE_EV_EXCHANGE: exchange_answered(vpn, event, now); break;
     case IKE_EV_SA_MOVED:
         if (leg != NULL)
@@ -484,7 +491,7 @@ void path_manager_refused(struct path_manager *pm, uint64_t tag, int error, nano
         if (vpn->session.id == 0
                 ? login_done(vpn, tag, event.outcome, now)
                 : health_probe_done(vpn, &event, now) || home_done(vpn, &event, now) ||
-                      repair_done(vpn, &event, now)) {
+                      repair_done(vpn, &event, now) || terms_done(vpn, &event, now)) {
             vpn_touch(vpn);
             break;
         }

@@ -22,6 +22,7 @@ struct side {
         nanos in, out, heard;
         bool usable;
         uint32_t priority;
+        struct path_terms terms;
         uint64_t probe;
         nanos answer_at, give_up_at;
     } sa[2];
@@ -57,6 +58,7 @@ static bool view_sa(const void *context, ike_sa_id id, struct ike_sa_info *ret_i
                                      .session = 1,
                                      .parent = id - 1,
                                      .life = IKE_ESTABLISHED,
+                                     .terms = side->sa[id - 1].terms,
                                      .last_heard_ns = side->sa[id - 1].heard};
     return true;
 }
@@ -257,6 +259,36 @@ static void test_favourite_is_where_the_end_user_sends(void **state)
     side_free(side);
 }
 
+static void say(struct side *side, unsigned i, struct path_terms terms)
+{
+    side->sa[i].terms = terms;
+    event(side, &(struct ike_event){.kind = IKE_EV_PATH_TERMS, .session = 1, .sa = i + 1});
+}
+
+/* The End User sends on the worse path: the Gateway still sends over the better one, unless that is dead. A path of
+ * which nothing was said is behind the others. Of equal ones a metered one is behind, and then the End User's traffic
+ * decides. */
+static void test_the_end_users_terms(void **state)
+{
+    (void)state;
+    struct side *side = side_new(IKE_MULTIPATH_FAILOVER);
+    run(side, SECONDS(5), 1, 1);
+    say(side, 0, (struct path_terms){.rank = 2, .weight = 1});
+    run(side, SECONDS(1), 1, 1);
+    assert_true(side->sa[0].priority < side->sa[1].priority);
+    say(side, 1, (struct path_terms){.rank = 1, .weight = 1, .metered = true});
+    run(side, SECONDS(5), 0, 0);
+    assert_true(side->sa[1].priority < side->sa[0].priority);
+    say(side, 0, (struct path_terms){.rank = 1, .weight = 1});
+    run(side, SECONDS(5), 1, 1);
+    assert_true(side->sa[0].priority < side->sa[1].priority);
+    side->sa[0].alive = false;
+    run(side, SECONDS(5), 0, 1);
+    assert_false(side->sa[0].usable);
+    assert_true(side->sa[1].usable);
+    side_free(side);
+}
+
 /* Wrong or not, the last path is never taken away. */
 static void test_the_last_path_stays(void **state)
 {
@@ -384,6 +416,7 @@ int main(void)
         cmocka_unit_test(test_downstream_only),
         cmocka_unit_test(test_idle_gateway_is_silent),
         cmocka_unit_test(test_favourite_is_where_the_end_user_sends),
+        cmocka_unit_test(test_the_end_users_terms),
         cmocka_unit_test(test_the_last_path_stays),
         cmocka_unit_test(test_peer_that_vanished),
         cmocka_unit_test(test_peer_that_vanished_in_short),

@@ -58,33 +58,51 @@ static bool bearer_usable(const struct vpn *vpn, const struct bearer *bearer)
     return second ? leg_alive(leg) : !leg->link_gone;
 }
 
+/* spoken_of - the End User told the terms of a path of the session. */
+static bool spoken_of(const struct vpn *vpn)
+{
+    for (unsigned i = 0; i < vpn->session.n_legs; i++)
+        if (vpn->legs[i].terms.weight != 0)
+            return true;
+    return false;
+}
+
+/* leg_terms - the terms of the leg's path. An End User has them in its configuration, a Gateway learns them. An End
+ * User tells them once the IKE SA is at home. Until then the path is unproven, so it comes behind paths with terms. */
+static struct path_terms leg_terms(const struct vpn *vpn, const struct leg *leg)
+{
+    if (leg == NULL || (vpn_end_user(vpn) && leg->path < 0))
+        return PATH_TERMS_UNSAID;
+    if (!vpn_end_user(vpn)) {
+        bool behind = leg->terms.weight == 0 && spoken_of(vpn);
+        return behind ? (struct path_terms){.rank = UINT32_MAX, .weight = 1, .metered = true}
+                      : path_terms_meant(leg->terms);
+    }
+    const struct path *path = &vpn->paths[leg->path];
+    return (struct path_terms){
+        .rank = path->priority, .weight = path->weight, .metered = path->metered};
+}
+
+/* preferred - the line that carries all, among those of equal rank. 0: none does. Without a choice of its own a
+ * Gateway follows the traffic of the End User. */
+static ike_sa_id preferred(const struct vpn *vpn)
+{
+    if (choice_made(vpn))
+        return vpn->session.choice.line;
+    bool follows = !vpn_end_user(vpn) && vpn->conn->multipath == IKE_MULTIPATH_FAILOVER;
+    return follows ? vpn->session.favourite : 0;
+}
+
 static void bearer_rank(const struct vpn *vpn, const struct bearer *bearer, uint32_t *ret_priority,
                         uint32_t *ret_weight)
 {
-    const struct leg *leg = leg_of(vpn, bearer->line);
-    *ret_priority = 1;
-    *ret_weight = 1;
-    if (!vpn_end_user(vpn)) {
-        /* A Gateway does not know the End User's priorities, so it follows the End User's
-         * traffic. */
-        bool failover = vpn->conn->multipath == IKE_MULTIPATH_FAILOVER;
-        *ret_priority =
-            failover && vpn->session.favourite != 0 && bearer->line != vpn->session.favourite ? 2
-                                                                                              : 1;
-        return;
-    }
-    if (leg == NULL || leg->path < 0)
-        return;
-    const struct path *path = &vpn->paths[leg->path];
-    *ret_priority = path->priority;
-    *ret_weight = path->weight;
-    /* With several paths at once, a metered path carries nothing while another one of its rank
-     * can. */
-    if (vpn->conn->multipath != IKE_MULTIPATH_BALANCE)
-        *ret_priority =
-            (path->priority < PRIORITY_MAX ? path->priority : PRIORITY_MAX) * 2 + path->metered;
-    if (choice_made(vpn)) /* of equal ones, only the best */
-        *ret_priority = *ret_priority * 2 + (bearer->line != vpn->session.choice.line);
+    struct path_terms terms = leg_terms(vpn, leg_of(vpn, bearer->line));
+    *ret_priority = terms.rank;
+    *ret_weight = terms.weight;
+    /* A metered path carries nothing while another one of its rank can. */
+    *ret_priority = (terms.rank < PRIORITY_MAX ? terms.rank : PRIORITY_MAX) * 2 + terms.metered;
+    if (preferred(vpn) != 0) /* of equal ones, only the best */
+        *ret_priority = *ret_priority * 2 + (bearer->line != preferred(vpn));
 }
 
 static const enum esp_mode plane_mode[] = {
@@ -302,6 +320,10 @@ static void gateway_status(const struct vpn *vpn, const struct leg *leg, struct 
 {
     (void)snprintf(status->path, sizeof(status->path), "gateway-%u", leg->id);
     leg_status(vpn, leg, status);
+    struct path_terms terms = path_terms_meant(leg->terms);
+    status->priority = terms.rank;
+    status->weight = terms.weight;
+    status->metered = terms.metered;
     status->wanted = leg->at;
     status->since_ns = leg->health == HEALTH_DEAD ? leg->dead_since_ns : leg->up_ns;
     switch (leg->health) {

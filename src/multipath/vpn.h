@@ -95,14 +95,17 @@ struct leg {
     nanos probed_ns;    /* the last probe was sent then; 0: none was */
     /* the responses to all copies of the answered probe have come then; 0: judged */
     nanos judge_ns;
-    ike_sa_id parent;     /* cloned from it; 0: logged in */
-    uint64_t clone_tag;   /* of a clone of it that the core still makes; 0: none */
-    bool chosen;          /* the Gateway moved it and is about to create its VPN (D-08 b) */
-    bool theirs;          /* the peer cloned it */
-    bool offered;         /* Gateway: its VPN was offered ... */
-    struct address offer; /* ... at this address of the End User */
-    nanos proof_ns;       /* last response to a request of ours: both directions work */
-    bool strict;          /* the outstanding probe needs a response; an arrival is no proof */
+    ike_sa_id parent;        /* cloned from it; 0: logged in */
+    uint64_t clone_tag;      /* of a clone of it that the core still makes; 0: none */
+    struct path_terms terms; /* of its path, as both ends know them */
+    uint64_t terms_tag;      /* End User: it is telling them; 0: it is not */
+    nanos terms_at_ns;       /* after a failure: not before */
+    bool chosen;             /* the Gateway moved it and is about to create its VPN (D-08 b) */
+    bool theirs;             /* the peer cloned it */
+    bool offered;            /* Gateway: its VPN was offered ... */
+    struct address offer;    /* ... at this address of the End User */
+    nanos proof_ns;          /* last response to a request of ours: both directions work */
+    bool strict;             /* the outstanding probe needs a response; an arrival is no proof */
     enum job job;
     uint64_t job_tag;
     uint64_t loose_tag; /* of a creation that the core still runs, and no job waits for; 0: none */
@@ -225,6 +228,7 @@ struct vpn_session {
     enum session_phase phase;
     enum clones clones;
     bool mobike;              /* agreed on */
+    bool path_terms;          /* End User: the Gateway takes the terms of paths */
     bool separate;            /* create-and-move failed: separate exchanges from now on */
     bool mode_told;           /* to the data plane */
     bool first_clone_decided; /* Gateway: whether to begin the first clone */
@@ -600,6 +604,15 @@ bool reauth_lost(struct vpn *successor, nanos now);
 
 /* --- gateway.c --- */
 void gateway_settle(struct vpn *vpn, nanos now);
+
+/* --- path_terms.c --- */
+/* terms_settle - an End User tells its Gateway what its paths are worth, where that changed. Returns when to look
+ * again. */
+nanos terms_settle(struct vpn *vpn, nanos now);
+/* terms_known - both ends know other terms of the IKE SA. */
+void terms_known(struct vpn *vpn, struct leg *leg);
+/* terms_done - the outcome of a command. false: the command is not of this file. */
+bool terms_done(struct vpn *vpn, const struct ike_event *event, nanos now);
 
 /* --- vpn_sas.c --- */
 struct leg *leg_find(struct vpn *vpn, ike_sa_id id);       /* by its IKE SA; NULL: none */

@@ -63,6 +63,7 @@ struct leg *leg_add(struct vpn *vpn, ike_sa_id id, nanos now)
                         .heard_ns = now,
                         .proof_ns = now,
                         .parent = info.parent,
+                        .terms = info.terms,
                         .theirs = info.parent != 0 && info.role == IKE_SA_RESPONDER};
     leg->link_gone = vpn_end_user(vpn) && !wanted_place_there(vpn->pm, &leg->at);
     return leg;

@@ -345,12 +345,13 @@ static struct esp_child *child_choose(struct plane_worker *w, struct span packet
         return NULL;
     }
     uint64_t hash = 0;
-    uint16_t tag = 0;
+    struct flow_origin origin = {0};
     if (group->n > 1) {
         hash = esp_flow_hash(w->plane->hash_key, inner, false);
-        tag = group->follow ? flow_table_find(w->plane->flows, hash, w->now) : 0;
+        if (group->follow)
+            origin = flow_table_find(w->plane->flows, hash, w->now);
     }
-    struct esp_child *child = esp_group_choose(group, hash, tag);
+    struct esp_child *child = esp_group_choose(group, hash, origin);
     const struct plane_route *route = child != NULL ? atomic_load(&child->route) : NULL;
     if (route == NULL || own_packet(route, inner)) {
         worker_count(w, STAT_NOT_USABLE, 1);

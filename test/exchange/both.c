@@ -88,13 +88,15 @@ void both_pull(struct both *both, struct end *end)
     }
 }
 
-/* carrier - the Child SA that a new flow of this end takes; 0: none. */
+/* carrier - the Child SA that a new flow of this end takes; 0: none. The data plane does not send on one that is
+ * INBOUND_READY. */
 static ike_child_id carrier(const struct end *end)
 {
     struct ike_child_info info;
     ike_child_id best = 0;
     for (ike_child_id id = 0; ike_child_next(end->peer->ike, id, &info); id = info.id)
         if (end->child[info.id % BOTH_CHILDREN].usable && info.life != IKE_CHILD_REPLACED &&
+            info.life != IKE_CHILD_INBOUND_READY &&
             (best == 0 || end->child[info.id % BOTH_CHILDREN].priority <
                               end->child[best % BOTH_CHILDREN].priority))
             best = info.id;

@@ -188,7 +188,7 @@ static void test_reauthentication_fails(void **state)
 {
     (void)state;
     for (int for_good = 0; for_good < 2; for_good++) {
-        struct both *both = both_new(2, 70);
+        struct both *both = both_new(2, 71);
         struct world *world = both->world;
         world->conn_a->reauth_ns = SECONDS(100);
         world->conn_a->reauth_over_ns = SECONDS(60);

@@ -231,6 +231,9 @@ static const char *sas_agree(struct sim *sim, struct sim_host *host)
         if (!place_agrees(host, &sa.path, &other.path))
             return WRONG("%s and %s differ in where IKE SA %u and %u are", host->name, peer->name,
                          sa.id, other.id);
+        if (!path_terms_equal(path_terms_meant(sa.terms), path_terms_meant(other.terms)))
+            return WRONG("%s and %s differ in the terms of IKE SA %u and %u", host->name,
+                         peer->name, sa.id, other.id);
         if (!inner_agree(sa.config, other.config))
             return WRONG("%s and %s differ in the inner addresses of IKE SA %u and %u", host->name,
                          peer->name, sa.id, other.id);

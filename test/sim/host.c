@@ -357,6 +357,7 @@ static const char *event_name(enum ike_event_kind kind)
         [IKE_EV_CHILD_NEW] = "child-new",
         [IKE_EV_CHILD_UP] = "child-up",
         [IKE_EV_CHILD_DOWN] = "child-down",
+        [IKE_EV_PATH_TERMS] = "path-terms",
         [IKE_EV_PEER_ADDRESSES] = "peer-addresses",
         [IKE_EV_CONFIG] = "config",
         [IKE_EV_EXCHANGE] = "exchange",

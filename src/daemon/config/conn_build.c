@@ -18,6 +18,7 @@
 #include "ike/terms/proposal.h"
 #include "wire/iana.h"
 #include "wire/ordered_esp.h"
+#include "wire/path_terms.h"
 
 #define LEN(a)      (sizeof(a) / sizeof((a)[0]))
 #define CONN(field) offsetof(struct conn_work, conn.field)
@@ -517,6 +518,9 @@ static int check_conn(const struct tree *section, const struct conn_work *work,
     if (conn->keep_old_notify == ORDERED_ESP_NOTIFY)
         return build_fail(error, key_node(section, "keep_old_notify"),
                           "%d is the notify ORDERED_ESP", ORDERED_ESP_NOTIFY);
+    if (conn->keep_old_notify == PATH_TERMS_NOTIFY)
+        return build_fail(error, key_node(section, "keep_old_notify"),
+                          "%d is the notify PATH_TERMS", PATH_TERMS_NOTIFY);
     if (conn->keep_old_notify != 0 && conn->keep_old_notify < 40960)
         return build_fail(error, key_node(section, "keep_old_notify"),
                           "a private status notify is expected, 40960 to 65535");

@@ -245,6 +245,7 @@ static void news(struct engine *e, const struct ike_event *event)
     case IKE_EV_CHILD_MOVE:
     case IKE_EV_CHILD_REMOVE:
     case IKE_EV_CHILD_NEW:
+    case IKE_EV_PATH_TERMS:
     case IKE_EV_PEER_ADDRESSES: break;
     }
 }

@@ -21,6 +21,7 @@ static int intent_command(struct sa *sa, const struct ike_command *command, enum
         .path_test = command->path_test,
         .unused_old = command->unused_old,
         .if_missing = command->if_missing,
+        .terms = command->terms,
         .reason = IKE_CANCELLED,
         .retry_ns = command->retry_ns,
         .give_up_ns = command->give_up_ns,
@@ -48,6 +49,16 @@ static int child_command(struct ike *ike, const struct ike_command *command, enu
     if (child->sa->session->frozen && kind != INTENT_DELETE_CHILD)
         return ERR_WRONG_STATE;
     return intent_command(child->sa, command, kind, child->id);
+}
+
+static int path_terms(struct ike *ike, const struct ike_command *command)
+{
+    const struct sa *sa = sa_find(ike, command->sa);
+    if (sa != NULL && sa->session != NULL &&
+        (sa->session->role != IKE_END_USER || !sa->session->peer_keep_old ||
+         sa->session->terms_refused))
+        return ERR_WRONG_STATE;
+    return sa_command(ike, command, INTENT_PATH_TERMS);
 }
 
 static void emit_ok(struct ike *ike, const struct ike_command *command)
@@ -218,6 +229,7 @@ int command_run(struct ike *ike, const struct ike_command *command, nanos now)
     case IKE_CMD_DELETE_SESSION: return delete_session(ike, command, now);
     case IKE_CMD_REDIRECT: return redirect(ike, command);
     case IKE_CMD_END_TICKETS: return end_tickets(ike, command);
+    case IKE_CMD_PATH_TERMS: return path_terms(ike, command);
     case IKE_CMD_REAUTH: return reauthenticate(ike, command, now);
     }
     ASSERT_NEVER("an unknown command");

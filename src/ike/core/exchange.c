@@ -25,6 +25,7 @@ static const struct exchange_ops *const ops_of[INTENT_KINDS] = {
     [INTENT_REKEY_CHILD] = &exchange_rekey_child,
     [INTENT_ADDRESSES] = &exchange_addresses,
     [INTENT_AUTH_LIFETIME] = &exchange_auth_lifetime,
+    [INTENT_PATH_TERMS] = &exchange_path_terms,
     [INTENT_REDIRECT] = &exchange_redirect_session,
     [INTENT_REKEY_IKE] = &exchange_rekey_ike,
 };

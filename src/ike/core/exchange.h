@@ -206,6 +206,6 @@ enum answer_verdict answer_auth(struct sa *sa, struct answering *answering);
 extern const struct exchange_ops exchange_login, exchange_create_child, exchange_rekey_child,
     exchange_rekey_ike, exchange_clone, exchange_create_moved, exchange_move, exchange_path_test,
     exchange_probe, exchange_stray, exchange_addresses, exchange_routability, exchange_delete_child,
-    exchange_delete_ike, exchange_auth_lifetime, exchange_redirect_session;
+    exchange_delete_ike, exchange_auth_lifetime, exchange_redirect_session, exchange_path_terms;
 
 #endif

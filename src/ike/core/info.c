@@ -35,6 +35,7 @@ static void sa_info(const struct sa *sa, struct ike_sa_info *ret_info)
         .n_peer_addresses = sa->n_peer_addresses,
         .config = sa->session == NULL ? NULL : inner_config(sa),
         .config_owner = sa->session == NULL ? 0 : inner_owner(sa),
+        .terms = sa->terms,
         .deleting_soon = sa->unused_at_ns != NANOS_NEVER,
     };
     memcpy(ret_info->peer_addresses, sa->peer_addresses,
@@ -73,6 +74,8 @@ static void session_info(const struct session *session, struct ike_session_info 
         .ppk = session->ppk,
         .resumed = session->resumed,
         .ticket_family = session->ticket == NULL ? 0 : session->ticket->family,
+        .path_terms =
+            session->role == IKE_END_USER && session->peer_keep_old && !session->terms_refused,
         .dialect = session_dialect(session),
         .clone_refused = session->clone_refused,
         .config = session->config,

@@ -14,7 +14,7 @@ static const uint8_t urgency[INTENT_KINDS] = {
     [INTENT_ROUTABILITY] = 1, [INTENT_DELETE_CHILD] = 3,  [INTENT_CREATE_MOVED] = 4,
     [INTENT_CLONE] = 4,       [INTENT_CREATE_CHILD] = 4,  [INTENT_REKEY_CHILD] = 4,
     [INTENT_ADDRESSES] = 5,   [INTENT_AUTH_LIFETIME] = 5, [INTENT_REKEY_IKE] = 6,
-    [INTENT_REDIRECT] = 3,
+    [INTENT_REDIRECT] = 3,    [INTENT_PATH_TERMS] = 5,
 };
 
 static bool queued(const struct sa *sa, enum intent_kind kind)

@@ -23,6 +23,7 @@ enum intent_kind {
     INTENT_PATH_TEST,
     INTENT_PROBE,       /* an empty INFORMATIONAL; with tag 0 the liveness check of the core */
     INTENT_ADDRESSES,   /* our additional addresses changed (RFC 4555 section 3.6) */
+    INTENT_PATH_TERMS,  /* what our path is worth to us */
     INTENT_STRAY,       /* ESP arrived with an unknown SPI (RFC 7296 section 2.21.4) */
     INTENT_ROUTABILITY, /* COOKIE2 to the new address of the peer (RFC 4555 section 3.7) */
     INTENT_DELETE_CHILD,
@@ -43,6 +44,7 @@ struct intent {
     struct ike_packet packet;    /* CREATE_CHILD, CREATE_MOVED: the packet that needs it */
     bool path_test, unused_old, if_missing;
     bool told; /* MOVE: the peer may have acted already, on the IKE SA that this one replaced */
+    struct path_terms terms;        /* PATH_TERMS */
     struct ike_gateway gateway;     /* REDIRECT */
     struct address redirected_from; /* LOGIN */
     ike_sa_id again;                /* LOGIN: the number of the former attempt */

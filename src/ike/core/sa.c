@@ -132,8 +132,10 @@ struct sa *sa_derive(struct sa *old, enum ike_sa_role role, enum ike_origin orig
     /* `origin` tells how the lineage began: a rekeyed clone is still a clone. */
     sa->origin = origin == IKE_ORIGIN_REKEYED ? old->origin : origin;
     sa->rekey = origin == IKE_ORIGIN_REKEYED;
-    if (sa->rekey)
+    if (sa->rekey) {
         sa->line = old->line;
+        sa->terms = old->terms;
+    }
     sa->moved_ns = old->moved_ns;
     sa->nat_local = old->nat_local;
     sa->nat_remote = old->nat_remote;

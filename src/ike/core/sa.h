@@ -99,8 +99,9 @@ struct sa {
     bool nat_mapping_known;
     uint8_t nat_mapping[20]; /* hash of our address as the Gateway sees it */
 
-    bool detoured;         /* the Delete was sent over session->end_path */
-    ike_sa_id replaced_by; /* REPLACED: the IKE SA that now has the Child SAs */
+    struct path_terms terms; /* of `path`, as both ends know them; weight 0: nothing was said */
+    bool detoured;           /* the Delete was sent over session->end_path */
+    ike_sa_id replaced_by;   /* REPLACED: the IKE SA that now has the Child SAs */
     enum ike_outcome down_reason;
 };
 

@@ -60,6 +60,7 @@ struct session {
     bool clone_never;       /* the peer did a plain rekey: never ask again */
     bool clone_refused;     /* NO_ADDITIONAL_SAS, until an SA of the session goes */
     bool child_refused;     /* the same for Child SAs */
+    bool terms_refused;     /* End User: PATH_TERMS got an error notify: never say them again */
     nanos key_exchanges_ns; /* D-21: the budget of rate_take() for this */
     nanos new_children_ns;  /* the same */
     nanos moves_ns;         /* the same */

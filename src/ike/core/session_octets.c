@@ -318,6 +318,9 @@ static void carry_peer(struct carrier *c, struct sa *sa)
     sa->nat_mapping_known = carry_bool(c, sa->nat_mapping_known);
     carry_octets(c, sa->nat_mapping, sizeof(sa->nat_mapping));
     sa->moved_ns = carry_stamp(c, sa->moved_ns);
+    sa->terms.rank = carry_u32(c, sa->terms.rank);
+    sa->terms.weight = carry_u32(c, sa->terms.weight);
+    sa->terms.metered = carry_bool(c, sa->terms.metered);
     sa->n_peer_addresses = (uint8_t)carry_within(c, sa->n_peer_addresses, 0, LIMIT_ADDITIONAL + 1);
     for (uint8_t i = 0; i < sa->n_peer_addresses; i++)
         carry_address(c, &sa->peer_addresses[i]);
@@ -440,6 +443,7 @@ static void carry_abilities(struct carrier *c, struct session *session)
     session->clone_never = carry_bool(c, session->clone_never);
     session->clone_refused = carry_bool(c, session->clone_refused);
     session->child_refused = carry_bool(c, session->child_refused);
+    session->terms_refused = carry_bool(c, session->terms_refused);
     session->key_exchanges_ns = carry_stamp(c, session->key_exchanges_ns);
     session->new_children_ns = carry_stamp(c, session->new_children_ns);
     session->moves_ns = carry_stamp(c, session->moves_ns);

@@ -47,6 +47,7 @@ bool keep_old_find(const struct wire_message *message, uint16_t number, struct k
 
 void rekey_ike_hand_over(struct sa *from, struct sa *to, nanos now)
 {
+    to->terms = from->terms; /* what was said since the rekey began, too */
     from->replaced_by = to->id;
     to->peer_addresses[0] = from->peer_addresses[0];
     sa_children_move(from, to);
@@ -142,6 +143,7 @@ static uint16_t standing_refusal(const struct sa *sa, enum form form, nanos now)
         case INTENT_PROBE:
         case INTENT_STRAY:
         case INTENT_ADDRESSES:
+        case INTENT_PATH_TERMS:
         case INTENT_ROUTABILITY:
         case INTENT_DELETE_IKE:
         case INTENT_REDIRECT:
@@ -236,6 +238,7 @@ static void rekey_commit(struct sa *sa, struct answering *answering)
         /* The response to our request will decide which new SA inherits. If the peer deletes this
          * SA before that, it did not notice that the two requests crossed. Its SA inherits then
          * (section 2.8.2). */
+        fresh->terms = sa->terms;
         sa->replaced_by = fresh->id;
         if (!rekey_ike_surely_clone(asking))
             return;
@@ -243,6 +246,7 @@ static void rekey_commit(struct sa *sa, struct answering *answering)
     if (what->form == FORM_UNUSED) {
         /* KO-21, D-11: the peer deletes the old SA. If it does not, we do. */
         sa_children_move(sa, fresh);
+        fresh->terms = sa->terms;
         sa->replaced_by = fresh->id;
         sa->rekey_at_ns = NANOS_NEVER;
         sa->unused_at_ns = nanos_after(answering->now, session_unused_timeout(sa->session));

@@ -14,6 +14,7 @@
 #include "ike/core/ike_state.h"
 #include "ike/core/upper.h"
 #include "ike/exchanges/auth_lifetime.h"
+#include "ike/exchanges/exchange_path_terms.h"
 #include "ike/exchanges/mobike.h"
 
 /* Packets may still be in flight on a Child SA that was replaced. The same holds if both ends
@@ -204,6 +205,7 @@ static void commit_informational(struct sa *sa, struct answering *answering)
         redirect_follow(sa, answering->request);
     if (sa->session->mobike)
         mobike_read_addresses(sa, answering->request, answering->path);
+    path_terms_take(sa, answering->request);
     if (what->move)
         mobike_moved(sa, answering->path, &what->nat, now);
 }

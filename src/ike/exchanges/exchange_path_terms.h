@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IKE_EXCHANGE_PATH_TERMS_H
+#define IKE_EXCHANGE_PATH_TERMS_H
+
+#include "ike/core/exchange.h"
+
+/* path_terms_take - a Gateway reads the terms of the path in an INFORMATIONAL request. A notify that cannot
+ * be read changes nothing. */
+void path_terms_take(struct sa *sa, const struct wire_message *request);
+
+#endif
