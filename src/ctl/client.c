@@ -11,10 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ANSWER_MS 10000 /* ikatd answers such requests at once */
-
 struct client {
     int fd;
+    bool silent; /* a deadline has passed without an answer */
     /* the frame that is arriving */
     uint8_t length[4];
     uint8_t *octets; /* owned; `len` octets of room; NULL: the length has not arrived yet */
@@ -33,6 +32,9 @@ struct client *client_open(const char *socket_path, char error[512])
     if (client == NULL)
         return NULL;
     client->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    /* a daemon that has stopped must not block us forever */
+    const struct timeval patience = {.tv_sec = CLIENT_ANSWER_MS / 1000};
+    (void)setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
     if (client->fd < 0 || connect(client->fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
         const char *next = errno == EACCES ? "only root and the socket's group may talk to ikatd"
                            : errno == ENOENT || errno == ECONNREFUSED
@@ -42,9 +44,6 @@ struct client *client_open(const char *socket_path, char error[512])
                        strerror(errno), next);
         return client_close(client);
     }
-    /* a daemon that has stopped reading must not block us forever */
-    const struct timeval patience = {.tv_sec = ANSWER_MS / 1000};
-    (void)setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
     return client;
 }
 
@@ -62,7 +61,7 @@ struct client *client_close(struct client *client)
 static bool send_frame(struct client *client, struct vici_writer *w)
 {
     struct span frame = vici_writer_frame(w);
-    bool ok = frame.len > 0;
+    bool ok = frame.len > 0 && !client->silent;
     while (ok && frame.len > 0) {
         ssize_t n = send(client->fd, frame.ptr, frame.len, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)
@@ -154,8 +153,10 @@ static uint8_t *read_frame(struct client *client, struct vici_frame *frame, long
 {
     enum arrival arrival;
     while ((arrival = frame_receive(client)) == ARRIVAL_PART)
-        if (!await(client, deadline_ms))
+        if (!await(client, deadline_ms)) {
+            client->silent = true;
             return NULL;
+        }
     return arrival == ARRIVAL_WHOLE ? frame_take(client, frame) : NULL;
 }
 
@@ -166,7 +167,7 @@ bool client_register(struct client *client, const char *event)
     vici_begin(&w, VICI_EVENT_REGISTER, event);
     if (!send_frame(client, &w))
         return false;
-    uint8_t *octets = read_frame(client, &frame, now_ms() + ANSWER_MS);
+    uint8_t *octets = read_frame(client, &frame, now_ms() + CLIENT_ANSWER_MS);
     bool ok = octets != NULL && frame.type == VICI_EVENT_CONFIRM;
     free(octets);
     return ok;
@@ -175,10 +176,10 @@ bool client_register(struct client *client, const char *event)
 struct tree *client_request(struct client *client, struct vici_writer *w, client_event *handler,
                             void *context, int timeout_ms)
 {
-    long long deadline = timeout_ms == 0 ? 0 : now_ms() + timeout_ms;
     if (!send_frame(client, w))
         return NULL;
     for (;;) {
+        long long deadline = timeout_ms == 0 ? 0 : now_ms() + timeout_ms;
         struct vici_frame frame;
         uint8_t *octets = read_frame(client, &frame, deadline);
         if (octets == NULL)
@@ -255,7 +256,7 @@ struct tree *client_list(struct client *client, const char *command, const char 
     if (all == NULL || !client_register(client, event))
         return tree_free(all);
     vici_begin(&w, VICI_CMD_REQUEST, command);
-    struct tree *response = client_request(client, &w, collect, all, ANSWER_MS);
+    struct tree *response = client_request(client, &w, collect, all, CLIENT_ANSWER_MS);
     if (response == NULL)
         return tree_free(all);
     tree_free(response);

@@ -6,6 +6,8 @@
 
 #include "control/vici.h"
 
+#define CLIENT_ANSWER_MS 5000 /* ikatd answers at once, unless it waits for a peer */
+
 struct client;
 
 /* client_open - connects to the daemon. NULL: not connected; `error` has the reason for a
@@ -19,7 +21,8 @@ bool client_register(struct client *client, const char *event);
 
 /* client_request - sends the frame, frees the writer, gives events to `handler` (NULL: ignores
  * them) and returns the message of the response, which the caller frees. NULL: the connection
- * broke, or `timeout_ms` passed (0: no timeout). */
+ * broke, or nothing arrived for `timeout_ms` (0: no timeout). After such a silence each further call
+ * fails at once: a late response would be taken for that of another request. */
 struct tree *client_request(struct client *client, struct vici_writer *w, client_event *handler,
                             void *context, int timeout_ms);
 

@@ -136,11 +136,30 @@ static void broken(void **state)
     teardown(&d);
 }
 
+/* After one silence no further call waits, and a late response is taken for no other one. */
+static void silence(void **state)
+{
+    (void)state;
+    uint8_t late[64];
+    size_t len = event(VICI_CMD_RESPONSE, late);
+    struct daemon_end d;
+    struct vici_writer w;
+    setup(&d);
+    vici_begin(&w, VICI_CMD_REQUEST, "version");
+    assert_null(client_request(d.client, &w, NULL, NULL, 1));
+    say(&d, late, len);
+    vici_begin(&w, VICI_CMD_REQUEST, "stats");
+    assert_null(client_request(d.client, &w, NULL, NULL, CLIENT_ANSWER_MS));
+    assert_false(client_register(d.client, "list-sa"));
+    teardown(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(halves),
         cmocka_unit_test(broken),
+        cmocka_unit_test(silence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

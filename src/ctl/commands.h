@@ -14,6 +14,7 @@
 
 struct ctl_options {
     const char *socket;
+    unsigned given; /* bits of the options that were given, by their places in the table */
     bool json, colour;
     bool follow;                        /* log, trace: also print new entries as they come */
     const char *child, *session, *peer; /* NULL: not given */
@@ -25,7 +26,8 @@ struct ctl_command {
     const char *name;
     const char *arguments; /* as the usage text shows them */
     const char *help;
-    int least, most; /* number of arguments */
+    const char *options; /* short forms of those that it has; "s" and "h" are everybody's */
+    int least, most;     /* number of arguments */
     int (*run)(const struct ctl_options *options, char **arguments, int n);
 };
 

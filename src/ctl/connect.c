@@ -220,14 +220,18 @@ static int down_session(const struct ctl_options *options)
     return code;
 }
 
-/* hold_down - keeps a connection down that is not up: no packet and no load brings it up. */
-static void hold_down(struct client *client, const char *name)
+/* hold_down - keeps a connection down that is not up: no packet and no load brings it up. false: the
+ * daemon did not answer. */
+static bool hold_down(struct client *client, const char *name)
 {
     struct vici_writer w;
     vici_begin(&w, VICI_CMD_REQUEST, "terminate");
     vici_put(&w, "ike", "%s", name);
     vici_put(&w, "hold", "yes");
-    tree_free(client_request(client, &w, NULL, NULL, 60000)); /* that nothing was up is no error */
+    struct tree *response = client_request(client, &w, NULL, NULL, 60000);
+    bool answered = response != NULL; /* that nothing was up is no error */
+    tree_free(response);
+    return answered;
 }
 
 static int down_conn(const struct ctl_options *options, const char *name)
@@ -238,12 +242,13 @@ static int down_conn(const struct ctl_options *options, const char *name)
     /* A session outlives its connection, which a load may have renamed or removed. */
     if (!conn_is_active(client, name)) {
         bool known = conn_known(client, name);
-        if (known) {
-            hold_down(client, name);
-            printf("%s is down already\n", name);
-        }
+        bool held = known && hold_down(client, name);
         client_close(client);
-        return known ? 0 : 1;
+        if (held)
+            printf("%s is down already\n", name);
+        else if (known)
+            (void)ctl_complain("the daemon did not answer; see its log");
+        return held ? 0 : 1;
     }
     int code = terminate(client, "ike", name);
     if (code == 0)
@@ -255,8 +260,13 @@ static int down_conn(const struct ctl_options *options, const char *name)
 int command_down(const struct ctl_options *options, char **arguments, int n)
 {
     bool other = options->session != NULL || options->peer != NULL;
+    uint64_t number;
     if (n == 1 && !other)
         return down_conn(options, arguments[0]);
+    if (options->session != NULL && !value_u64(options->session, &number)) {
+        (void)ctl_complain("--session: a number is expected, see: ikat status");
+        return 2;
+    }
     if (n == 0 && (options->session == NULL) != (options->peer == NULL))
         return down_session(options);
     (void)ctl_complain("down: expects the name of a connection, --session ID or --peer IDENTITY");

@@ -33,7 +33,7 @@ struct examination {
     struct tree *pools, *conns;
     const char *only; /* the connection whose gateways are asked; NULL: all */
     struct host_view host;
-    bool daemon;
+    bool daemon, silent; /* it answers; it took the connection and does not answer */
     unsigned findings;
 };
 
@@ -84,7 +84,7 @@ static bool port_taken(const char *path)
 
 static void check_other_daemon(struct examination *e)
 {
-    if (e->daemon)
+    if (e->daemon || e->silent)
         return;
     if (port_taken("/proc/net/udp") || port_taken("/proc/net/udp6"))
         finding(e, "ikatd does not run, and another program holds UDP port 500 (strongSwan or "
@@ -377,8 +377,12 @@ static void daemon_ask(struct examination *e, const struct ctl_options *options)
         return;
     }
     e->daemon = status_fetch(client, &e->status);
+    e->silent = !e->daemon;
+    if (e->silent)
+        finding(e, "ikatd does not answer: its engine hangs or is stopped; restart it: systemctl "
+                   "restart ikatd");
     vici_begin(&w, VICI_CMD_REQUEST, "get-pools");
-    e->pools = client_request(client, &w, NULL, NULL, 5000);
+    e->pools = client_request(client, &w, NULL, NULL, CLIENT_ANSWER_MS);
     e->conns = client_list(client, "list-conns", "list-conn");
     client_close(client);
 }

@@ -146,6 +146,47 @@ class IkatTest(net.DaemonTest):
         self.assertIn("usage: ikat up NAME", self.ikat("up", status=2, stream="stderr"))
         self.assertIn("expects the name", self.ikat("down", status=2, stream="stderr"))
         self.assertIn("needs a terminal", self.ikat("watch", status=1, stream="stderr"))
+        for command in ("conns", "doctor", "log", "version", "upgrade", "metrics"):
+            self.assertIn(f"'{command}' does not have the option --json\nusage: ikat {command}",
+                          self.ikat(command, "--json", status=2, stream="stderr"))
+        self.assertIn("does not have the option --child", self.ikat("down", "office", "--child", "net", status=2, stream="stderr"))
+        self.assertEqual(self.ikat("watch", "x", status=2, stream="stderr"), "usage: ikat watch\n")
+        self.assertIn("a number is expected", self.ikat("down", "--session", "x", status=2, stream="stderr"))
+
+    def test_ikat_output_is_lost(self):
+        """A full disk is an error of each command that prints, and a reader that ends early is not worth a word."""
+        self.user()
+        config = os.path.join(self.folder, "user.conf")
+        for words in (("metrics",), ("status",), ("paths", "--json"), ("check", config), ("log",), ("conns",)):
+            with open("/dev/full", "w", encoding="ascii") as full:
+                done = subprocess.run([IKAT, "-s", self.socket, *words], check=False, stdout=full, stderr=subprocess.PIPE,
+                                      text=True, timeout=30)
+            self.assertEqual(done.returncode, 1, words)
+            self.assertIn("ikat: cannot write the output", done.stderr, words)
+        ends = os.pipe()
+        os.close(ends[0])
+        done = subprocess.run([IKAT, "-s", self.socket, "metrics"], check=False, stdout=ends[1], stderr=subprocess.PIPE,
+                              text=True, timeout=30)
+        os.close(ends[1])
+        self.assertEqual((done.returncode, done.stderr), (1, ""))
+
+    def test_ikat_engine_that_does_not_answer(self):
+        """A stopped engine takes connections and answers nothing: each command ends within seconds and says so."""
+        user = self.user()
+        engine = user.child("engine")
+        os.kill(engine, signal.SIGSTOP)
+        try:
+            running = [(words, time.monotonic(), subprocess.Popen([IKAT, "-s", self.socket, *words], stdout=subprocess.PIPE,
+                                                                  stderr=subprocess.STDOUT, text=True))
+                       for words in (("status",), ("paths",), ("metrics",), ("version",), ("up", "office"), ("down", "office"),
+                                     ("doctor",), ("upgrade",), ("log",), ("why", "office"), ("conns",))]
+            for words, begun, process in running:
+                said, _ = process.communicate(timeout=30)
+                self.assertLess(time.monotonic() - begun, 10, words)
+                self.assertEqual(process.returncode, 1, (words, said))
+                self.assertRegex(said, "does not answer|did not answer", words)
+        finally:
+            os.kill(engine, signal.SIGCONT)
 
     def doctor(self, namespace, status, *arguments):
         done = subprocess.run(["ip", "netns", "exec", namespace, IKAT, "-s", self.socket, "doctor", *arguments],
@@ -326,6 +367,10 @@ pools { inner { addrs = 10.99.0.0/24
         self.socket = ""
         told = self.ikat("import", self.folder, "-o", made, stream="stderr")
         self.assertEqual(os.stat(made).st_mode & 0o777, 0o600)
+        full = net.run(f"""unshare -m sh -c 'mount -t tmpfs -o size=4k t /mnt; cat /dev/zero > /mnt/fill
+            {IKAT} import {self.folder} -o /mnt/made.conf; echo status $?; ls /mnt' 2>&1""")
+        self.assertIn("/mnt/made.conf: cannot be written", full)
+        self.assertTrue(full.endswith("status 1\nfill\n"), full)
         subprocess.run([net.IKATD, "-c", made, "--check"], check=True, timeout=30)
         with open(made, encoding="ascii") as file:
             text = file.read()

@@ -101,6 +101,10 @@ static int result_write(const struct ctl_options *options, const struct import *
         FILE *to = options->output == NULL ? stdout : output_open(options->output);
         ok = to != NULL && fwrite(text, 1, len, to) == len;
         ok = to != NULL && (options->output == NULL ? fflush(to) : fclose(to)) == 0 && ok;
+        if (!ok && to != NULL && options->output != NULL) {
+            (void)fprintf(stderr, "ikat: %s: cannot be written\n", options->output);
+            (void)unlink(options->output);
+        }
         remarks_print(&import->remarks);
     }
     free(text);

@@ -45,7 +45,7 @@ static bool ask_past(struct client *client, const char *match, client_event *han
     vici_begin(&w, VICI_CMD_REQUEST, "list-log");
     if (match != NULL)
         vici_put(&w, "match", "%s", match);
-    struct tree *response = client_request(client, &w, handler, context, 60000);
+    struct tree *response = client_request(client, &w, handler, context, CLIENT_ANSWER_MS);
     bool answered = response != NULL;
     tree_free(response);
     return answered;

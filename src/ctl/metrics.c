@@ -9,8 +9,6 @@
 
 #include "ctl/status.h"
 
-#define ANSWER_MS 5000
-
 struct facts {
     struct status status;
     struct tree *stats, *pools, *version;
@@ -372,7 +370,7 @@ static struct tree *ask(struct client *client, const char *command)
 {
     struct vici_writer w;
     vici_begin(&w, VICI_CMD_REQUEST, command);
-    return client_request(client, &w, NULL, NULL, ANSWER_MS);
+    return client_request(client, &w, NULL, NULL, CLIENT_ANSWER_MS);
 }
 
 static char *metrics_write(const struct facts *facts)

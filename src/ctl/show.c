@@ -86,10 +86,12 @@ int command_version(const struct ctl_options *options, char **arguments, int n)
         return 0;
     }
     vici_begin(&w, VICI_CMD_REQUEST, "version");
-    struct tree *response = client_request(client, &w, NULL, NULL, 5000);
+    struct tree *response = client_request(client, &w, NULL, NULL, CLIENT_ANSWER_MS);
+    client_close(client);
+    if (response == NULL)
+        return ctl_complain("the daemon did not answer; see its log");
     printf("daemon: %s %s\n", tree_text_or(response, "daemon", "?"),
            tree_text_or(response, "version", "?"));
     tree_free(response);
-    client_close(client);
     return 0;
 }

@@ -14,8 +14,6 @@
 #define BOLD   "\033[1m"
 #define PLAIN  "\033[0m"
 
-#define STATS_MS 10000
-
 bool status_fetch(struct client *client, struct status *ret_status)
 {
     struct status status = {
@@ -25,7 +23,7 @@ bool status_fetch(struct client *client, struct status *ret_status)
     };
     struct vici_writer w;
     vici_begin(&w, VICI_CMD_REQUEST, "stats");
-    status.stats = client_request(client, &w, NULL, NULL, STATS_MS);
+    status.stats = client_request(client, &w, NULL, NULL, CLIENT_ANSWER_MS);
     if (status.sessions == NULL || status.sas == NULL || status.paths == NULL ||
         status.stats == NULL) {
         status_done(&status);

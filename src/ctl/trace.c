@@ -151,7 +151,7 @@ static bool kept_fetch(struct client *client, struct shown *shown)
         (shown->options->follow && !client_register(client, "trace")))
         return false;
     vici_begin(&w, VICI_CMD_REQUEST, "list-trace");
-    struct tree *response = client_request(client, &w, keep, shown, 60000);
+    struct tree *response = client_request(client, &w, keep, shown, CLIENT_ANSWER_MS);
     bool answered = response != NULL;
     tree_free(response);
     return answered;

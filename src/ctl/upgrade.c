@@ -8,7 +8,6 @@
 #include "ctl/commands.h"
 
 #define DECISION_MS  30000 /* long: the installed program reads the configuration first */
-#define ANSWER_MS    10000
 #define LEAVE_MS     15000 /* patience until the engine has ended */
 #define SERVE_TRIES  300   /* requests until the next engine answers */
 #define TRY_PAUSE_NS 100000000L
@@ -25,7 +24,8 @@ static struct tree *ask(struct client *client, const char *command, int timeout_
  * the exit status. */
 static bool begin(struct client *client, int *ret_code)
 {
-    struct tree *response = ask(client, "upgrade", DECISION_MS);
+    struct tree *answers = ask(client, "version", CLIENT_ANSWER_MS);
+    struct tree *response = answers == NULL ? NULL : ask(client, "upgrade", DECISION_MS);
     bool agreed = strcmp(tree_text_or(response, "success", "no"), "yes") == 0;
     const char *note = tree_text(response, "note");
     *ret_code = response != NULL && agreed ? 0 : 1;
@@ -37,6 +37,7 @@ static bool begin(struct client *client, int *ret_code)
         printf("%s\n", note);
     if (tree_text(response, "restart") != NULL)
         *ret_code = EXIT_RESTART;
+    tree_free(answers);
     bool goes = response != NULL && agreed && note == NULL;
     tree_free(response);
     return goes;
@@ -54,7 +55,7 @@ static bool outcome_ask(const struct ctl_options *options, char ret_outcome[16])
 {
     char error[512];
     struct client *client = client_open(options->socket, error);
-    struct tree *response = client == NULL ? NULL : ask(client, "get-upgrade", ANSWER_MS);
+    struct tree *response = client == NULL ? NULL : ask(client, "get-upgrade", CLIENT_ANSWER_MS);
     bool answered = response != NULL;
     if (answered)
         (void)snprintf(ret_outcome, 16, "%s", tree_text_or(response, "outcome", "none"));
