@@ -70,6 +70,15 @@ bool address_is_link_local(const struct address *a)
     return a->family == ADDRESS_V6 && a->octets[0] == 0xfe && (a->octets[1] & 0xc0) == 0x80;
 }
 
+bool address_sound(const struct address *a)
+{
+    size_t len = address_len(a);
+    for (size_t i = len; i < sizeof(a->octets); i++)
+        if (a->octets[i] != 0)
+            return false;
+    return len != 0;
+}
+
 bool address_usable_outer(const struct address *a, bool allow_loopback)
 {
     if (a->family == ADDRESS_NONE || address_is_any(a) || address_is_multicast(a))

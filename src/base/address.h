@@ -52,6 +52,10 @@ static inline bool endpoint_equal(const struct endpoint *a, const struct endpoin
 /* address_compare - <0, 0, >0; orders by family first. */
 int address_compare(const struct address *a, const struct address *b);
 
+/* address_sound - the octets of the struct, which came from another process, are an IPv4 or IPv6
+ * address: unused octets are zero. */
+bool address_sound(const struct address *a);
+
 bool address_is_any(const struct address *a); /* NONE, 0.0.0.0, :: */
 bool address_is_multicast(const struct address *a);
 bool address_is_loopback(const struct address *a);

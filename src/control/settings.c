@@ -46,7 +46,9 @@ static void errors_forget(struct settings *settings)
         free(settings->errors[--settings->n_errors]);
 }
 
-int settings_error(struct settings *settings, const struct tree *node, const char *format, ...)
+/* settings_error - adds the error "file:line: key: why" for a node. Returns ERR_INVALID. */
+__attribute__((format(printf, 3, 4))) static int
+settings_error(struct settings *settings, const struct tree *node, const char *format, ...)
 {
     char why[SETTINGS_ERROR_MAX / 2], text[SETTINGS_ERROR_MAX];
     va_list arguments;

@@ -33,8 +33,4 @@ int settings_parse(const char *name, struct span text, const char *base,
                    struct settings *ret_settings) MUST_USE;
 void settings_done(struct settings *settings);
 
-/* settings_error - sets "file:line: key: why" for a node. Returns ERR_INVALID. */
-int settings_error(struct settings *settings, const struct tree *node, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
 #endif

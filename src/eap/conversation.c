@@ -6,6 +6,15 @@
 #include "base/assert.h"
 #include "base/secret.h"
 
+/* method_wanted - `type` is one of the configured methods. */
+static bool method_wanted(const struct conversation *c, uint8_t type)
+{
+    for (size_t i = 0; i < c->n_methods; i++)
+        if (c->methods[i] == type)
+            return true;
+    return false;
+}
+
 int conversation_begin(struct conversation *c, const struct eap_config *config)
 {
     if (config->n_methods == 0 || config->n_methods > EAP_METHODS ||
@@ -22,7 +31,7 @@ int conversation_begin(struct conversation *c, const struct eap_config *config)
     c->talk.secrets = config->secrets;
     c->talk.tls = config->tls;
     c->talk.store = config->store;
-    c->talk.prime = conversation_wants(c, EAP_TYPE_AKA_PRIME);
+    c->talk.prime = method_wanted(c, EAP_TYPE_AKA_PRIME);
     return 0;
 }
 
@@ -58,14 +67,6 @@ int conversation_choose(struct conversation *c, const struct eap_method *method)
         return ERR_NO_MEMORY;
     c->method = method;
     return 0;
-}
-
-bool conversation_wants(const struct conversation *c, uint8_t type)
-{
-    for (size_t i = 0; i < c->n_methods; i++)
-        if (c->methods[i] == type)
-            return true;
-    return false;
 }
 
 static void packet_set(struct eap_result *ret, const struct writer *w)

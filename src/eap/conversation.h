@@ -32,9 +32,6 @@ bool conversation_identify(struct conversation *c, struct span identity);
 /* conversation_choose - starts `method` with fresh state. ERR_NO_MEMORY. */
 int conversation_choose(struct conversation *c, const struct eap_method *method) MUST_USE;
 
-/* conversation_wants - `type` is one of the configured methods. */
-bool conversation_wants(const struct conversation *c, uint8_t type);
-
 /* conversation_reply, conversation_fail, conversation_succeed - fill in the result. The caller has
  * written the packet: `w` is the writer over ret->packet. */
 void conversation_reply(struct eap_result *ret, const struct writer *w);

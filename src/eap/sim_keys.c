@@ -180,8 +180,8 @@ static void stream_make(const uint8_t seed[20], struct buffer out)
 
 void sim_keys_derive(const uint8_t mk[20], struct sim_keys *ret)
 {
-    uint8_t stream[160];
-    _Static_assert(sizeof(*ret) == sizeof(stream), "the keys are the stream, in this order");
+    uint8_t stream[sizeof(*ret)];
+    _Static_assert(sizeof(*ret) == 16 + 16 + EAP_MSK, "the keys are the stream, in this order");
     stream_make(mk, (struct buffer){stream, sizeof(stream)});
     memcpy(ret, stream, sizeof(stream));
     wipe(stream, sizeof(stream));

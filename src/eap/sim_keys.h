@@ -80,7 +80,7 @@ int sim_mac_check(struct eap_crypto *crypto, const struct sim_mac_key *k_aut,
                   const struct sim_attributes *attributes) MUST_USE;
 
 struct sim_keys {
-    uint8_t k_encr[16], k_aut[16], msk[EAP_MSK], emsk[EAP_MSK];
+    uint8_t k_encr[16], k_aut[16], msk[EAP_MSK];
 };
 
 /* sim_keys_derive - the keys from MK, by the generator of FIPS 186-2, change notice 1. */

@@ -291,7 +291,6 @@ void esp_aggregate_gone(struct esp_aggregate *a, unsigned path)
     if (!model->outstanding || model->stalled)
         return;
     model->stalled = true;
-    a->counters.stalls++;
     outstanding_again(a, path, true);
 }
 
@@ -319,7 +318,6 @@ void esp_aggregate_came(struct esp_aggregate *a, const struct aggregate_came *ca
     path_meter_time(meter, came->sequence, came->order->time, now);
     meter->fresh = true;
     a->came_at = now;
-    a->counters.received += !came->order->no_hold;
 }
 
 void esp_aggregate_judge(struct esp_aggregate *a, uint32_t spi, const struct replay_window *window,
@@ -352,11 +350,8 @@ void esp_aggregate_report_take(struct esp_aggregate *a, struct span text, uint32
                                uint64_t sequence, nanos now)
 {
     struct path_report report;
-    if (!path_report_read(text, &report)) {
-        a->counters.reports_bad++;
+    if (!path_report_read(text, &report))
         return;
-    }
-    a->counters.reports_in++;
     struct path_meter *meter = meter_of(a, spi, now);
     path_meter_time(meter, sequence, report.time, now);
     meter->fresh |= report.answer;
@@ -367,7 +362,8 @@ void esp_aggregate_report_take(struct esp_aggregate *a, struct span text, uint32
 
 /* --- reports and time --- */
 
-/* wait_learn - the wait for missing packets follows the difference of delays of the paths in use. */
+/* wait_learn - the wait for missing packets follows the difference of delays of the paths in
+ * use. */
 static void wait_learn(struct esp_aggregate *a, nanos now)
 {
     const struct path_meter *first = NULL;
@@ -408,7 +404,7 @@ size_t esp_aggregate_report_due(struct esp_aggregate *a, bool probe, nanos now, 
     }
     a->reported_at = now;
     a->gap = a->answer = false;
-    a->counters.reports_out++;
+    a->reports++;
     wait_learn(a, now);
     return path_report_write(&report, out);
 }
@@ -416,11 +412,11 @@ size_t esp_aggregate_report_due(struct esp_aggregate *a, bool probe, nanos now, 
 unsigned esp_aggregate_report_path(const struct esp_aggregate *a, unsigned usable, nanos now)
 {
     unsigned fastest = path_scheduler_fastest(&a->scheduler, usable, now);
-    return a->counters.reports_out % 3 == 0 ? path_scheduler_other(&a->scheduler, usable, fastest)
-                                            : fastest;
+    return a->reports % 3 == 0 ? path_scheduler_other(&a->scheduler, usable, fastest) : fastest;
 }
 
-/* report_next - tests a path that we know little of, or sends the report that the peer waits for. */
+/* report_next - tests a path that we know little of, or sends the report that the peer waits
+ * for. */
 static bool report_next(struct esp_aggregate *a, unsigned usable, nanos now,
                         struct aggregate_text *ret_text)
 {
@@ -502,10 +498,8 @@ void esp_aggregate_tick(struct esp_aggregate *a, nanos now)
         a->counters.tails++;
         outstanding_again(a, (unsigned)path, false);
     }
-    while ((path = path_scheduler_stall(&a->scheduler, now)) >= 0) {
-        a->counters.stalls++;
+    while ((path = path_scheduler_stall(&a->scheduler, now)) >= 0)
         outstanding_again(a, (unsigned)path, true);
-    }
 }
 
 nanos esp_aggregate_deadline(const struct esp_aggregate *a)

@@ -26,16 +26,14 @@
 #define AGGREGATE_JOBS    32 /* ranges of lost packets that wait to be resent */
 
 struct aggregate_counters {
-    uint64_t sent, received; /* packets with a place in the order */
+    uint64_t sent; /* packets with a place in the order */
     /* lost packets that were resent, and that were not, for want of budget or memory */
     uint64_t repaired, abandoned;
-    /* packets sent again when a path fell silent, and how often that happened */
-    uint64_t reinjected, stalls;
-    uint64_t twins;   /* packets sent again on two paths */
-    uint64_t copies;  /* packets sent on a second path from the start */
-    uint64_t tails;   /* how often the last packets of a path were sent again */
-    uint64_t dropped; /* by controlled delay */
-    uint64_t reports_out, reports_in, reports_bad;
+    uint64_t reinjected; /* packets sent again when a path fell silent */
+    uint64_t twins;      /* packets sent again on two paths */
+    uint64_t copies;     /* packets sent on a second path from the start */
+    uint64_t tails;      /* how often the last packets of a path were sent again */
+    uint64_t dropped;    /* by controlled delay */
 };
 
 struct aggregate_job {
@@ -64,6 +62,7 @@ struct esp_aggregate {
     struct flow_queue *queue;       /* owned */
     nanos waiting_since, waited_at; /* when packets began to wait, and the newest one did */
     struct aggregate_counters counters;
+    unsigned reports;                    /* reports written; each third takes another path */
     nanos sent_at, came_at, reported_at; /* 0: never */
     bool stranded;                       /* esp_aggregate_next had no usable path */
     bool answer;                         /* the peer waits for a report */
@@ -114,8 +113,8 @@ struct aggregate_packet {
     uint64_t flow_hash;
     size_t len;
     bool urgent; /* esp_aggregate_urgent() */
-    /* AGGREGATE, REDUNDANT or AUTO. AUTO spreads whole flows until it is measured that their packets
-     * should be spread; the flow's path is `home`, one of the usable ones. */
+    /* AGGREGATE, REDUNDANT or AUTO. AUTO spreads whole flows until it is measured that their
+     * packets should be spread; the flow's path is `home`, one of the usable ones. */
     enum esp_mode mode;
     unsigned home;
 };

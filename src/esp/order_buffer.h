@@ -68,7 +68,7 @@ struct order_buffer {
     uint32_t given_up; /* gaps since a copy was last useful */
     struct order_counters counters;
     uint64_t blocked[ORDER_BUCKETS / 64]; /* bits of the buckets with n > 0 */
-    uint16_t free, used, n_used;          /* slots: unused, handed on, and their number */
+    uint16_t free, used;                  /* lists of slots: unused, handed on */
     uint16_t hash[ORDER_SLOTS];
     struct order_bucket buckets[ORDER_BUCKETS];
     struct order_slot slots[ORDER_SLOTS];

@@ -30,7 +30,8 @@ int netlink_open(struct netlink **ret_netlink)
     struct timeval patience = {.tv_sec = 2}; /* the kernel answers at once or never */
     netlink->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
     if (netlink->socket == NULL || mnl_socket_bind(netlink->socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
-        setsockopt(netlink_fd(netlink), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0) {
+        setsockopt(mnl_socket_get_fd(netlink->socket), SOL_SOCKET, SO_RCVTIMEO, &patience,
+                   sizeof(patience)) < 0) {
         netlink_free(netlink);
         return ERR_SYSTEM;
     }
@@ -47,11 +48,6 @@ struct netlink *netlink_free(struct netlink *netlink)
     free(netlink);
     errno = saved;
     return NULL;
-}
-
-int netlink_fd(const struct netlink *netlink)
-{
-    return mnl_socket_get_fd(netlink->socket);
 }
 
 static struct nlmsghdr *request_begin(struct netlink *netlink, void *buf, uint16_t type,

@@ -19,7 +19,6 @@ struct netlink;
 
 int netlink_open(struct netlink **ret_netlink) MUST_USE; /* ERR_SYSTEM, ERR_NO_MEMORY */
 struct netlink *netlink_free(struct netlink *netlink);   /* takes NULL; returns NULL */
-int netlink_fd(const struct netlink *netlink);
 
 enum netlink_change { NETLINK_ADD, NETLINK_DELETE };
 

@@ -12,9 +12,9 @@
  * hole after 0.6 B, and an idle path is known to be dead after 0.95 B.
  *
  * B is at most `failover_busy` where another path can take the traffic over. This holds for a
- * conversation, and at an End User also for packets that get no answer. The Gateway may merely pause:
- * then it answers the probes, and the path stays. A link that was idle keeps its whole B, since its
- * first packet may take longer (a modem that wakes).
+ * conversation, and at an End User also for packets that get no answer. The Gateway may merely
+ * pause: then it answers the probes, and the path stays. A link that was idle keeps its whole B,
+ * since its first packet may take longer (a modem that wakes).
  *
  * A Gateway tells a peer that vanished from one that sleeps. Both leave packets unanswered. The one
  * that vanished fell silent within a conversation: it had spoken shortly before. Its IKE SAs end.
@@ -45,8 +45,8 @@ static bool other_alive(const struct vpn *vpn, const struct leg *leg)
     return false;
 }
 
-/* grant_of - the share of a budget in which a probe is answered. A path that is slower than the budget
- * allows is slow, not dead. */
+/* grant_of - the share of a budget in which a probe is answered. A path that is slower than the
+ * budget allows is slow, not dead. */
 static nanos grant_of(const struct leg *leg, nanos budget)
 {
     nanos grant = budget * 45 / 100, rtt = nanos_min(leg->rtt_ns, FAR_RTT_NS);
@@ -62,14 +62,15 @@ static nanos resend_of(const struct leg *leg, nanos grant)
     return interval < RESEND_MIN_NS ? RESEND_MIN_NS : interval;
 }
 
-/* hurries - traffic leaves a dead path sooner than the budget says, since another one can take it. */
+/* hurries - traffic leaves a dead path sooner than the budget says, since another one can take
+ * it. */
 static bool hurries(const struct vpn *vpn, const struct leg *leg)
 {
     return vpn->conn->failover_busy_ns > 0 && other_alive(vpn, leg);
 }
 
-/* hurries_alone - the same for packets of ours that nothing answers. Not of a Gateway: it may send to
- * thousands that only listen, and would probe each of them every few round trips. */
+/* hurries_alone - the same for packets of ours that nothing answers. Not of a Gateway: it may send
+ * to thousands that only listen, and would probe each of them every few round trips. */
 static bool hurries_alone(const struct vpn *vpn, const struct leg *leg)
 {
     return vpn_end_user(vpn) && hurries(vpn, leg);
@@ -108,7 +109,7 @@ void health_rtt(struct leg *leg, nanos rtt_ns)
     leg->rtt_ns += (rtt_ns - leg->rtt_ns) / 8;
 }
 
-void health_dead(struct vpn *vpn, struct leg *leg, nanos now)
+static void leg_dies(struct vpn *vpn, struct leg *leg, nanos now)
 {
     if (leg->health == HEALTH_DEAD)
         return;
@@ -184,8 +185,8 @@ void health_moved(struct vpn *vpn, struct leg *leg, const struct ike_path *at, n
     }
 }
 
-/* probe_measured - what an answered probe says of the path: its round-trip time now, its loss later. The
- * response to a further copy comes a round trip behind the first response at most. */
+/* probe_measured - what an answered probe says of the path: its round-trip time now, its loss
+ * later. The response to a further copy comes a round trip behind the first response at most. */
 static void probe_measured(struct vpn *vpn, struct leg *leg, nanos rtt_ns, nanos now)
 {
     if (!vpn_end_user(vpn) || !leg_home(vpn, leg) || rtt_ns <= 0)
@@ -292,8 +293,8 @@ static bool replied(const struct leg *leg, nanos quick_ns)
     return leg->esp_in_ns > 0 && leg->heard_ns - leg->esp_in_ns < quick_ns;
 }
 
-/* compare_at - a path that carries traffic in both directions is compared with idle ones that would take it
- * over. It is probed more often than they: what it loses hurts now. */
+/* compare_at - a path that carries traffic in both directions is compared with idle ones that would
+ * take it over. It is probed more often than they: what it loses hurts now. */
 static nanos compare_at(const struct vpn *vpn, const struct leg *leg, nanos probe_ns)
 {
     nanos last = leg->proof_ns > leg->probed_ns ? leg->proof_ns : leg->probed_ns;
@@ -388,11 +389,11 @@ static void judge(struct vpn *vpn, struct leg *leg, nanos now)
 {
     const struct leg *host = parked_beside(vpn, leg);
     if (leg->link_gone || (host != NULL && !leg_alive(host))) {
-        health_dead(vpn, leg, now);
+        leg_dies(vpn, leg, now);
         return;
     }
     if (leg->asked_ns != 0 && now - leg->asked_ns >= leg->grant_ns)
-        health_dead(vpn, leg, now);
+        leg_dies(vpn, leg, now);
     else if (leg->asked_ns != 0 && now - leg->asked_ns >= leg->grant_ns / 2 &&
              leg->health == HEALTH_GOOD)
         leg->health = HEALTH_SUSPECT;

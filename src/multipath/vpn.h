@@ -62,7 +62,8 @@ struct bearer {
     uint32_t priority, weight;
 };
 
-/* struct failure - of a leg that carried traffic: its path failed at `since_ns`, when it was at `at`. */
+/* struct failure - of a leg that carried traffic: its path failed at `since_ns`, when it was at
+ * `at`. */
 struct failure {
     enum {
         FAILURE_NONE,
@@ -182,7 +183,8 @@ struct vpn_wish {
     uint32_t kept;     /* bit i: the next login asks for conn->children[i] again */
     uint32_t later;    /* bit i: conn->children[i] joins `children` when the login is complete */
     char child[LIMIT_NAME]; /* the one that the login asks for */
-    /* the session is to this host, beside others of the connection; family NONE: it is the session of the connection */
+    /* the session is to this host, beside others of the connection; family NONE: it is the session
+     * of the connection */
     struct address only;
     bool alone;               /* the login asks for no child */
     struct ike_packet packet; /* the packet that needs `child` */
@@ -433,8 +435,8 @@ nanos redirect_waits(const struct vpn *vpn);
 bool redirect_over(struct vpn *vpn);
 
 /* --- connect_wish.c --- */
-/* wish_of - the vpn that has the session of a connection, or tries to get one; NULL: none. `only`: the
- * one to that host (vpn_wish); family NONE: the session of the connection. */
+/* wish_of - the vpn that has the session of a connection, or tries to get one; NULL: none. `only`:
+ * the one to that host (vpn_wish); family NONE: the session of the connection. */
 struct vpn *wish_of(const struct path_manager *pm, const char *conn_name,
                     const struct address *only);
 /* wish_child - the bit of a child. NULL and empty name the first one. 0: no such child. */
@@ -492,14 +494,14 @@ struct timing health_timing(const struct vpn *vpn, const struct leg *leg);
 void health_settle(struct vpn *vpn, nanos now);
 nanos health_deadline(const struct vpn *vpn, nanos now);
 void health_heard(struct vpn *vpn, struct leg *leg, nanos at, nanos now);
-/* health_last_heard - the last evidence as of now: packets that arrived in this turn count already. */
+/* health_last_heard - the last evidence as of now: packets that arrived in this turn count
+ * already. */
 nanos health_last_heard(const struct vpn *vpn, const struct leg *leg);
 /* health_proof - an exchange that we began was answered: both directions work. */
 void health_proof(struct vpn *vpn, struct leg *leg, nanos now);
 /* health_moved - the IKE SA is on another path now. */
 void health_moved(struct vpn *vpn, struct leg *leg, const struct ike_path *at, nanos now);
 bool health_probe_done(struct vpn *vpn, const struct ike_event *event, nanos now);
-void health_dead(struct vpn *vpn, struct leg *leg, nanos now);
 void health_rtt(struct leg *leg, nanos rtt_ns);
 static inline bool leg_alive(const struct leg *leg)
 {
@@ -511,7 +513,8 @@ static inline bool leg_usable(const struct leg *leg)
 }
 
 /* --- path_choice.c --- */
-/* choice_settle - of paths of equal rank, which one carries the traffic. Returns when to look again. */
+/* choice_settle - of paths of equal rank, which one carries the traffic. Returns when to look
+ * again. */
 nanos choice_settle(struct vpn *vpn, nanos now);
 /* choice_made - one path at a time carries the traffic of the session, and we choose it. */
 bool choice_made(const struct vpn *vpn);
@@ -587,14 +590,17 @@ void reauth_logged_in(struct vpn *successor);
 void reauth_pass_on(struct vpn *vpn, struct vpn *successor);
 /* reauth_settle - of the elder: hands over when the successor carries as much, and ends. */
 nanos reauth_settle(struct vpn *vpn, nanos now);
-/* reauth_further - which child the successor asks for once more, and for which packet. The peer of the elder narrowed
- * the selectors of that child for packets, so the elder has several Child SAs of it. false: there is none. */
+/* reauth_further - which child the successor asks for once more, and for which packet. The peer of
+ * the elder narrowed the selectors of that child for packets, so the elder has several Child SAs of
+ * it. false: there is none. */
 bool reauth_further(const struct vpn *successor, uint8_t *ret_policy,
                     struct ike_packet *ret_packet);
-/* reauth_further_asked - the request has begun: reauth_further() does not name that Child SA again. */
+/* reauth_further_asked - the request has begun: reauth_further() does not name that Child SA
+ * again. */
 void reauth_further_asked(const struct vpn *successor);
-/* reauth_further_done - the Child SA is there. A peer that no longer gives its selectors answers with those of another
- * one on the same IKE SA: then the new one carries nothing, and is deleted. */
+/* reauth_further_done - the Child SA is there. A peer that no longer gives its selectors answers
+ * with those of another one on the same IKE SA: then the new one carries nothing, and is
+ * deleted. */
 void reauth_further_done(struct vpn *successor, const struct leg *leg);
 /* reauth_progress - of the successor: touches the elder when it can hand over. */
 void reauth_progress(const struct vpn *successor, nanos now);
@@ -636,7 +642,8 @@ void bearer_up(struct vpn *vpn, ike_child_id id);
 void bearer_remove(struct vpn *vpn, ike_child_id id);
 
 /* --- failovers.c --- */
-/* failovers_settle - counts the failovers since the last call. Call it before the data plane gets new orders. */
+/* failovers_settle - counts the failovers since the last call. Call it before the data plane gets
+ * new orders. */
 void failovers_settle(struct vpn *vpn, nanos now);
 
 /* --- plane_orders.c --- */
@@ -645,8 +652,8 @@ void orders_settle(struct vpn *vpn, nanos now); /* news of states; the favourite
 bool orders_next(struct vpn *vpn, struct path_order *ret_order);
 
 /* --- event.c --- */
-/* manager_settle - the end of every input: brings each touched vpn into line with what is known, and
- * frees those that are over. */
+/* manager_settle - the end of every input: brings each touched vpn into line with what is known,
+ * and frees those that are over. */
 void manager_settle(struct path_manager *pm, nanos now);
 
 #endif

@@ -20,6 +20,17 @@ union control {
     char room[CMSG_SPACE(LIMIT_WORKERS * sizeof(int))];
 };
 
+static int send_once(int fd, const struct msghdr *header)
+{
+    ssize_t sent;
+    do
+        sent = sendmsg(fd, header, MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    if (sent < 0)
+        return errno == EAGAIN ? ERR_AGAIN : ERR_SYSTEM;
+    return 0;
+}
+
 int channel_send(int fd, const void *message, size_t len, const int *fds, unsigned n_fds)
 {
     union control control = {0};
@@ -36,13 +47,7 @@ int channel_send(int fd, const void *message, size_t len, const int *fds, unsign
         part->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
         memcpy(CMSG_DATA(part), fds, n_fds * sizeof(int));
     }
-    ssize_t sent;
-    do
-        sent = sendmsg(fd, &header, MSG_NOSIGNAL);
-    while (sent < 0 && errno == EINTR);
-    if (sent < 0)
-        return errno == EAGAIN ? ERR_AGAIN : ERR_SYSTEM;
-    return 0;
+    return send_once(fd, &header);
 }
 
 static unsigned descriptors_take(struct msghdr *header, int fds[LIMIT_WORKERS])
@@ -94,14 +99,8 @@ int channel_send_tail(int fd, struct span message, struct span tail)
         {.iov_base = (void *)(uintptr_t)message.ptr, .iov_len = message.len},
         {.iov_base = (void *)(uintptr_t)tail.ptr, .iov_len = tail.len},
     };
-    struct msghdr header = {.msg_iov = iov, .msg_iovlen = tail.len > 0 ? 2 : 1};
-    ssize_t sent;
-    do
-        sent = sendmsg(fd, &header, MSG_NOSIGNAL);
-    while (sent < 0 && errno == EINTR);
-    if (sent < 0)
-        return errno == EAGAIN ? ERR_AGAIN : ERR_SYSTEM;
-    return 0;
+    const struct msghdr header = {.msg_iov = iov, .msg_iovlen = tail.len > 0 ? 2 : 1};
+    return send_once(fd, &header);
 }
 
 /* Without room for control messages, the kernel drops descriptors that come along. */
@@ -129,15 +128,6 @@ int channel_recv_tail(int fd, void *message, size_t len, struct buffer room, siz
 }
 
 /* --- what may be asked --- */
-
-static bool address_sound(const struct address *a)
-{
-    size_t len = address_len(a);
-    for (size_t i = len; i < sizeof(a->octets); i++)
-        if (a->octets[i] != 0)
-            return false;
-    return len != 0;
-}
 
 static bool address_inner(const struct address *a)
 {

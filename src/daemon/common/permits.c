@@ -7,15 +7,6 @@
 #include "daemon/common/channel.h"
 #include "daemon/common/hook_script.h"
 
-static bool address_sound(const struct address *a)
-{
-    size_t len = address_len(a);
-    for (size_t i = len; i < sizeof(a->octets); i++)
-        if (a->octets[i] != 0)
-            return false;
-    return len != 0;
-}
-
 static bool range_sound(const struct address_range *range)
 {
     return address_sound(&range->first) && address_sound(&range->last) &&

@@ -18,7 +18,7 @@
  * began. */
 #define SOFT_EIGHTHS 7
 
-uint64_t engine_memory_used(void)
+static uint64_t memory_used(void)
 {
 #ifdef __GLIBC__
     struct mallinfo2 info = mallinfo2();
@@ -28,7 +28,9 @@ uint64_t engine_memory_used(void)
 #endif
 }
 
-enum ike_pressure engine_memory_pressure(uint64_t used, uint64_t most, enum ike_pressure before)
+/* memory_pressure - `used` and `most` are octets; `most` 0: no limit. `before`: the answer
+ * before. */
+static enum ike_pressure memory_pressure(uint64_t used, uint64_t most, enum ike_pressure before)
 {
     static const uint8_t begins[] = {[IKE_PRESSURE_LOGINS] = SOFT_EIGHTHS, [IKE_PRESSURE_ALL] = 8};
     enum ike_pressure pressure = IKE_PRESSURE_NONE;
@@ -46,9 +48,8 @@ void engine_limits_tick(struct engine *e)
     if (e->now < e->memory_at)
         return;
     e->memory_at = nanos_after(e->now, MEMORY_LOOK);
-    uint64_t used = engine_memory_used();
-    enum ike_pressure pressure =
-        engine_memory_pressure(used, e->start->memory_most, e->memory_pressure);
+    uint64_t used = memory_used();
+    enum ike_pressure pressure = memory_pressure(used, e->start->memory_most, e->memory_pressure);
     if (pressure == e->memory_pressure)
         return;
     log_line(LOG_LEVEL_WARNING, "event=memory-pressure refused=%s used=%" PRIu64 " most=%" PRIu64,
@@ -82,7 +83,7 @@ bool engine_limit_at(const struct engine *e, size_t index, struct engine_limit *
         {"half-open logins", stats.half_open, LIMIT_HALF_OPEN},
         {"sessions", stats.sessions, LIMIT_SESSIONS},
         {"sessions of one identity", 0, 0},
-        {"memory", engine_memory_used(), e->start->memory_most},
+        {"memory", memory_used(), e->start->memory_most},
         {"jobs for the keyholder", outbox_waiting(e->to_keyholder), OUTBOX_MESSAGES},
         {"jobs for the verifier", outbox_waiting(e->to_verifier), OUTBOX_MESSAGES},
         {"jobs for eap", outbox_waiting(e->to_eap), OUTBOX_MESSAGES},

@@ -90,7 +90,8 @@ struct trapped {
     unsigned refusals; /* in a row, of a Child SA for the rest of a trap */
 };
 
-/* struct trap_rest - the request under way for a Child SA that takes a packet of the rest of a trap. */
+/* struct trap_rest - the request under way for a Child SA that takes a packet of the rest of a
+ * trap. */
 struct trap_rest {
     uint64_t tag; /* 0: none */
     char conn[LIMIT_NAME], child[LIMIT_NAME];
@@ -107,7 +108,8 @@ struct engine_radius {
     nanos interval_ns;           /* between interim records; 0: as the server says */
 };
 
-/* struct child_wait - a Child SA whose routes the supervisor has not decided on yet; oldest first */
+/* struct child_wait - a Child SA whose routes the supervisor has not decided on yet; oldest
+ * first */
 struct child_wait {
     ike_child_id child;
     ike_session_id owner; /* owner of our inner addresses; 0: none */
@@ -284,8 +286,8 @@ void engine_audit_login(struct engine *e, const struct ike_event *event);
 void engine_audit_end(struct engine *e, const struct ike_event *event,
                       const struct engine_child_traffic *traffic);
 void engine_audit_moved(struct engine *e, const struct ike_event *event);
-/* engine_audit_refused - if the notice is of a login that was refused here. engine_audit_failed - if
- * the Gateway refused our login, or failed to prove itself. */
+/* engine_audit_refused - if the notice is of a login that was refused here. engine_audit_failed -
+ * if the Gateway refused our login, or failed to prove itself. */
 void engine_audit_refused(struct engine *e, const struct ike_event *event);
 void engine_audit_failed(struct engine *e, const struct path_news *news);
 void engine_audit_command(struct engine *e, const struct engine_asked *asked);
@@ -351,10 +353,7 @@ int engine_authority_unload(struct engine *e, const char *name) MUST_USE;
 const struct engine_authority *engine_authority_at(const struct engine *e, size_t index);
 void engine_authorities_done(struct engine *e);
 
-/* engine_limits.c. engine_memory_pressure - what is refused with this much in use; `most` 0: no
- * bound. */
-uint64_t engine_memory_used(void);
-enum ike_pressure engine_memory_pressure(uint64_t used, uint64_t most, enum ike_pressure before);
+/* engine_limits.c */
 void engine_limits_tick(struct engine *e);
 nanos engine_limits_deadline(const struct engine *e);
 bool engine_limit_at(const struct engine *e, size_t index, struct engine_limit *ret_limit);
@@ -409,12 +408,12 @@ void engine_routes_decide(struct engine *e);
 void engine_routes_renew(struct engine *e);
 void engine_routes_check(struct engine *e, const struct path_link before[PATH_LINKS]);
 
-/* engine_is_unrouted - a child has no routes of ours before it has a Child SA: install_routes = no, or
- * %unique marks or ids. */
+/* engine_is_unrouted - a child has no routes of ours before it has a Child SA: install_routes = no,
+ * or %unique marks or ids. */
 bool engine_is_unrouted(const struct ike_child_policy *policy);
 
-/* engine_routed_device - of a child whose routes are ours to set. false: they are not, or its device
- * is not known before there is a Child SA. */
+/* engine_routed_device - of a child whose routes are ours to set. false: they are not, or its
+ * device is not known before there is a Child SA. */
 bool engine_routed_device(const struct engine *e, const struct ike_child_policy *policy,
                           uint16_t *ret_device);
 
@@ -457,14 +456,16 @@ void engine_name_servers_tick(
     struct engine *e); /* repeats a message for which the hooks process had no room */
 void engine_name_servers_child_up(struct engine *e, ike_child_id id);
 void engine_name_servers_child_down(struct engine *e, ike_child_id id);
-/* engine_name_servers_usable - the servers of an End User's session that its Child SAs reach, whoever gives them to the
- * host. The domains are left out if a Child SA is for all traffic: the servers are asked for all names then. */
+/* engine_name_servers_usable - the servers of an End User's session that its Child SAs reach,
+ * whoever gives them to the host. The domains are left out if a Child SA is for all traffic: the
+ * servers are asked for all names then. */
 void engine_name_servers_usable(const struct engine *e, const struct ike_session_info *session,
                                 struct hook_name_servers *ret_servers);
 
 /* engine_load.c; see struct engine_ops */
 void engine_load_drop(struct engine *e, uint64_t number);
-/* engine_load_ended - the first load is over: peers are served, and changes that clients asked for are made. */
+/* engine_load_ended - the first load is over: peers are served, and changes that clients asked for
+ * are made. */
 void engine_load_ended(struct engine *e);
 int engine_load_all(struct engine *e, const struct engine_load *load,
                     const struct engine_reply *reply, char ret_why[ENGINE_ERROR_MAX]) MUST_USE;
@@ -486,8 +487,9 @@ struct engine_held {
     const struct ike_config *config;
 };
 
-/* engine_hold.c. engine_hold - a child of ours is wanted: from now on its packets leave through a Child SA or not
- * at all, unless on_failure says otherwise. `held` NULL: not agreed on yet, so the configured ones. */
+/* engine_hold.c. engine_hold - a child of ours is wanted: from now on its packets leave through a
+ * Child SA or not at all, unless on_failure says otherwise. `held` NULL: not agreed on yet, so the
+ * configured ones. */
 void engine_hold(struct engine *e, const struct ike_conn *conn,
                  const struct ike_child_policy *child, const struct engine_held *held);
 
@@ -520,12 +522,12 @@ bool engine_shunt_at(const struct engine *e, size_t index, const char **ret_conn
                      const struct ike_child_policy **ret_policy);
 void engine_shunts_done(struct engine *e);
 
-/* engine_traps.c, engine_trap_acquire.c and engine_trap_rest.c.
- * engine_trap_install, _uninstall - a person wants the trap, or not; until the connection is unloaded.
- * false: it cannot be one (as engine_trap_set), or is none.
- * engine_trap_set - false: the child cannot be a trap (no remote address, or nothing but dynamic
- * remote selectors, unless selectors_any_peer()). engine_traps_renew - after what was held for a
- * connection was released: its traps stay. engine_trap_acquire - a packet that no Child SA takes. */
+/* engine_traps.c, engine_trap_acquire.c and engine_trap_rest.c. engine_trap_install, _uninstall - a
+ * person wants the trap, or not; until the connection is unloaded. false: it cannot be one (as
+ * engine_trap_set), or is none. engine_trap_set - false: the child cannot be a trap (no remote
+ * address, or nothing but dynamic remote selectors, unless selectors_any_peer()).
+ * engine_traps_renew - after what was held for a connection was released: its traps stay.
+ * engine_trap_acquire - a packet that no Child SA takes. */
 bool engine_trap_set(struct engine *e, const struct ike_conn *conn,
                      const struct ike_child_policy *child);
 bool engine_trap_install(struct engine *e, const struct ike_conn *conn,
@@ -541,8 +543,8 @@ void engine_traps_forget(struct engine *e, const struct ike_conn *conn);
 void engine_trap_acquire(struct engine *e, const struct esp_acquire *wanted);
 void engine_trap_done(struct engine *e, const struct ike_event *done); /* a command of ours */
 
-/* engine_upgrade.c: see struct engine_ops. engine_upgrade_answered - the supervisor has decided. true: the
- * engine is to stop. */
+/* engine_upgrade.c: see struct engine_ops. engine_upgrade_answered - the supervisor has decided.
+ * true: the engine is to stop. */
 int engine_upgrade(struct engine *e, const struct engine_reply *reply) MUST_USE;
 bool engine_upgrade_answered(struct engine *e, uint32_t answer);
 
@@ -565,8 +567,8 @@ void engine_down_end(struct engine *e, const char *conn);
 void engine_down_forget(struct engine *e); /* of all, at the end */
 bool engine_is_down(const struct engine *e, const char *conn);
 
-/* engine_log_* - lines that recur as long as a peer redirects or a name server fails: the first ones, and
- * then one in a while. The first failure of a wish is always said. */
+/* engine_log_* - lines that recur as long as a peer redirects or a name server fails: the first
+ * ones, and then one in a while. The first failure of a wish is always said. */
 void engine_log_redirected(struct engine *e, const struct ike_event *event);
 void engine_log_name_asked(struct engine *e, const struct path_question *question);
 void engine_log_name_failed(struct engine *e, uint64_t job, int error);

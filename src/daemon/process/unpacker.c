@@ -13,8 +13,10 @@
 #define UNPACKER_DESCRIPTORS 16
 #define UNPACKER_SECONDS     20 /* of computing, for all containers of a load */
 
-void unpacker_answer(const struct unpack_request *request, struct span octets,
-                     struct unpack_answer *ret_answer, struct writer *ret_items)
+/* unpack - answers one request. `octets`: the container and its passphrase, which follow the
+ * request. */
+static void unpack(const struct unpack_request *request, struct span octets,
+                   struct unpack_answer *ret_answer, struct writer *ret_items)
 {
     const char *why = NULL;
     *ret_answer = (struct unpack_answer){.error = ERR_INVALID};
@@ -39,7 +41,7 @@ static int unpacker_serve(int fd)
                                   (struct buffer){octets, sizeof(octets)}, &n);
     if (error != 0)
         return error;
-    unpacker_answer(&request, span_of(octets, n), &answer, &w);
+    unpack(&request, span_of(octets, n), &answer, &w);
     wipe(octets, n);
     error =
         channel_send_tail(fd, span_of(&answer, sizeof(answer)), span_of(items, answer.n_octets));

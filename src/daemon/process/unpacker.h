@@ -11,10 +11,6 @@
 #include "daemon/common/unpack_channel.h"
 #include "daemon/supervisor/spawn.h"
 
-/* unpacker_answer - `octets` stand behind the request; items go to `ret_items`. */
-void unpacker_answer(const struct unpack_request *request, struct span octets,
-                     struct unpack_answer *ret_answer, struct writer *ret_items);
-
 /* unpacker_run - serves its channel until the loader ends. Returns the exit status. */
 int unpacker_run(const struct spawn_start *start);
 

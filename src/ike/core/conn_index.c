@@ -159,17 +159,6 @@ static bool classes_fill(struct conn_index *index, const struct ike *ike)
     return ok;
 }
 
-static bool add_id(uint16_t *ids, uint8_t *n, uint16_t id)
-{
-    for (uint8_t i = 0; i < *n; i++)
-        if (ids[i] == id)
-            return true;
-    if (*n == POLICY_CHOICES)
-        return false;
-    ids[(*n)++] = id;
-    return true;
-}
-
 static bool add_encr(struct ike_proposal *any, struct ike_encr_choice encr)
 {
     for (uint8_t i = 0; i < any->n_encr; i++)
@@ -187,9 +176,9 @@ static bool add_all(struct ike_proposal *any, const struct ike_proposal *p)
     for (uint8_t i = 0; i < p->n_encr; i++)
         ok &= add_encr(any, p->encr[i]);
     for (uint8_t i = 0; i < p->n_prf; i++)
-        ok &= add_id(any->prf, &any->n_prf, p->prf[i]);
+        ok &= proposal_id_add(any->prf, &any->n_prf, p->prf[i]);
     for (uint8_t i = 0; i < p->n_ke; i++)
-        ok &= add_id(any->ke, &any->n_ke, p->ke[i]);
+        ok &= proposal_id_add(any->ke, &any->n_ke, p->ke[i]);
     return ok;
 }
 

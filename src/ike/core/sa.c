@@ -176,7 +176,8 @@ static bool edge_exists(enum ike_sa_life from, enum ike_sa_life to)
     return false;
 }
 
-void sa_lifetimes_start(struct sa *sa, nanos now)
+/* lifetimes_start - sets rekey_at_ns and expires_ns from the connection, with jitter. */
+static void lifetimes_start(struct sa *sa, nanos now)
 {
     const struct ike_lifetime *lifetime = &sa->session->conn->lifetime;
     sa->rekey_at_ns = ike_lifetime_rekey_at(lifetime, sa->ike->random, now);
@@ -203,7 +204,7 @@ static void become_established(struct sa *sa, nanos now)
     sa->last_heard_ns = now;
     sa->ike->stats.established++;
     sa->session->cloned |= sa->origin == IKE_ORIGIN_CLONED;
-    sa_lifetimes_start(sa, now);
+    lifetimes_start(sa, now);
     struct ike_event *event = event_sa(sa, IKE_EV_SA_UP);
     event->sa_old = sa->parent;
     event->tag = command_tag(sa);
@@ -362,10 +363,8 @@ void sa_down(struct sa *sa, enum ike_outcome outcome, nanos now)
     unlink_sa(sa);
 }
 
-void sa_say_delete(struct sa *sa)
+void sa_delete_send(struct sa *sa)
 {
-    if ((sa->life != IKE_ESTABLISHED && sa->life != IKE_SA_REPLACED) || window_busy(&sa->mine))
-        return;
     struct wire_builder request = wire_builder_of(sa->ike->build, LIMIT_IKE_MESSAGE);
     wire_add_delete_ike(&request);
     struct packet *packet =
@@ -373,6 +372,12 @@ void sa_say_delete(struct sa *sa)
     if (packet != NULL)
         output_packet(sa, packet, &sa->path);
     packet_free(packet);
+}
+
+void sa_say_delete(struct sa *sa)
+{
+    if ((sa->life == IKE_ESTABLISHED || sa->life == IKE_SA_REPLACED) && !window_busy(&sa->mine))
+        sa_delete_send(sa);
 }
 
 void sa_free(struct sa *sa)
@@ -465,8 +470,8 @@ static nanos liveness_at(const struct sa *sa)
     return nanos_after(sa->last_heard_ns, delay);
 }
 
-/* rekey_due - when a rekey by lifetime is due. One that waits for a frozen session is due as soon as
- * that goes on. */
+/* rekey_due - when a rekey by lifetime is due. One that waits for a frozen session is due as soon
+ * as that goes on. */
 static nanos rekey_due(const struct sa *sa)
 {
     bool waits = sa->session != NULL && sa->session->frozen;

@@ -121,8 +121,9 @@ static inline uint64_t sa_spi_peers(const struct sa *sa)
 /* sa_new - a HALF_OPEN IKE SA in the tables of `ike`, with its own SPI chosen (unique). NULL: no
  * memory. */
 struct sa *sa_new(struct ike *ike, enum ike_sa_role role, const struct ike_path *path, nanos now);
-/* sa_new_again - makes the IKE SA of a login that was tried before. It gets the number of the former attempt. If that
- * number is 0, was never given, or belongs to a living IKE SA, it gets a new one. */
+/* sa_new_again - makes the IKE SA of a login that was tried before. It gets the number of the
+ * former attempt. If that number is 0, was never given, or belongs to a living IKE SA, it gets a
+ * new one. */
 struct sa *sa_new_again(struct ike *ike, ike_sa_id number, const struct ike_path *path, nanos now);
 
 /*
@@ -156,16 +157,19 @@ void sa_life_set(struct sa *sa, enum ike_sa_life life, nanos now);
  */
 void sa_down(struct sa *sa, enum ike_outcome outcome, nanos now);
 
-/* sa_say_delete - sends one Delete of the IKE SA and does not wait for a response. Sends nothing
- * while another request is outstanding: the peer would drop it (window of one). */
+/* sa_delete_send - sends one Delete of the IKE SA, without waiting for a response. */
+void sa_delete_send(struct sa *sa);
+
+/* sa_say_delete - sends one Delete of an established IKE SA, without waiting for a response. It
+ * sends none while another request is outstanding: the peer would drop it (window of one). */
 void sa_say_delete(struct sa *sa);
 
 void sa_free(struct sa *sa); /* after sa_down; for ike.c only */
 
 /* sa_leave - the session is in another process now: the end of the IKE SA and its Child SAs here,
  * without an event or a word to the peer. The caller takes it out of its session. sa_enter - the
- * opposite: an IKE SA that no table has, with its Child SAs. The caller has made room for it and for
- * them. */
+ * opposite: an IKE SA that no table has, with its Child SAs. The caller has made room for it and
+ * for them. */
 void sa_leave(struct sa *sa, nanos now);
 void sa_enter(struct sa *sa);
 
@@ -177,8 +181,8 @@ struct sa *sa_heir(const struct sa *sa);
  * section 2.8). */
 void sa_children_move(struct sa *from, struct sa *to);
 
-/* sa_may_repeat - the response to a repeated request may leave once more. false: the limit is reached, and the
- * caller drops the request. */
+/* sa_may_repeat - the response to a repeated request may leave once more. false: the limit is
+ * reached, and the caller drops the request. */
 bool sa_may_repeat(struct sa *sa, nanos now) MUST_USE;
 
 /* sa_touch - marks the IKE SA as changed. At the end of the current ike_* call its intents are
@@ -199,7 +203,8 @@ bool sa_udp_encap(const struct sa *sa);
 /* sa_path_set - sets the path of the IKE SA and its Child SAs: emits IKE_EV_SA_MOVED and
  * IKE_EV_CHILD_MOVE. */
 void sa_path_set(struct sa *sa, const struct ike_path *path);
-/* sa_path_follow - the same for a move that was asked for earlier. `follows`: see child_path_changed(). */
+/* sa_path_follow - the same for a move that was asked for earlier. `follows`: see
+ * child_path_changed(). */
 void sa_path_follow(struct sa *sa, const struct ike_path *path, bool follows);
 
 /* sa_path_fill - sets ports that a command left open to those of NAT traversal. */
@@ -210,9 +215,6 @@ void sa_heard(struct sa *sa, nanos now);
 
 /* sa_suspect - an unprotected hint says that the peer is gone: probes it, at most every 10 s. */
 void sa_suspect(struct sa *sa, nanos now);
-
-/* sa_lifetimes_start - sets rekey_at_ns and expires_ns from the connection, with jitter. */
-void sa_lifetimes_start(struct sa *sa, nanos now);
 
 struct sa *sa_find(const struct ike *ike, ike_sa_id id); /* NULL: none */
 

@@ -77,8 +77,8 @@ bool login_evict(struct ike *ike, struct half_open_table *table, nanos now)
 }
 
 /* become_patient - a login in EAP may take minutes instead of seconds. It moves from the table of
- * half-open logins to the table of patient logins, which has its own limits. A full table makes room.
- * false: the source has enough patient logins, or no login can be ended for it. */
+ * half-open logins to the table of patient logins, which has its own limits. A full table makes
+ * room. false: the source has enough patient logins, or no login can be ended for it. */
 static bool become_patient(struct sa *sa, nanos now)
 {
     struct login *login = sa->login;
@@ -293,7 +293,8 @@ bool login_tries_again(struct sa *sa, nanos now)
     return true;
 }
 
-void login_resume(struct sa *sa, struct verdict verdict, nanos now)
+/* exchange_continue - continues the exchange after a job. If the login failed, its IKE SA ends. */
+static void exchange_continue(struct sa *sa, struct verdict verdict, nanos now)
 {
     if (verdict.kind == VERDICT_DONE && sa->login != NULL && sa->login->ppk.not_loaded) {
         sa->asking->intent.without_ppk = true;
@@ -321,7 +322,7 @@ void login_job_done(struct sa *sa, enum ike_event_kind kind, const struct ike_re
     }
     struct verdict verdict = login_ask_job_done(sa, kind, result, now);
     if (verdict.kind != VERDICT_LATER)
-        login_resume(sa, verdict, now);
+        exchange_continue(sa, verdict, now);
 }
 
 void login_lease_orphaned(struct ike *ike, const struct job *job)

@@ -128,8 +128,8 @@ struct login_ppk {
     uint8_t *plain_auth; /* owned: data of NO_PPK_AUTH; NULL: not sent */
 };
 
-/* struct login_unfit - responder: the demands (credentials of a policy) that the proof of a round of
- * the peer does not meet. See login_choose.h. */
+/* struct login_unfit - responder: the demands (credentials of a policy) that the proof of a round
+ * of the peer does not meet. See login_choose.h. */
 struct login_unfit {
     uint8_t tried, n;
     struct {
@@ -273,9 +273,6 @@ struct verdict login_through(struct sa *sa, nanos now); /* both sides have prove
 /* login_refuse_later - AUTH failed: auth_wait.h says when the peer is told, the same for every
  * reason. */
 void login_refuse_later(struct sa *sa, const char *why, nanos now);
-
-/* login_resume - continues the exchange after a job. If the login failed, its IKE SA ends. */
-void login_resume(struct sa *sa, struct verdict verdict, nanos now);
 
 /* What follows a job: End User, Gateway. */
 struct verdict login_ask_job_done(struct sa *sa, enum ike_event_kind kind,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * IKE_AUTH of the End User (RFC 7296 sections 1.2 and 2.16; RFC 4555, 4739, 5998, 6023, 7791, 8784):
+ * IKE_AUTH of the End User (RFC 7296 sections 1.2 and 2.16; RFC 4555, 4739, 5998, 6023, 7791,
+ * 8784):
  *
  *   HDR, SK{IDi, [CERT+,] [N(INITIAL_CONTACT),] [CERTREQ,] [IDr,] [AUTH,] [CP(CFG_REQUEST),]
  *           [SAi2, TSi, TSr,] N(MOBIKE_SUPPORTED), N(ADDITIONAL_IP*_ADDRESS)*, ...}          -->
@@ -465,9 +466,9 @@ static struct verdict ppk_mixed(struct sa *sa, const struct ike_result *result)
     return login->eap.stage == LOGIN_EAP_PROVEN ? prove_key(sa) : sign(sa);
 }
 
-/* sent_away - the first of several IKE_AUTH responses has a REDIRECT, and the Gateway's AUTH in that
- * response is verified. A REDIRECT in a response between the first and the last one MUST NOT be
- * accepted (RFC 5685 section 6). No Delete is sent, since no IKE SA is established yet. */
+/* sent_away - the first of several IKE_AUTH responses has a REDIRECT, and the Gateway's AUTH in
+ * that response is verified. A REDIRECT in a response between the first and the last one MUST NOT
+ * be accepted (RFC 5685 section 6). No Delete is sent, since no IKE SA is established yet. */
 static bool sent_away(struct sa *sa)
 {
     const struct login *login = sa->login;
@@ -587,7 +588,7 @@ struct verdict login_through(struct sa *sa, nanos now)
     kept_message_get(&login->group_message, &group);
     if (redirect_found(sa, &response, false)) { /* it is authentic, and the last one */
         redirect_follow(sa, &response);
-        redirect_leave(sa);
+        sa_delete_send(sa);
         return verdict_done(IKE_REDIRECTED);
     }
     if (combined_read(sa, &group, &peer))

@@ -60,17 +60,6 @@ void redirect_follow(struct sa *sa, const struct wire_message *message)
     event_text(sa->ike, gateway.name);
 }
 
-void redirect_leave(struct sa *sa)
-{
-    struct wire_builder request = wire_builder_of(sa->ike->build, LIMIT_IKE_MESSAGE);
-    wire_add_delete_ike(&request);
-    struct packet *packet =
-        seal_message(sa, &request, WIRE_INFORMATIONAL, SEAL_REQUEST, sa->mine.next_id);
-    if (packet != NULL)
-        output_packet(sa, packet, &sa->path);
-    packet_free(packet);
-}
-
 /* --- Gateway --- */
 
 bool redirect_announced(const struct wire_message *init_request)

@@ -26,9 +26,6 @@
 
 /* redirect_announce - adds REDIRECT_SUPPORTED, or REDIRECTED_FROM behind a redirection. */
 void redirect_announce(const struct sa *sa, struct wire_builder *request);
-/* redirect_leave - one Delete of the IKE SA of a login, whose response nobody waits for. */
-void redirect_leave(struct sa *sa);
-
 /* --- Gateway --- */
 
 bool redirect_announced(const struct wire_message *init_request);

@@ -69,7 +69,7 @@ static bool is_aead(uint16_t encr)
     return encr == ENCR_AES_GCM_16 || encr == ENCR_CHACHA20_POLY1305;
 }
 
-static bool add_id(uint16_t *ids, uint8_t *n, uint16_t id)
+bool proposal_id_add(uint16_t *ids, uint8_t *n, uint16_t id)
 {
     for (uint8_t i = 0; i < *n; i++)
         if (ids[i] == id)
@@ -88,9 +88,9 @@ static bool add_word(struct ike_proposal *p, const struct word *word)
             return false;
         p->encr[p->n_encr++] = (struct ike_encr_choice){word->id, word->key_bits};
         return true;
-    case WIRE_PRF: return add_id(p->prf, &p->n_prf, word->id);
-    case WIRE_INTEG: return add_id(p->integ, &p->n_integ, word->id);
-    case WIRE_KE: return add_id(p->ke, &p->n_ke, word->id);
+    case WIRE_PRF: return proposal_id_add(p->prf, &p->n_prf, word->id);
+    case WIRE_INTEG: return proposal_id_add(p->integ, &p->n_integ, word->id);
+    case WIRE_KE: return proposal_id_add(p->ke, &p->n_ke, word->id);
     default:
         if (p->n_sn == sizeof(p->sn))
             return false;
@@ -363,8 +363,8 @@ static bool pick_sn(const struct ike_proposal *p, const struct wire_proposal *w,
     return false;
 }
 
-/* proposal_match - one of ours against one of the peer's. A transform type that we do not know makes the
- * proposal unacceptable (section 3.3.6). */
+/* proposal_match - one of ours against one of the peer's. A transform type that we do not know
+ * makes the proposal unacceptable (section 3.3.6). */
 static bool proposal_match(const struct ike_proposal *p, const struct wire_proposal *w,
                            struct proposal_wish wish, struct proposal_choice *choice)
 {

@@ -25,6 +25,10 @@ bool proposal_is_legacy(const struct ike_proposal *p);
 /* proposal_default - what "default" stands for: RFC 8247 and RFC 8221, the strong first. */
 void proposal_default(uint8_t protocol, struct ike_proposal_list *list);
 
+/* proposal_id_add - adds a transform id to a list of a proposal, unless the list has it. false: the
+ * list has POLICY_CHOICES others. */
+bool proposal_id_add(uint16_t *ids, uint8_t *n, uint16_t id);
+
 /* proposal_print - as proposal_parse reads it; cut off at `size`. Returns `out`. */
 const char *proposal_print(const struct ike_proposal *proposal, char *out, size_t size);
 
