@@ -128,6 +128,21 @@ def test_supervisor_is_killed(world, up):
     assert not [line for line in lab.run("eu", "ip", "rule").splitlines() if "proto 171" in line or line.startswith(("219:", "220:"))]
 
 
+def test_restart(world, up):
+    """As systemd does it: no packet leaves in the clear between the end of one daemon and the session of the next."""
+    lab, _, eu, watch = up
+    eu.process.send_signal(signal.SIGUSR2)
+    assert eu.process.wait(10) == 0 and "event=stopped status=0" in eu.log()
+    assert "No route to host" in lab.run("eu", "ip", "route", "get", HOST, check=False)
+    again = Ikatd(lab, "eu", eu.settings)
+    world.daemons.append(again)
+    again.start()
+    wait(lambda: traffic(lab), "traffic again", 20)
+    assert watch.count() == 0
+    assert again.stop() == 0
+    wait(lambda: not traffic(lab) and watch.count() > 0, "an end on purpose gives the host its own way back")
+
+
 def test_links_go_and_come(up):
     """L1, L7: link loss, roaming to the other one, both gone, reload: 0 packets in the clear."""
     lab, _, eu, watch = up

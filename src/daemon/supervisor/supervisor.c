@@ -550,6 +550,16 @@ static void reload(struct supervisor *s)
         manager_notify("READY=1\nSTATUS=nothing was loaded");
 }
 
+/* stop_asked - `restart`: a service manager starts the daemon again at once. */
+static void stop_asked(struct supervisor *s, bool restart)
+{
+    s->upgrade.restart = restart;
+    if (s->stopping)
+        s->done = true; /* asked twice */
+    else
+        stop_begin(s);
+}
+
 static void on_signal(void *context, int fd, unsigned events)
 {
     struct supervisor *s = context;
@@ -562,10 +572,8 @@ static void on_signal(void *context, int fd, unsigned events)
             reload(s);
         else if (info.ssi_signo == SIGUSR1)
             audit_sender_reopen(&s->audit, &s->processes);
-        else if (s->stopping)
-            s->done = true; /* asked twice */
         else
-            stop_begin(s);
+            stop_asked(s, info.ssi_signo == SIGUSR2);
     }
 }
 
@@ -577,6 +585,7 @@ static int signals_open(void)
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGUSR2);
     sigaddset(&set, SIGCHLD);
     signal(SIGPIPE, SIG_IGN);
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
@@ -711,10 +720,10 @@ static int supervisor_start(struct supervisor *s)
     return servers_start(s) != 0 ? failed("processes") : 0;
 }
 
-/* supervisor_end - blocks go only if the administrator wants the end. */
+/* supervisor_end - blocks go only if the administrator wants the end, and no restart. */
 static void supervisor_end(struct supervisor *s)
 {
-    bool wanted = s->stopping && s->status == EXIT_SUCCESS;
+    bool wanted = s->stopping && s->status == EXIT_SUCCESS && !s->upgrade.restart;
     processes_kill(&s->processes);
     fd_drop(s, &s->engine.order_fd);
     fd_drop(s, &s->engine.priv_fd);

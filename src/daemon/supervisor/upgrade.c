@@ -112,7 +112,7 @@ void upgrade_served(struct upgrade *upgrade)
 
 bool upgrade_holds(const struct upgrade *upgrade, const struct priv_request *request)
 {
-    return upgrade->phase == UPGRADE_LEAVING &&
+    return (upgrade->phase == UPGRADE_LEAVING || upgrade->restart) &&
            (request->kind == PRIV_BLOCK_REMOVE || request->kind == PRIV_SHUNT_REMOVE ||
             request->kind == PRIV_ROUTE_REMOVE || request->kind == PRIV_ADDRESS_REMOVE ||
             request->kind == PRIV_DEVICE_CLOSE);

@@ -22,6 +22,7 @@ struct upgrade {
     enum upgrade_outcome outcome;
     int other_fd; /* PROBING, LEAVING: the installed program; STARTING: the earlier one; else -1 */
     nanos by;     /* end of the phase; NANOS_NEVER: IDLE */
+    bool restart; /* the whole daemon ends, and another one starts at once */
 };
 
 void upgrade_init(struct upgrade *upgrade);

@@ -88,6 +88,9 @@ static void test_holds(void **state)
         for (size_t i = 0; i < ARRAY_LEN(done); i++)
             assert_false(upgrade_holds(&upgrade, &(struct priv_request){.kind = done[i]}));
     }
+    upgrade_init(&upgrade);
+    upgrade.restart = true;
+    assert_true(upgrade_holds(&upgrade, &(struct priv_request){.kind = PRIV_BLOCK_REMOVE}));
 }
 
 int main(void)
