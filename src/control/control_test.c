@@ -200,6 +200,12 @@ static void settings_errors(void **state)
         {"a : b { }\nb : a { }\n", "inherits from itself"},
         {"include x\n", "t.conf:1: include: not possible"},
         {"a { \x01 }\n", "t.conf:1: unexpected character"},
+        {"\xef\xbb\xbf"
+         "a = 1\n",
+         "t.conf:1: the file begins with a byte order mark"},
+        {"\xff\xfe"
+         "a",
+         "t.conf:1: the file is UTF-16"},
     };
     struct settings nul;
     assert_int_equal(settings_parse("t.conf", span_of((const uint8_t *)"a = b\0c", 7), NULL, &nul),
@@ -213,6 +219,55 @@ static void settings_errors(void **state)
             fail_msg("'%s' is not in '%s'", table[i].want, s.error);
         settings_done(&s);
     }
+}
+
+static size_t warned(const char *text, const char *want)
+{
+    struct settings s;
+    assert_int_equal(parse(text, &s), 0);
+    size_t n = s.n_warnings;
+    assert_true(n == 0 || strstr(s.warnings[0], want) != NULL);
+    settings_done(&s);
+    return n;
+}
+
+/* A second key in a line; what is quoted, and names with '=' in them, are as they should be. */
+static void settings_second_key(void **state)
+{
+    (void)state;
+    assert_int_equal(warned("a {\n x = 1 y = 2\n}\n", "t.conf:2: x: is there a second key"), 1);
+    assert_int_equal(warned("a {\n x = 1;\n}\n", "t.conf:2: x: is there a second key"), 1);
+    assert_int_equal(warned("x = \"1 y = 2;\"\nid = C = CH, O = Lab\nupdown = a; b;\n", ""), 0);
+    assert_int_equal(warned("x = C=CH\nx = ;a\ny = \"a = b\" c\n", ""), 0);
+}
+
+/* Sections of two files are merged: a value that is lost is told. So is a name that is not there. */
+static void settings_lost(void **state)
+{
+    (void)state;
+    char directory[] = "/tmp/ikat-settings-XXXXXX", paths[2][64];
+    static const char *const texts[] = {"a {\n x = 1\n y = 2\n}\ninclude nothere.conf\n",
+                                        "a {\n x = 1\n y = 3\n y = 4\n}\n"};
+    assert_non_null(mkdtemp(directory));
+    for (size_t i = 0; i < 2; i++) {
+        (void)snprintf(paths[i], sizeof(paths[i]), "%s/%zu.conf", directory, i);
+        FILE *f = fopen(paths[i], "w");
+        (void)fputs(texts[i], f);
+        (void)fclose(f);
+    }
+    struct settings s;
+    assert_int_equal(settings_load(directory, &s), 0);
+    assert_int_equal(s.n_warnings, 2);
+    assert_non_null(strstr(s.warnings[0], "0.conf:5: nothere.conf: there is no such file"));
+    assert_non_null(strstr(s.warnings[1], "1.conf:3: y: takes the place of another value in "));
+    assert_non_null(strstr(s.warnings[1], "0.conf:3: two sections of one name are merged"));
+    settings_done(&s);
+    for (size_t i = 0; i < 2; i++)
+        (void)unlink(paths[i]);
+    (void)rmdir(directory);
+    assert_int_equal(settings_load("/dev/null", &s), ERR_INVALID);
+    assert_string_equal(s.error, "/dev/null: is not a regular file");
+    settings_done(&s);
 }
 
 static void settings_include(void **state)
@@ -277,7 +332,8 @@ int main(void)
         cmocka_unit_test(vici_example),     cmocka_unit_test(items_of_values),
         cmocka_unit_test(vici_hostile),     cmocka_unit_test(settings_syntax),
         cmocka_unit_test(settings_errors),  cmocka_unit_test(settings_all_errors),
-        cmocka_unit_test(settings_include), cmocka_unit_test(settings_many),
+        cmocka_unit_test(settings_include), cmocka_unit_test(settings_second_key),
+        cmocka_unit_test(settings_lost),    cmocka_unit_test(settings_many),
         cmocka_unit_test(values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

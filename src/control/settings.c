@@ -40,6 +40,16 @@ static bool error_add(struct settings *settings, const char *text)
     return true;
 }
 
+static void warn(struct parser *p, const char *what, const char *why)
+{
+    struct settings *settings = p->settings;
+    char text[SETTINGS_ERROR_MAX];
+    (void)snprintf(text, sizeof(text), "%s:%u: %.80s: %.300s", p->file, p->line, what, why);
+    char *copy = settings->n_warnings == SETTINGS_ERRORS_MAX ? NULL : strdup(text);
+    if (copy != NULL)
+        settings->warnings[settings->n_warnings++] = copy;
+}
+
 static void errors_forget(struct settings *settings)
 {
     while (settings->n_errors > 0)
@@ -64,8 +74,11 @@ settings_error(struct settings *settings, const struct tree *node, const char *f
 static int fail(struct parser *p, const char *what, const char *why)
 {
     char text[SETTINGS_ERROR_MAX];
-    (void)snprintf(text, sizeof(text), "%s:%u: %.80s%s%s", p->file, p->line, what,
-                   what[0] == '\0' ? "" : ": ", why);
+    if (p->line == 0) /* no file is open: `what` is the path */
+        (void)snprintf(text, sizeof(text), "%.400s: %s", what, why);
+    else
+        (void)snprintf(text, sizeof(text), "%s:%u: %.80s%s%s", p->file, p->line, what,
+                       what[0] == '\0' ? "" : ": ", why);
     (void)error_add(p->settings, text);
     return ERR_INVALID;
 }
@@ -114,6 +127,7 @@ static int read_name(struct parser *p, char name[NAME_MAX_LEN + 1])
 struct text {
     char *octets;
     size_t len, cap;
+    bool second; /* a word "=" without quotes, or one that ends with ';' */
 };
 
 static bool put(struct text *text, char c)
@@ -181,9 +195,14 @@ static int read_text(struct parser *p, struct text *text)
             return 0;
         if (!first && !put(text, ' '))
             return ERR_NO_MEMORY;
-        int err = *p->pos == '"' ? read_quoted(p, text) : read_plain(p, text);
+        bool quoted = *p->pos == '"';
+        size_t begun = text->len;
+        int err = quoted ? read_quoted(p, text) : read_plain(p, text);
         if (err != 0)
             return err;
+        text->second |= !quoted && text->len > begun &&
+                        (text->octets[text->len - 1] == ';' ||
+                         (text->len == begun + 1 && text->octets[begun] == '='));
     }
 }
 
@@ -211,12 +230,24 @@ static const char *owner_fault(const struct stat *status)
     return NULL;
 }
 
+/* encoding_fault - editors of Windows write marks in front of a text. NULL: none is there. */
+static const char *encoding_fault(struct span text)
+{
+    if (text.len >= 3 && memcmp(text.ptr, "\xef\xbb\xbf", 3) == 0)
+        return "the file begins with a byte order mark; save it as UTF-8 without one";
+    if (text.len >= 2 &&
+        (memcmp(text.ptr, "\xff\xfe", 2) == 0 || memcmp(text.ptr, "\xfe\xff", 2) == 0))
+        return "the file is UTF-16; save it as UTF-8";
+    return NULL;
+}
+
 static int parse_text(struct parser *p, struct span text, struct tree *section, unsigned depth)
 {
     p->pos = (const char *)text.ptr;
     p->end = p->pos + text.len;
     p->line = 1;
-    int err = parse_section(p, section, depth);
+    const char *fault = encoding_fault(text);
+    int err = fault != NULL ? fail(p, "", fault) : parse_section(p, section, depth);
     if (err == 0 && p->pos < p->end)
         err = fail(p, "'}'", "without a section that it could close");
     return err == 0 && p->settings->n_errors > 0 ? ERR_INVALID : err;
@@ -256,8 +287,12 @@ static int include(struct parser *p, const char *pattern, struct tree *section, 
                               : snprintf(path, sizeof(path), "%s/%s", p->base, pattern);
     if (n < 0 || (size_t)n >= sizeof(path))
         return fail(p, "include", "the name is too long");
-    if (glob(path, 0, NULL, &found) != 0)
-        return 0; /* missing files are skipped */
+    if (glob(path, 0, NULL, &found) != 0) {
+        /* A pattern may fit no file; a name is meant to be there. Both are skipped, as swanctl does. */
+        if (strpbrk(pattern, "*?[") == NULL)
+            warn(p, pattern, "there is no such file, so nothing is included");
+        return 0;
+    }
     for (size_t i = 0; err == 0 && i < found.gl_pathc; i++)
         err = include_file(p, found.gl_pathv[i], section, depth);
     globfree(&found);
@@ -285,6 +320,21 @@ static struct tree *new_node(struct parser *p, struct tree *parent, enum tree_ki
     return node;
 }
 
+/* replaced_warn - of two values in two files, the earlier one is lost. In one file that is how a
+ * default is overridden. */
+static void replaced_warn(struct parser *p, const struct tree *node, const struct text *text)
+{
+    char why[SETTINGS_ERROR_MAX / 2];
+    bool same = node->len == text->len &&
+                (text->len == 0 || memcmp(node->value, text->octets, text->len) == 0);
+    (void)snprintf(why, sizeof(why),
+                   "takes the place of another value in %.150s:%u: two sections "
+                   "of one name are merged",
+                   node->file, node->line);
+    if (!same && strcmp(node->file, p->file) != 0)
+        warn(p, node->name, why);
+}
+
 static int assign(struct parser *p, struct tree *section, const char *name)
 {
     struct text text = {0};
@@ -294,6 +344,12 @@ static int assign(struct parser *p, struct tree *section, const char *name)
     struct tree *node = find(p, section, name);
     if (err == 0 && node != NULL && node->kind != TREE_VALUE)
         err = fail(p, name, "is a section, not a key");
+    if (err == 0 && text.second && strstr(name, "id") == NULL && strcasecmp(name, "updown") != 0)
+        warn(p, name,
+             "is there a second key in this line? Each key has a line of its own, without "
+             "';' at its end");
+    if (err == 0 && node != NULL)
+        replaced_warn(p, node, &text);
     if (err == 0 && node == NULL)
         node = new_node(p, section, TREE_VALUE, name);
     if (err == 0 && node != NULL) {
@@ -585,6 +641,10 @@ int settings_load(const char *path, struct settings *ret_settings)
             cannot(ret_settings, path, strerror(EACCES));
         return finish(ret_settings, err);
     }
+    if (access(path, R_OK | X_OK) != 0) {
+        cannot(ret_settings, path, strerror(errno));
+        return ERR_INVALID;
+    }
     p.base = strdup(path);
     int err = p.base == NULL ? ERR_NO_MEMORY : include(&p, "*.conf", ret_settings->root, 0);
     free(p.base);
@@ -598,5 +658,7 @@ void settings_done(struct settings *settings)
         free(settings->files[i]);
     free(settings->files);
     errors_forget(settings);
+    while (settings->n_warnings > 0)
+        free(settings->warnings[--settings->n_warnings]);
     *settings = (struct settings){0};
 }

@@ -22,6 +22,8 @@ struct settings {
     char error[SETTINGS_ERROR_MAX]; /* the first error: "file:line: key: why" */
     size_t n_errors;
     char *errors[SETTINGS_ERRORS_MAX]; /* owned: all errors that were found, the first included */
+    size_t n_warnings;
+    char *warnings[SETTINGS_ERRORS_MAX]; /* owned: what is allowed, and probably not meant */
 };
 
 /* settings_load - a file, or a directory of which all *.conf are read. ERR_INVALID with

@@ -445,7 +445,7 @@ static int eap_side_check(const struct tree *section, const struct round_work *w
 int auth_build(const struct tree *section, struct auth_rounds *rounds,
                struct conn_credentials *credentials, struct build_error *error)
 {
-    static const struct key_table table = {auth_keys, LEN(auth_keys), auth_subsection};
+    static const struct key_table table = {auth_keys, LEN(auth_keys), auth_subsection, NULL};
     if (rounds->n == POLICY_ROUNDS)
         return build_fail(error, section, "more than %d rounds of authentication", POLICY_ROUNDS);
     struct round_work work = {.auth = &rounds->policies[rounds->n],

@@ -107,7 +107,7 @@ static const struct key authority_keys[] = {
 int authority_build(const struct tree *section, uint8_t octets[VERIFIER_CERT_MAX],
                     struct engine_authority *ret_authority, struct build_error *error)
 {
-    static const struct key_table table = {authority_keys, LEN(authority_keys), NULL};
+    static const struct key_table table = {authority_keys, LEN(authority_keys), NULL, NULL};
     struct authority_work work = {.octets = octets};
     int err = key_name_copy(section, work.authority.name, error);
     if (err == 0)

@@ -311,7 +311,7 @@ static int mode_check(const struct tree *section, const struct ike_child_policy 
 
 int child_build(const struct tree *section, struct ike_conn *conn, struct build_error *error)
 {
-    static const struct key_table table = {child_keys, LEN(child_keys), NULL};
+    static const struct key_table table = {child_keys, LEN(child_keys), NULL, NULL};
     if (section->kind != TREE_SECTION)
         return build_fail(error, section, "a section per child is expected");
     if (conn->n_children == POLICY_CHILDREN)

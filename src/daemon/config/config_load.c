@@ -246,6 +246,8 @@ int config_load(const char *path, struct settings *ret_settings, struct build_er
     int first = 0, err = settings_load(path, ret_settings);
     for (size_t i = 0; i < ret_settings->n_errors; i++)
         build_note(error, ret_settings->errors[i]);
+    for (size_t i = 0; i < ret_settings->n_warnings; i++)
+        build_warn(error, ret_settings->root, "%s", ret_settings->warnings[i]);
     if (err != 0 && ret_settings->n_errors == 0)
         build_note(error, ret_settings->error);
     if (err == 0)

@@ -232,7 +232,7 @@ static const struct key path_keys[] = {
 
 static int build_paths(const struct tree *section, struct ike_conn *conn, struct build_error *error)
 {
-    static const struct key_table table = {path_keys, LEN(path_keys), NULL};
+    static const struct key_table table = {path_keys, LEN(path_keys), NULL, NULL};
     for (const struct tree *node = section->first; node != NULL; node = node->next) {
         if (node->kind != TREE_SECTION)
             return build_fail(error, node,
@@ -621,7 +621,8 @@ static void work_free(struct conn_work *work)
 int conn_build(const struct tree *section, struct ike_conn **ret_conn,
                struct conn_credentials *ret_credentials, struct build_error *error)
 {
-    static const struct key_table table = {conn_keys, LEN(conn_keys), conn_subsection};
+    static const struct key_table table = {conn_keys, LEN(conn_keys), conn_subsection,
+                                           "children, paths, local... and remote..."};
     struct conn_work *work = work_new();
     if (work == NULL)
         return ERR_NO_MEMORY;

@@ -178,7 +178,10 @@ static int apply(const struct key_table *table, const struct tree *node, void *t
     if (node->kind == TREE_SECTION) {
         if (table->subsection != NULL)
             err = table->subsection(node, target, error);
-        return err == ERR_NOT_FOUND ? build_fail(error, node, "unknown section") : err;
+        return err != ERR_NOT_FOUND ? err
+               : table->sections == NULL
+                   ? build_fail(error, node, "unknown section")
+                   : build_fail(error, node, "unknown section, %s are expected", table->sections);
     }
     for (size_t i = 0; err == ERR_NOT_FOUND && i < table->n; i++)
         if (strcasecmp(table->keys[i].name, node->name) == 0)

@@ -35,6 +35,7 @@ struct key_table {
     const struct key *keys;
     size_t n;
     int (*subsection)(const struct tree *section, void *target, struct build_error *error);
+    const char *sections; /* the names that `subsection` knows, for a person; NULL: none */
 };
 int keys_apply(const struct key_table *table, const struct tree *section, void *target,
                struct build_error *error) MUST_USE;

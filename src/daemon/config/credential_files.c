@@ -334,7 +334,7 @@ static int file_add(struct files *files, const struct folder *folder, const char
     char path[PATH_MAX];
     int err;
     (void)snprintf(path, sizeof(path), "%s/%s/%.255s", files->base, folder->name, name);
-    struct tree *value = file_read(files, files->loads, path, &err);
+    struct tree *value = file_read(files, files->root, path, &err);
     if (err == 0)
         err = load_add(files, folder, path, value);
     tree_free(value);
@@ -351,7 +351,7 @@ static int folder_add(struct files *files, const struct folder *folder)
     if (n < 0)
         return errno == ENOENT || errno == ENOTDIR
                    ? 0
-                   : why_not(files, files->loads, path, strerror(errno));
+                   : why_not(files, files->root, path, strerror(errno));
     bool go = true;
     for (int i = 0; i < n; i++) {
         if (go)

@@ -306,7 +306,7 @@ static int apply_section(const struct tree *section, struct permits *permits,
         {.name = "devices", .kind = KEY_FUNCTION, .function = set_devices},
         {.name = "updown", .kind = KEY_FUNCTION, .function = set_scripts},
     };
-    static const struct key_table table = {keys, sizeof(keys) / sizeof(keys[0]), NULL};
+    static const struct key_table table = {keys, sizeof(keys) / sizeof(keys[0]), NULL, NULL};
     return keys_apply(&table, section, permits, error);
 }
 

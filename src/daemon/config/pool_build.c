@@ -154,7 +154,7 @@ static int encrypted_dns_whole(const struct tree *section, const struct encrypte
 
 int pool_build(const struct tree *section, struct pool_config *ret_pool, struct build_error *error)
 {
-    static const struct key_table table = {pool_keys, LEN(pool_keys), NULL};
+    static const struct key_table table = {pool_keys, LEN(pool_keys), NULL, NULL};
     struct pool_config pool = {.encrypted_dns.port = ENCRYPTED_DNS_PORT};
     int err = key_name_copy(section, pool.name, error);
     if (err == 0 && strcmp(pool.name, POOL_RADIUS) == 0)

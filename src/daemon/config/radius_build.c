@@ -241,8 +241,8 @@ static const struct key server_keys[] = {
 int radius_build(const struct tree *section, bool held, struct aaa_server *ret_server,
                  struct build_error *error)
 {
-    static const struct key_table table = {server_keys,
-                                           sizeof(server_keys) / sizeof(server_keys[0]), NULL};
+    static const struct key_table table = {
+        server_keys, sizeof(server_keys) / sizeof(server_keys[0]), NULL, NULL};
     struct aaa_server server = {.tls_port = TLS_PORT,
                                 .auth_port = AUTH_PORT,
                                 .acct_port = ACCT_PORT,

@@ -76,7 +76,7 @@ static const struct key token_keys[] = {
 
 int token_build(const struct tree *section, struct key_token *ret_token, struct build_error *error)
 {
-    static const struct key_table table = {token_keys, LEN(token_keys), NULL};
+    static const struct key_table table = {token_keys, LEN(token_keys), NULL, NULL};
     struct key_token token = {.slot = -1};
     int err = keys_apply(&table, section, &token, error);
     if (err == 0 && token.handle_len == 0)
@@ -99,7 +99,7 @@ int module_build(const struct tree *section, struct key_module *ret_module,
                  struct build_error *error)
 {
     static const struct key keys[] = {{.name = "path", .kind = KEY_FUNCTION, .function = set_path}};
-    static const struct key_table table = {keys, LEN(keys), NULL};
+    static const struct key_table table = {keys, LEN(keys), NULL, NULL};
     struct key_module module = {.name = ""};
     int err = key_name_copy(section, module.name, error);
     if (err == 0)
