@@ -52,7 +52,7 @@ static const struct {
     {"address-failure", NULL, NULL,
      "The gateway had no inner address to give. Are its pools large enough, and named in `pools`?"},
     {"no-path", NULL, NULL,
-     "No interface of the connection's paths is up with a route to the gateway. See: ikat paths"},
+     "No interface of the connection's paths is up with a route to the gateway."},
     {"clone-unsupported", NULL, NULL,
      "The gateway cannot clone IKE SAs: one VPN is used, and moved when its interface goes."},
     {"no-additional-sas", NULL, NULL, "The gateway allows no further IKE SAs (max_ike_sas)."},

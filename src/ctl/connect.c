@@ -7,6 +7,7 @@
 #include "control/values.h"
 #include "ctl/advice.h"
 #include "ctl/commands.h"
+#include "ctl/host_view.h"
 #include "ctl/status.h"
 
 #define SETTLE_MS 10000 /* how long `up` waits for further paths */
@@ -38,6 +39,24 @@ static void print_offered(const struct tree *conn)
                       tree_text_or(child, "esp_proposals", "?"));
 }
 
+/* print_interfaces - prints what is wrong with the interfaces of the connection's paths. */
+static void print_interfaces(const struct tree *conn)
+{
+    struct ifaddrs *all = NULL;
+    struct tree *names = conn == NULL ? NULL : tree_items(tree_get(conn, "interfaces"));
+    bool known = getifaddrs(&all) == 0;
+    for (const struct tree *name = names == NULL || !known ? NULL : names->first; name != NULL;
+         name = name->next) {
+        const char *text = tree_value_text(name);
+        const char *why = strcmp(text, "auto") == 0 ? NULL : host_interface_trouble(all, text);
+        if (why != NULL)
+            (void)fprintf(stderr, "      %s: %s\n", text, why);
+    }
+    if (known)
+        freeifaddrs(all);
+    tree_free(names);
+}
+
 /* print_next - prints what the person can do about the error. */
 static void print_next(struct client *client, const char *error, const char *name)
 {
@@ -48,6 +67,8 @@ static void print_next(struct client *client, const char *error, const char *nam
         (void)fprintf(stderr, "      %s\n", next);
     if (strncmp(error, "no-proposal", 11) == 0 || strncmp(error, "ke-refused", 10) == 0)
         print_offered(conn);
+    if (strncmp(error, "no-path", 7) == 0)
+        print_interfaces(conn);
     tree_free(all);
 }
 

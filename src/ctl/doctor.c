@@ -93,40 +93,6 @@ static void check_other_daemon(struct examination *e)
         finding(e, "ikatd does not run; start it: systemctl start ikatd");
 }
 
-static bool has_address(const struct ifaddrs *all, const char *interface)
-{
-    for (const struct ifaddrs *one = all; one != NULL; one = one->ifa_next) {
-        if (one->ifa_addr == NULL || strcmp(one->ifa_name, interface) != 0)
-            continue;
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)one->ifa_addr;
-        if (one->ifa_addr->sa_family == AF_INET ||
-            (one->ifa_addr->sa_family == AF_INET6 && !IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr)))
-            return true;
-    }
-    return false;
-}
-
-static unsigned flags_of(const struct ifaddrs *all, const char *interface)
-{
-    for (const struct ifaddrs *one = all; one != NULL; one = one->ifa_next)
-        if (strcmp(one->ifa_name, interface) == 0)
-            return one->ifa_flags;
-    return 0;
-}
-
-/* interface_trouble - why an interface cannot send; NULL: it can. */
-static const char *interface_trouble(const struct ifaddrs *all, const char *interface)
-{
-    unsigned flags = flags_of(all, interface);
-    if (if_nametoindex(interface) == 0)
-        return "there is no such interface";
-    if ((flags & IFF_UP) == 0)
-        return "it is switched off: ip link set dev NAME up";
-    if ((flags & IFF_RUNNING) == 0)
-        return "it has no carrier: cable, Wi-Fi or modem is not connected";
-    return has_address(all, interface) ? NULL : "it has no address: does DHCP run on it?";
-}
-
 static void check_interfaces(struct examination *e)
 {
     struct ifaddrs *all = NULL;
@@ -134,7 +100,7 @@ static void check_interfaces(struct examination *e)
         return;
     for (const struct tree *path = e->status.paths->first; path != NULL; path = path->next) {
         const char *interface = tree_text_or(path, "interface", "");
-        const char *why = interface[0] == '\0' ? NULL : interface_trouble(all, interface);
+        const char *why = interface[0] == '\0' ? NULL : host_interface_trouble(all, interface);
         if (strcmp(tree_text_or(path, "state", ""), "up") != 0 && why != NULL)
             finding(e, "path %s of %s, interface %s: %s", path->name,
                     tree_text_or(path, "conn", "?"), interface, why);

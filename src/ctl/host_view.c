@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/host_view.h"
 
-#include <ifaddrs.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +71,41 @@ static void networks_read(struct host_view *view)
     for (const struct ifaddrs *one = all; one != NULL; one = one->ifa_next)
         network_add(view, one);
     freeifaddrs(all);
+}
+
+/* --- interfaces --- */
+
+static bool has_address(const struct ifaddrs *all, const char *interface)
+{
+    for (const struct ifaddrs *one = all; one != NULL; one = one->ifa_next) {
+        if (one->ifa_addr == NULL || strcmp(one->ifa_name, interface) != 0)
+            continue;
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)one->ifa_addr;
+        if (one->ifa_addr->sa_family == AF_INET ||
+            (one->ifa_addr->sa_family == AF_INET6 && !IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr)))
+            return true;
+    }
+    return false;
+}
+
+static unsigned flags_of(const struct ifaddrs *all, const char *interface)
+{
+    for (const struct ifaddrs *one = all; one != NULL; one = one->ifa_next)
+        if (strcmp(one->ifa_name, interface) == 0)
+            return one->ifa_flags;
+    return 0;
+}
+
+const char *host_interface_trouble(const struct ifaddrs *all, const char *interface)
+{
+    unsigned flags = flags_of(all, interface);
+    if (if_nametoindex(interface) == 0)
+        return "there is no such interface";
+    if ((flags & IFF_UP) == 0)
+        return "it is switched off: ip link set dev NAME up";
+    if ((flags & IFF_RUNNING) == 0)
+        return "it has no carrier: cable, Wi-Fi or modem is not connected";
+    return has_address(all, interface) ? NULL : "it has no address: does DHCP run on it?";
 }
 
 /* --- routes --- */

@@ -8,6 +8,7 @@
  * namespace in which `ikat` runs.
  */
 
+#include <ifaddrs.h>
 #include <net/if.h>
 #include <stdio.h>
 
@@ -46,6 +47,9 @@ void host_view_done(struct host_view *view);
 /* host_route_find - the route for packets to the whole range, borrowed; NULL: none is known. */
 const struct host_route *host_route_find(const struct host_view *view,
                                          const struct address_range *to);
+
+/* host_interface_trouble - why an interface cannot send; NULL: it can. `all`: of getifaddrs(3). */
+const char *host_interface_trouble(const struct ifaddrs *all, const char *interface);
 
 /* host_number_read - the number in a file of /proc or /sys; -1: no file, or no number. */
 long host_number_read(const char *path);

@@ -51,9 +51,9 @@ class IkatTest(net.DaemonTest):
         self.socket = daemon.socket
         return daemon
 
-    def ikat(self, *arguments, status=0, stream="stdout"):
-        done = subprocess.run([IKAT, "-s", self.socket, *arguments], check=False, capture_output=True, text=True,
-                              timeout=60)
+    def ikat(self, *arguments, status=0, stream="stdout", prefix=()):
+        done = subprocess.run([*prefix, IKAT, "-s", self.socket, *arguments], check=False, capture_output=True,
+                              text=True, timeout=60)
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)
         return done.stdout + done.stderr if stream == "both" else getattr(done, stream)
 
@@ -568,7 +568,8 @@ pools { inner { addrs = 10.99.0.0/24
 
     def fails(self, *wanted, change=lambda text: text):
         self.user(change=change)
-        text = self.ikat("up", "office", "--timeout", "8", status=1, stream="both")
+        text = self.ikat("up", "office", "--timeout", "8", status=1, stream="both",
+                         prefix=("ip", "netns", "exec", net.USER))
         for pattern in wanted:
             self.assertRegex(text, pattern)
 
@@ -641,7 +642,12 @@ pools { inner { addrs = 10.99.0.0/24
     def test_ikat_no_interface(self):
         for i in (1, 2):
             net.run(f"ip -n {net.USER} link set u{i}x{net.LINK} down")
-        self.fails("no-path", "No interface")
+        self.fails("no-path", "No interface", rf"u1x{net.LINK}: it is switched off", rf"u2x{net.LINK}: it is switched off")
+
+    def test_ikat_no_such_name(self):
+        self.fails("vpn.nothere.invalid does not resolve", "getent ahosts vpn.nothere.invalid",
+                   change=lambda text: re.sub(r"192\.0\.1\.2, 192\.0\.2\.2", "vpn.nothere.invalid", text)
+                   .replace("        remote_addrs = 192.0.1.2\n", "").replace("        remote_addrs = 192.0.2.2\n", ""))
 
     def test_ikat_peer_cannot_clone(self):
         part = net.GATEWAY_PART

@@ -76,6 +76,8 @@ def test_log_and_why(world):
     assert eu.initiate("net")["success"] == "no"
     said = gw.ikat("why", "eu@lab.example")
     assert "event=notice" in said, said
+    refusal = next(line for line in gw.log().splitlines() if "login of eu@lab.example refused" in line)
+    assert re.match(r"<4>.* event=notice .* remote=10\.\S+ text=", refusal), refusal
     assert re.search(r"^20\d\d-\d\d-\d\d \d\d:\d\d:\d\d  event=", said), said
     assert "event=control command=initiate" in eu.ikat("log")
     stamps = re.findall(r"^<\d>t=\d+\.\d{6} time=(\S+)Z proc=", eu.log(), re.M)

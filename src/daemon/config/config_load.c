@@ -639,6 +639,27 @@ static int send_secrets(const struct config_channels *to, const struct tree *roo
     return err;
 }
 
+/* send_commit - the engine refuses a load as a whole. A reason that begins with the name of a pool
+ * gets the line of that pool. */
+static int send_commit(int fd, const struct tree *root, struct build_error *error)
+{
+    struct vici_writer w;
+    const struct tree *pools = tree_get(root, "pools"), *about = root;
+    vici_begin(&w, VICI_CMD_REQUEST, "load-commit");
+    struct tree *response = request(fd, &w);
+    const char *why = tree_text_or(response, "errmsg", "");
+    for (const struct tree *pool = pools == NULL ? NULL : pools->first; pool != NULL;
+         pool = pool->next) {
+        size_t len = strlen(pool->name);
+        if (strncmp(why, "pool ", 5) == 0 && strncmp(why + 5, pool->name, len) == 0 &&
+            why[5 + len] == ' ')
+            about = pool;
+    }
+    int err = response_check(response, about, error);
+    tree_free(response);
+    return err;
+}
+
 int config_send(const struct config_channels *to, const struct settings *settings,
                 struct build_error *error)
 {
@@ -658,5 +679,5 @@ int config_send(const struct config_channels *to, const struct settings *setting
         err = send_files(to, root, error);
     if (err == 0)
         err = send_all(fd, tree_get(root, "authorities"), "load-authority", error);
-    return err == 0 ? send_plain(fd, "load-commit", root, error) : err;
+    return err == 0 ? send_commit(fd, root, error) : err;
 }

@@ -172,7 +172,12 @@ static void notice(struct engine *e, const struct ike_event *event)
 {
     if (!rate_second(&e->notices_ns, NOTICES_PER_SECOND, e->now))
         return;
-    log_line(LOG_LEVEL_INFO, "event=notice sa=%u session=%u text=\"%s\"", event->sa, event->session,
+    /* a refused login: watchers of the log block addresses that try often */
+    bool refused = event->outcome == IKE_PEER_AUTH_FAILED;
+    char remote[ENDPOINT_TEXT_MAX];
+    log_line(refused ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
+             "event=notice sa=%u session=%u%s%s text=\"%s\"", event->sa, event->session,
+             refused ? " remote=" : "", refused ? endpoint_print(&event->path.remote, remote) : "",
              event->notice);
     engine_say_notice(e, event);
 }

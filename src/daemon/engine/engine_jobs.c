@@ -66,6 +66,20 @@ static void resolving_end(struct resolving *r)
     r->job = 0;
 }
 
+/* unresolved - tells who waits for the connection that it has no address to call. */
+static void unresolved(struct engine *e, const struct path_connect *wish)
+{
+    const struct ike_conn *conn = wish->conn;
+    char why[ENGINE_ERROR_MAX] = "the peer's address is unknown: remote_addrs has none to call";
+    for (uint8_t i = 0; i < conn->n_remote_addrs; i++)
+        if (conn->remote_addrs[i].name[0] != '\0')
+            (void)snprintf(why, sizeof(why),
+                           "%.200s does not resolve: is the name right, and do the name servers of "
+                           "this host answer? See: getent ahosts %.200s",
+                           conn->remote_addrs[i].name, conn->remote_addrs[i].name);
+    engine_watch_failed(e, wish->tag, why);
+}
+
 static void resolved(struct engine *e, struct resolving *r)
 {
     struct path_connect wish = r->wish;
@@ -85,7 +99,7 @@ static void resolved(struct engine *e, struct resolving *r)
         return;
     }
     if (error != 0)
-        engine_watch_failed(e, wish.tag, "the peer's address is unknown");
+        unresolved(e, &wish);
     resolving_end(r);
     engine_pump(e);
 }

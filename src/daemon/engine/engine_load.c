@@ -30,7 +30,9 @@ static void why_set(char why[ENGINE_ERROR_MAX], int error, const struct pools_fa
                        "pool %s: a session has an address of it from a RADIUS server", fault->name);
     else if (error == ERR_WRONG_STATE)
         (void)snprintf(why, ENGINE_ERROR_MAX,
-                       "pool %s has online leases: it cannot go, nor get another range",
+                       "pool %s has online leases: it cannot go, nor get another range. Nothing of "
+                       "this load counts. End those sessions first (ikat down --peer IDENTITY), "
+                       "or add the new range as a pool of another name",
                        fault->name);
     else if (error == ERR_INVALID && fault->other[0] != '\0')
         (void)snprintf(why, ENGINE_ERROR_MAX, "pool %s overlaps pool %s", fault->name,

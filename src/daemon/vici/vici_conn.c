@@ -129,6 +129,18 @@ static void put_rounds(struct vici_writer *w, const struct engine_ops *ops,
     }
 }
 
+/* put_interfaces - those of its paths. */
+static void put_interfaces(struct vici_writer *w, const struct ike_conn *conn)
+{
+    char text[640] = "";
+    size_t at = 0;
+    for (uint8_t i = 0; i < conn->n_paths && at < sizeof(text); i++)
+        at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s", i == 0 ? "" : ", ",
+                               conn->paths[i].interface);
+    if (conn->n_paths > 0)
+        vici_put(w, "interfaces", "%s", text);
+}
+
 /* put_proposals - as one value: of unknown keys swanctl accepts values, but not lists. */
 static void put_proposals(struct vici_writer *w, const char *name,
                           const struct ike_proposal_list *list)
@@ -180,6 +192,7 @@ void vici_status_conn(struct vici_writer *w, const struct engine_ops *ops,
         vici_put(w, "ppk_id", "%s", conn->ppk_pattern);
     if (conn->ppk_required)
         vici_put(w, "ppk_required", "yes");
+    put_interfaces(w, conn);
     put_rounds(w, ops, conn->local, conn->n_local_rounds, true);
     put_rounds(w, ops, conn->remote, conn->n_remote_rounds, false);
     vici_section(w, "children");
