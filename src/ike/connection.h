@@ -120,6 +120,10 @@ struct ike_auth_policy {
     bool eap_says;
     /* remote: the only EAP method that is taken; 0: one of several, or a server's choice */
     uint8_t eap_type;
+    /* remote: signatures of the peer that are taken; 0: all. Bits of enum signature_hash, which do not
+     * concern Ed25519 and Ed448, and of enum signature_kind */
+    uint16_t hashes;
+    uint8_t signature_kinds;
     /* local: what the server of the EAP method must be; type 0: the identity of the Gateway */
     struct ike_id *aaa_id;
 };

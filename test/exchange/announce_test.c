@@ -214,12 +214,61 @@ static void of_ourselves(void **state)
     scenario_end(world);
 }
 
+/* taken - what the policy lets its End User announce; bits as signature_method() has them. */
+static uint16_t taken(uint64_t seed, uint16_t hashes, uint8_t kinds)
+{
+    struct world *world = pubkey_world(seed);
+    world->conn_a->remote[0].hashes = hashes;
+    world->conn_a->remote[0].signature_kinds = kinds;
+    scenario_login(world);
+    const struct ike_auth_job *gateway = signed_by(&world->b);
+    uint16_t methods = gateway->n_announced == 0 ? 0 : gateway->announced[0].methods;
+    assert_in_range(gateway->n_announced, 0, 1);
+    scenario_end(world);
+    return methods;
+}
+
+/* RFC 9593 section 3: `auth` narrows what we announce to what we would take. */
+static void narrowed(void **state)
+{
+    enum { PKCS1 = 1 << SIGNATURE_RSA_PKCS1, PSS = 1 << SIGNATURE_RSA_PSS };
+    (void)state;
+    assert_int_equal(taken(203, 1 << SIGNATURE_SHA2_256, 1 << SIGNATURE_ECDSA), bits_of(EC));
+    assert_int_equal(taken(204, 0, 1 << SIGNATURE_ED25519), bits_of(ED));
+    assert_int_equal(taken(205, 1 << SIGNATURE_SHA2_512, 1 << SIGNATURE_ED25519), bits_of(ED));
+    assert_int_equal(taken(206, 1 << SIGNATURE_IDENTITY, PKCS1 | PSS), 0); /* no notify at all */
+    uint16_t all = taken(207, 0, 0), half = taken(208, 0, PSS | 1 << SIGNATURE_ECDSA);
+    assert_int_equal(all, 0x07ff);
+    assert_int_equal(__builtin_popcount(half), 6);
+    assert_true((half & bits_of(EC)) != 0 && (half & bits_of(ED)) == 0);
+}
+
+/* A Gateway does not know the connection yet: it announces what any of its connections takes. */
+static void of_several_connections(void **state)
+{
+    (void)state;
+    struct world *world = pubkey_world(209);
+    world->conn_b->remote[0].signature_kinds = 1 << SIGNATURE_ECDSA;
+    world->conn_b->remote[0].hashes = 1 << SIGNATURE_SHA2_256;
+    world_start(world);
+    struct ike_conn *second = ike_conn_new();
+    ike_conn_set(second, world->conn_b);
+    (void)snprintf(second->name, sizeof(second->name), "second");
+    second->remote[0].signature_kinds = 1 << SIGNATURE_ED25519;
+    assert_int_equal(ike_conn_add(world->b.ike, second), 0);
+    assert_int_equal(world_connect(world), IKE_OK);
+    assert_int_equal(signed_by(&world->a)->announced[0].methods, bits_of(EC | ED));
+    ike_conn_unref(second);
+    scenario_end(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(of_the_end_user),  cmocka_unit_test(of_the_gateway),
-        cmocka_unit_test(several_notifies), cmocka_unit_test(many_links),
-        cmocka_unit_test(of_ourselves),
+        cmocka_unit_test(of_the_end_user),        cmocka_unit_test(of_the_gateway),
+        cmocka_unit_test(several_notifies),       cmocka_unit_test(many_links),
+        cmocka_unit_test(of_ourselves),           cmocka_unit_test(narrowed),
+        cmocka_unit_test(of_several_connections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -131,6 +131,23 @@ static int set_constraints(const struct tree *node, const char *text, struct cer
     return 0;
 }
 
+#define KIND(kind) (1u << SIGNATURE_##kind)
+
+/* signatures_set - tells the core which signatures the constraints allow, for RFC 9593. */
+static void signatures_set(struct ike_auth_policy *auth, const struct cert_policy *certs)
+{
+    const struct cert_strength *s = &certs->strength;
+    unsigned kinds = (s->rsa_bits != 0 ? KIND(RSA_PKCS1) | KIND(RSA_PSS) : 0) |
+                     (s->ecdsa_bits != 0 ? KIND(ECDSA) : 0) |
+                     (s->ed25519 != 0 ? KIND(ED25519) : 0) | (s->ed448 != 0 ? KIND(ED448) : 0);
+    if (kinds == 0 && certs->pss != 0)
+        kinds = KIND(RSA_PSS) | KIND(ECDSA) | KIND(ED25519) | KIND(ED448);
+    if (certs->pss != 0)
+        kinds &= ~KIND(RSA_PKCS1);
+    auth->signature_kinds = (uint8_t)kinds;
+    auth->hashes = certs->ike_hashes;
+}
+
 /* "eap-tls:ecdsa-256-sha256": what the other side's certificates in TLS must be. */
 static int set_eap(const struct tree *node, const char *text, struct round_work *work,
                    struct build_error *error)
@@ -159,7 +176,10 @@ static int set_auth(const struct tree *node, void *target, struct build_error *e
     for (size_t i = 0; i < LEN(keys); i++)
         if (strncasecmp(text, keys[i], strlen(keys[i])) == 0) {
             work->auth->method = IKE_AUTH_PUBKEY;
-            return set_constraints(node, text, work->certs, error);
+            int err = set_constraints(node, text, work->certs, error);
+            if (err == 0)
+                signatures_set(work->auth, work->certs);
+            return err;
         }
     if (strncasecmp(text, "eap", 3) == 0)
         return set_eap(node, text, work, error);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/unit_test.h"
+#include "crypto/signature.h"
 #include "daemon/config/config_load.h"
 
 static const char *const both[] = {"eap",     "eap-dynamic",   "eap-mschapv2", "eap-tls",
@@ -98,9 +99,47 @@ static void shared_key_beside_eap(void **state)
     assert_string_equal(text, "");
 }
 
+#define BIT(name) (1u << SIGNATURE_##name)
+
+/* What the constraints of the remote side leave of the signatures that are announced (RFC 9593). */
+static void signatures_of_constraints(void **state)
+{
+    static const struct {
+        const char *auth;
+        unsigned kinds, hashes;
+    } rows[] = {
+        {"pubkey", 0, 0},
+        {"pubkey-sha256-sha384", 0, BIT(SHA2_256) | BIT(SHA2_384)},
+        {"rsa-3072-ecdsa-sha512", BIT(RSA_PKCS1) | BIT(RSA_PSS) | BIT(ECDSA), BIT(SHA2_512)},
+        {"rsa/pss-ed25519", BIT(RSA_PSS) | BIT(ED25519), 0},
+        {"eddsa", BIT(ED25519) | BIT(ED448), 0},
+        {"ike:rsa/pss-sha384", BIT(RSA_PSS) | BIT(ECDSA) | BIT(ED25519) | BIT(ED448),
+         BIT(SHA2_384)},
+        {"eap-tls:rsa-3072-sha512", 0, 0}, /* not of IKE */
+    };
+    static struct conn_credentials credentials;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        char text[256];
+        struct settings settings;
+        struct build_error error = {.text = ""};
+        struct ike_conn *conn = NULL;
+        (void)snprintf(text, sizeof(text),
+                       "a {\n local {\n auth = psk\n}\n remote {\n auth = %s\n}\n}\n",
+                       rows[i].auth);
+        assert_int_equal(settings_parse("t.conf", span_text(text), NULL, &settings), 0);
+        assert_int_equal(conn_build(settings.root->first, &conn, &credentials, &error), 0);
+        assert_int_equal(conn->remote[0].signature_kinds, rows[i].kinds);
+        assert_int_equal(conn->remote[0].hashes, rows[i].hashes);
+        settings_done(&settings);
+        ike_conn_unref(conn);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(accepted), cmocka_unit_test(refused),
-                                       cmocka_unit_test(shared_key_beside_eap)};
+                                       cmocka_unit_test(shared_key_beside_eap),
+                                       cmocka_unit_test(signatures_of_constraints)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,8 +90,7 @@ static void add_terms(struct sa *sa, struct wire_builder *request)
         wire_add_notify(request, N_TICKET_REQUEST, (struct span){0});
     if (login->resumption != NULL)
         return;
-    if (login_conn_signs(conn))
-        login_methods_add(request);
+    login_methods_add(&conn, 1, request);
     if (conn->n_local_rounds + conn->n_remote_rounds > 2)
         wire_add_notify(request, N_MULTIPLE_AUTH_SUPPORTED, (struct span){0});
     if (conn->remote[0].method == IKE_AUTH_EAP) /* RFC 5998 section 3 */

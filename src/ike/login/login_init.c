@@ -49,8 +49,8 @@ static void add_auth_abilities(struct sa *sa, struct wire_builder *message, bool
         login_hashes_add(message);
     if (response)
         login_certreq_add(conns, n, message);
-    if (response && signs)
-        login_methods_add(message);
+    if (response)
+        login_methods_add(conns, n, message);
     if (response && several)
         wire_add_notify(message, N_MULTIPLE_AUTH_SUPPORTED, (struct span){0});
 }

@@ -494,7 +494,26 @@ static void announce(struct writer *w, uint8_t method, const struct signature_sc
     writer_patch_u8(w, at, (uint8_t)(w->len - at));
 }
 
-void login_methods_add(struct wire_builder *message)
+static bool scheme_taken(const struct ike_auth_policy *policy,
+                         const struct signature_scheme *scheme)
+{
+    return policy->method == IKE_AUTH_PUBKEY &&
+           (policy->signature_kinds == 0 || (policy->signature_kinds >> scheme->kind & 1) != 0) &&
+           (policy->hashes == 0 || scheme->hash == SIGNATURE_IDENTITY ||
+            (policy->hashes >> scheme->hash & 1) != 0);
+}
+
+static bool scheme_wanted(const struct ike_conn *const *conns, size_t n,
+                          const struct signature_scheme *scheme)
+{
+    for (size_t c = 0; c < n; c++)
+        for (uint8_t i = 0; i < conns[c]->n_remote_rounds; i++)
+            if (scheme_taken(&conns[c]->remote[i], scheme))
+                return true;
+    return false;
+}
+
+void login_methods_add(const struct ike_conn *const *conns, size_t n, struct wire_builder *message)
 {
     static const struct signature_scheme schemes[] = {
         {SIGNATURE_ED25519, SIGNATURE_IDENTITY},   {SIGNATURE_ED448, SIGNATURE_IDENTITY},
@@ -507,9 +526,11 @@ void login_methods_add(struct wire_builder *message)
     uint8_t octets[512];
     struct writer w = writer_of(octets, sizeof(octets));
     for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
-        announce(&w, AUTH_DIGITAL_SIGNATURE, &schemes[i]);
+        if (scheme_wanted(conns, n, &schemes[i]))
+            announce(&w, AUTH_DIGITAL_SIGNATURE, &schemes[i]);
     ASSERT(!writer_failed(&w));
-    wire_add_notify(message, N_SUPPORTED_AUTH_METHODS, writer_span(&w));
+    if (w.len > 0)
+        wire_add_notify(message, N_SUPPORTED_AUTH_METHODS, writer_span(&w));
 }
 
 static void read_certreqs(struct login_peer *peer, const struct wire_message *message)

@@ -65,8 +65,9 @@ void login_chain_keep(struct login *login, const struct ike_proof *proof);
 void login_certreq_add(const struct ike_conn *const *conns, size_t n, struct wire_builder *message);
 /* login_hashes_add - SIGNATURE_HASH_ALGORITHMS (RFC 7427 section 4). */
 void login_hashes_add(struct wire_builder *message);
-/* login_methods_add - adds SUPPORTED_AUTH_METHODS (RFC 9593): the signatures that we can verify. */
-void login_methods_add(struct wire_builder *message);
+/* login_methods_add - adds SUPPORTED_AUTH_METHODS (RFC 9593): the signatures that we can verify and that
+ * one of the connections takes. */
+void login_methods_add(const struct ike_conn *const *conns, size_t n, struct wire_builder *message);
 /* login_peer_read - reads CERTREQ and the notifies of the peer about authentication. */
 void login_peer_read(struct login *login, const struct wire_message *message);
 
