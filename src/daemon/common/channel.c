@@ -184,6 +184,8 @@ bool priv_request_check(const struct priv_request *r)
 {
     if (r->first > 1 || (r->first == 1 && r->source.family == ADDRESS_NONE))
         return false;
+    if (r->peer > 1 || (r->peer == 1 && r->prefix_len != address_len(&r->address) * 8))
+        return false;
     switch (r->kind) {
     case PRIV_ADDRESS_ADD:
     case PRIV_ADDRESS_REMOVE:

@@ -85,6 +85,7 @@ struct priv_request {
     uint8_t prefix_len;
     uint8_t first;   /* 1: this one of two routes counts, while the host has its source */
     uint16_t device; /* 0: our first TUN; else the number that PRIV_DEVICE_OPEN gave one */
+    uint8_t peer;    /* 1: of a route or block to the address of a peer that its connection names */
     struct inner_device inner;
 };
 

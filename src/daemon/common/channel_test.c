@@ -80,6 +80,20 @@ static void test_requests(void **state)
     assert_false(priv_request_check(&request));
 }
 
+/* A peer is one address. */
+static void test_request_of_peer(void **state)
+{
+    (void)state;
+    struct priv_request request = {
+        .kind = PRIV_ROUTE_ADD, .address = address_of("10.0.0.0"), .prefix_len = 32, .peer = 1};
+    assert_true(priv_request_check(&request));
+    request.prefix_len = 31;
+    assert_false(priv_request_check(&request));
+    request.prefix_len = 32;
+    request.peer = 2;
+    assert_false(priv_request_check(&request));
+}
+
 /* Names and marks of devices end up in the packet filter and in routing rules. */
 static void test_devices(void **state)
 {
@@ -162,9 +176,8 @@ static void test_descriptors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_requests),
-        cmocka_unit_test(test_devices),
-        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_requests),    cmocka_unit_test(test_request_of_peer),
+        cmocka_unit_test(test_devices),     cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

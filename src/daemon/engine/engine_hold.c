@@ -63,6 +63,7 @@ void engine_hold(struct engine *e, const struct ike_conn *conn,
     hold_open_family(conn, child, &list);
     const struct host_hold wanted = {.conn = conn->name,
                                      .child = child->name,
+                                     .named = conn,
                                      .remote_ts = &list,
                                      .config = held == NULL ? &none : held->config,
                                      .device = device,

@@ -125,6 +125,7 @@ void engine_routes_set(struct engine *e, const struct engine_route *route)
     const struct host_child child = {.id = route->child,
                                      .session = route->session,
                                      .device = engine_child_device(e, route->child),
+                                     .named = there ? session.conn : NULL,
                                      .config =
                                          there && session.role == IKE_END_USER ? sa.config : NULL,
                                      .own = &own};
@@ -259,6 +260,7 @@ void engine_remote_hold(struct engine *e, const struct ike_conn *conn,
     consider_policy(e, &child->local_ts, &own);
     const struct host_hold wanted = {.conn = conn->name,
                                      .child = child->name,
+                                     .named = conn,
                                      .remote_ts = &list,
                                      .config = &none,
                                      .own = &own,

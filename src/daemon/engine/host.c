@@ -23,6 +23,7 @@ struct claim {
     uint8_t prefix_len;
     uint16_t device;  /* of a route or block: to which it leads */
     bool own;         /* a route from an address that the host has anyway */
+    bool peer;        /* of a route or block: to a peer that the connection names */
     int error;        /* the supervisor did not carry it out */
     uint32_t session; /* session for which a Child SA's route counts; 0: none */
     struct address address, source;
@@ -243,6 +244,7 @@ static void change(struct host *host, const struct claim *claim, bool add)
                                    .prefix_len = claim->prefix_len,
                                    .source = claim->source,
                                    .first = claim->own,
+                                   .peer = claim->peer,
                                    .device = claim->device};
     ask(host, &request, 0);
 }
@@ -256,7 +258,8 @@ static bool claim_sound(const struct claim *claim)
                                          .address = claim->address,
                                          .prefix_len = claim->prefix_len,
                                          .source = claim->source,
-                                         .first = claim->own};
+                                         .first = claim->own,
+                                         .peer = claim->peer};
     if (priv_request_check(&request))
         return true;
     log_line(LOG_LEVEL_WARNING, "event=host-refused what=%s/%u",
@@ -361,10 +364,24 @@ struct routing {
     struct host *host;
     uint32_t owner, session;
     uint16_t device;
+    const struct ike_conn *named;
     const struct ike_config *config;
     const struct host_own *own;
     unsigned left; /* how many further prefixes it may have */
 };
+
+/* is_peer - the prefix is the address of a peer that the connection names. */
+static bool is_peer(const struct ike_conn *conn, const struct address *address, unsigned prefix_len)
+{
+    if (prefix_len != address_len(address) * 8)
+        return false;
+    for (uint8_t i = 0; conn != NULL && i < conn->n_remote_addrs; i++) {
+        const struct address_range *range = &conn->remote_addrs[i].range;
+        if (address_equal(&range->first, address) && address_equal(&range->last, address))
+            return true;
+    }
+    return false;
+}
 
 /* held_route - the route of holds to exactly this prefix. NULL: none. */
 static const struct claim *held_route(const struct host *host, struct claim *like, bool own)
@@ -408,6 +425,7 @@ static int route_claim(struct routing *r, const struct address *address, unsigne
                           .session = r->session,
                           .prefix_len = (uint8_t)prefix_len,
                           .device = r->device,
+                          .peer = is_peer(r->named, address, prefix_len),
                           .address = *address,
                           .source = source_for(r->config, address->family)};
     bool inner = claim.source.family != ADDRESS_NONE;
@@ -459,6 +477,7 @@ int host_routes(struct host *host, const struct host_child *child,
                         .owner = child->id,
                         .session = child->session,
                         .device = child->device,
+                        .named = child->named,
                         .config = child->config,
                         .own = child->own,
                         .left = ROUTES_PER_CHILD};
@@ -571,6 +590,7 @@ static int block_claim(struct routing *r, const struct address *address, unsigne
                                 .owner = r->owner,
                                 .prefix_len = (uint8_t)prefix_len,
                                 .device = r->device,
+                                .peer = is_peer(r->named, address, prefix_len),
                                 .address = *address};
     return claim_add(r->host, &claim);
 }
@@ -581,6 +601,7 @@ static void hold_routes(struct host *host, const struct hold *hold, const struct
     struct routing r = {.host = host,
                         .owner = hold->owner,
                         .device = wanted->block_device,
+                        .named = wanted->named,
                         .config = wanted->config,
                         .own = wanted->own,
                         .left = UINT_MAX};

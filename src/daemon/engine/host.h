@@ -74,7 +74,8 @@ struct host_own {
 struct host_child {
     ike_child_id id;
     ike_session_id session;
-    uint16_t device; /* to which the routes lead; 0: the first one */
+    uint16_t device;              /* to which the routes lead; 0: the first one */
+    const struct ike_conn *named; /* a peer that it names may be the router of this host */
     const struct ike_config *config;
     const struct host_own *own;
 };
@@ -98,7 +99,8 @@ void host_child_gone(struct host *host, ike_child_id child);
  * them.
  */
 struct host_hold {
-    const char *conn, *child; /* names */
+    const char *conn, *child;     /* names */
+    const struct ike_conn *named; /* as for host_routes; may be NULL */
     const struct ike_ts_list *remote_ts;
     const struct ike_config *config; /* inner addresses; may be empty */
     const struct host_own *own;      /* as for host_routes; may be NULL */

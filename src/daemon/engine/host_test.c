@@ -34,7 +34,8 @@ static void request_note(const struct priv_request *request)
         : inside ? "dns:"
                  : "",
         address_print(&request->address, address), (unsigned)request->prefix_len,
-        request->first == 1                               ? "@own:"
+        request->peer == 1                                ? "=peer"
+        : request->first == 1                             ? "@own:"
         : route && request->source.family != ADDRESS_NONE ? "@"
                                                           : "",
         route && request->source.family != ADDRESS_NONE ? address_print(&request->source, source)
@@ -122,6 +123,32 @@ static void hold(const struct ike_ts_list *remote_ts, const struct ike_config *c
     const struct host_hold wanted = {
         .conn = "home", .child = "net", .remote_ts = remote_ts, .config = config, .block = true};
     host_hold(host, &wanted);
+}
+
+/* A route or block to the peer that the connection names says so, and no other one does. */
+static void test_peer_by_name(void **state)
+{
+    (void)state;
+    static const char *const ranges[] = {"10.1.0.1", "10.1.0.2", "10.1.0.0/31", "2001:db8::1"};
+    struct ike_remote remotes[3] = {0}; /* the first one is %any */
+    struct ike_conn conn = {.n_remote_addrs = ARRAY_LEN(remotes), .remote_addrs = remotes};
+    struct ike_config none = {0};
+    assert_true(range_parse("10.1.0.1", &remotes[1].range));
+    assert_true(range_parse("10.1.0.2-10.1.0.9", &remotes[2].range));
+    struct ike_ts_list list = {.n = ARRAY_LEN(ranges)};
+    for (size_t i = 0; i < list.n; i++)
+        assert_true(range_parse(ranges[i], &list.ts[i].range));
+    const struct host_child child = {.id = 1, .session = 7, .named = &conn};
+    assert_int_equal(host_routes(host, &child, &list), 0);
+    assert_asked("+10.1.0.1/32=peer +10.1.0.2/32 +10.1.0.0/31 +2001:db8::1/128");
+    const struct host_hold wanted = {.conn = "home",
+                                     .child = "net",
+                                     .named = &conn,
+                                     .remote_ts = &list,
+                                     .config = &none,
+                                     .block = true};
+    host_hold(host, &wanted);
+    assert_asked("+!10.1.0.1/32=peer +!10.1.0.2/32 +!10.1.0.0/31 +!2001:db8::1/128");
 }
 
 /* The name servers of a session stay inside for as long as the session or its hold is there. */
@@ -433,6 +460,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_shared, setup, teardown),
         cmocka_unit_test_setup_teardown(test_name_servers, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_peer_by_name, setup, teardown),
         cmocka_unit_test_setup_teardown(test_held, setup, teardown),
         cmocka_unit_test_setup_teardown(test_blocks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_blocks_of_devices, setup, teardown),

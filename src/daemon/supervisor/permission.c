@@ -77,7 +77,9 @@ static enum priv_reason route_reason(struct permission *permission, const struct
     bool next = permits_route(&permission->next, &r->address, r->prefix_len);
     if (!now && !next)
         return PRIV_REASON_FILES;
-    if (r->prefix_len < DEFAULT_LEN)
+    /* where everything is permitted, no files name the peers, so the engine does */
+    bool named = r->peer == 1 && (permission->now.all || permission->next.all);
+    if (r->prefix_len < DEFAULT_LEN || named)
         return PRIV_REASON_NONE;
     enum host_fact_kind kind =
         host_facts_piece(facts_get(permission, netlink, tun_index), &r->address, r->prefix_len);

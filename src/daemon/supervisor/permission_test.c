@@ -116,12 +116,38 @@ static void nonsense(void **state)
     assert_false(permission_hook(&permission, &of_script, "ikat0"));
 }
 
+/* A route that takes the router away. The engine's word that the router is a peer, which its
+ * connection names, counts only where the files permit everything. */
+static void router_as_peer(void **state)
+{
+    (void)state;
+    struct host_fact fact = {.net = 24, .kind = HOST_FACT_ROUTER};
+    struct permission permission = {
+        .facts = {.facts = &fact, .n = 1}, .known = true, .facts_ns = NANOS_NEVER};
+    struct priv_request request = {.kind = PRIV_ROUTE_ADD, .prefix_len = 32};
+    struct permit permit = {.kind = PERMIT_ROUTE};
+    assert_true(address_parse("10.77.0.1", &fact.address));
+    request.address = fact.address;
+    assert_true(range_parse("0.0.0.0/0", &permit.range));
+    assert_int_equal(permits_add(&permission.now, &permit), 0);
+    permits_settle(&permission.now);
+    for (int all = 0; all < 2; all++)
+        for (request.peer = 0; request.peer < 2; request.peer++) {
+            permission.now.all = all == 1;
+            enum priv_reason expected =
+                all == 1 && request.peer == 1 ? PRIV_REASON_NONE : PRIV_REASON_ROUTER;
+            assert_int_equal(permission_reason(&permission, &request, NULL, 0), expected);
+        }
+    permits_done(&permission.now);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(name_servers),
         cmocka_unit_test(scripts),
         cmocka_unit_test(nonsense),
+        cmocka_unit_test(router_as_peer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
