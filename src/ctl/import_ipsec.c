@@ -445,8 +445,8 @@ static void remark_unknown(const struct conversion *c)
         {"leftfirewall", "no rules are made for iptables: packets come from the device of ikatd; "
                          "write the rules yourself"},
         {"rightfirewall", "no rules are made for iptables: packets come from the device of ikatd"},
-        {"leftupdown", "scripts have another environment; see updown in ikat.conf(5)"},
-        {"rightupdown", "scripts have another environment; see updown in ikat.conf(5)"},
+        {"leftupdown", "PLUTO_INTERFACE is a TUN device; see updown in ikat.conf(5)"},
+        {"rightupdown", "PLUTO_INTERFACE is a TUN device; see updown in ikat.conf(5)"},
         {"vti-interface", "take device or if_id_in and if_id_out instead"},
         {"ipsec-interface", "take device or if_id_in and if_id_out instead"},
         {"narrowing", "ikat always accepts narrower selectors"},

@@ -56,8 +56,9 @@ static const struct {
      "its packets are blocked until the VPN is up, also while it cannot "
      "come up; on_failure = bypass lets them leave in the clear"},
     {"updown", NULL,
-     "scripts run with another environment and must belong to root; see updown in "
-     "ikat.conf(5)"},
+     "scripts must belong to root and lie in a certain folder, and PLUTO_INTERFACE is a TUN "
+     "device; "
+     "see updown in ikat.conf(5)"},
     {"if_id_in", NULL, "it names a TUN device of ikatd, not an XFRM interface; see ikat.conf(5)"},
     {"if_id_out", NULL, "it names a TUN device of ikatd, not an XFRM interface; see ikat.conf(5)"},
     {"mark_in", NULL, "it leads to a TUN device of its own; see ikat.conf(5)"},
