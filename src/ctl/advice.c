@@ -13,8 +13,7 @@ static const struct {
     const char *outcome, *local, *remote, *next;
 } table[] = {
     {"timeout", NULL, NULL,
-     "Is the gateway's address right, and are UDP ports 500 and 4500 open on the way? See: ikat "
-     "doctor"},
+     "Is the gateway's address right, and are UDP ports 500 and 4500 open on the way?"},
     {"auth-failed", PSK, NULL,
      "The gateway refused the login. Compare the pre-shared key and the identities (local { id }) "
      "on both sides; the gateway's log says which of them it was."},

@@ -7,6 +7,7 @@
 #include "control/values.h"
 #include "ctl/advice.h"
 #include "ctl/commands.h"
+#include "ctl/gateways.h"
 #include "ctl/host_view.h"
 #include "ctl/status.h"
 
@@ -57,6 +58,22 @@ static void print_interfaces(const struct tree *conn)
     tree_free(names);
 }
 
+static void gateway_told(void *context, bool trouble, const char *text)
+{
+    (void)context, (void)trouble;
+    (void)fprintf(stderr, "      %s\n", text);
+}
+
+/* print_ports - the gateway was silent: prints which of its ports answer now. */
+static void print_ports(struct client *client, const struct tree *conns, const char *name)
+{
+    struct tree *paths = client_list(client, "list-paths", "list-path");
+    const struct gateways_question question = {.conns = conns, .paths = paths, .only = name};
+    if (conns != NULL && paths != NULL)
+        gateways_ask(&question, gateway_told, NULL);
+    tree_free(paths);
+}
+
 /* print_next - prints what the person can do about the error. */
 static void print_next(struct client *client, const char *error, const char *name)
 {
@@ -69,6 +86,8 @@ static void print_next(struct client *client, const char *error, const char *nam
         print_offered(conn);
     if (strncmp(error, "no-path", 7) == 0)
         print_interfaces(conn);
+    if (strncmp(error, "timeout", 7) == 0)
+        print_ports(client, all, name);
     tree_free(all);
 }
 

@@ -627,7 +627,14 @@ pools { inner { addrs = 10.99.0.0/24
                    change=lambda text: text.replace("id = gw\n", "id = another-gw\n").replace("id-2 = another-gw", "id-2 = gw"))
 
     def test_ikat_no_answer(self):
-        self.fails("timeout", "UDP ports 500 and 4500")
+        """`ikat up` asks the ports itself: who refuses, and which of the two is silent."""
+        self.fails("timeout", r"gateway 192\.0\.1\.2 of office(, over \w+)?: UDP port 500 is refused by 192\.0\.1\.2 \(ICMP: port unreachable\)")
+        self.gateway()
+        net.run(f"ip netns exec {net.GATEWAY} nft 'add table inet t; "
+                "add chain inet t in { type filter hook input priority 0; }'")
+        net.run(f"ip netns exec {net.GATEWAY} nft 'add rule inet t in udp dport 4500 drop'")
+        said = self.ikat("up", "office", "--timeout", "3", status=1, stream="both", prefix=("ip", "netns", "exec", net.USER))
+        self.assertRegex(said, r"timeout[\s\S]*gateway 192\.0\.1\.2 of office(, over \w+)?: UDP port 500 answers, port 4500 does not")
 
     def test_ikat_no_algorithm(self):
         self.gateway()
