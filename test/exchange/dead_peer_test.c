@@ -105,12 +105,78 @@ static void gateway_that_comes_late(void **state)
     scenario_end(world);
 }
 
+/* no_response_to_clone - the crash comes between the request of the clone and its response. */
+static bool no_response_to_clone(struct world *world, bool to_b, struct ike_datagram *d)
+{
+    (void)world;
+    return to_b || d->octets[18] != WIRE_CREATE_CHILD_SA;
+}
+
+/* half_cloned - the Gateway has installed the clone, and the End User does not know. */
+static struct world *half_cloned(void)
+{
+    struct world *world = world_new(5);
+    world->conn_b->dpd_delay_ns = SECONDS(1);
+    world->conn_b->dpd_timeout_ns = SECONDS(5);
+    scenario_login(world);
+    world->hook = no_response_to_clone;
+    world_post(&world->a, (struct ike_command){.kind = IKE_CMD_CLONE,
+                                               .sa = world_sa(&world->a, 0),
+                                               .path = world_path(1)});
+    world_run(world, SECONDS(1) / 10);
+    assert_int_equal(world_n_sas(&world->b), 2);
+    assert_int_equal(world_sa(&world->a, 1), 0); /* it waits for the response */
+    return world;
+}
+
+static void crash(struct peer *peer, struct ike_conn *conn)
+{
+    world_restart(peer, (struct ike_options){.ke_jobs = true});
+    assert_int_equal(ike_conn_add(peer->ike, conn), 0);
+    ike_serve(peer->ike);
+    peer->world->hook = NULL;
+}
+
+/* Who asked for a clone crashes before the response: the clone goes with the IKE SA that it came from, or at once when
+ * the End User logs in again. */
+static void end_user_dies_in_a_clone(void **state)
+{
+    (void)state;
+    for (unsigned back = 0; back < 2; back++) {
+        struct world *world = half_cloned();
+        crash(&world->a, world->conn_a);
+        if (back == 1)
+            assert_int_equal(world_connect(world), IKE_OK);
+        world_run(world, SECONDS(back == 1 ? 1 : 10));
+        assert_int_equal(world_n_sas(&world->b), back);
+        assert_int_equal(world->b.installed, back);
+        assert_int_equal(world->b.n_leases, back);
+        scenario_end(world);
+    }
+}
+
+/* The Gateway crashes before it responds: nothing of the clone is left at the End User, which logs in again. */
+static void gateway_dies_in_a_clone(void **state)
+{
+    (void)state;
+    struct world *world = half_cloned();
+    crash(&world->b, world->conn_b);
+    for (int i = 0; i < 600 && world_n_sas(&world->a) > 0; i++)
+        world_run(world, SECONDS(1));
+    assert_int_equal(world_n_sas(&world->a), 0);
+    assert_int_equal(world->a.installed, 0);
+    assert_int_equal(world_connect(world), IKE_OK);
+    scenario_clone(&world->a, world_sa(&world->a, 0));
+    assert_int_equal(world_n_sas(&world->b), 2);
+    scenario_end(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(peer_that_vanished_in_silence),
-        cmocka_unit_test(silence_with_losses),
-        cmocka_unit_test(gateway_that_comes_late),
+        cmocka_unit_test(peer_that_vanished_in_silence), cmocka_unit_test(silence_with_losses),
+        cmocka_unit_test(gateway_that_comes_late),       cmocka_unit_test(end_user_dies_in_a_clone),
+        cmocka_unit_test(gateway_dies_in_a_clone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,7 +18,7 @@ IKEV1 = (*range(1, 14), 20, 21, 130, 131, 132)
 @pytest.fixture(scope="module")
 def gate(shared):
     """The Gateway of this module."""
-    return shared.ikatd(shared.lab(), "gw", gateway({"proposals": "aes128gcm16-prfsha256-x25519"}))
+    return shared.ikatd(shared.lab(), "gw", gateway({"proposals": "aes128gcm16-prfsha256-x25519"}), ("-d",))
 
 
 @pytest.fixture
@@ -107,3 +107,12 @@ def test_s15_one_spi_from_two_addresses(gate, case):
         login.auth()
     assert all(carries(user, login) for user, login in zip(users, logins))
     assert len({struct.pack("8s8s", *login.sa.spis) for login in logins}) == 2
+
+
+def test_x8_what_is_wrong_is_logged(gate, user):
+    """X8: this module and those of test_scripted run with -d: what fails is logged with all that there is to say."""
+    bad = Login(user, edit_init=lambda payloads: payloads + [m.Payload(kind, b"%s%n\r\n\0" * 9) for kind in IKEV1])
+    bad.init()
+    bad.auth()
+    assert carries(user, bad) and "<7>" in gate.log()
+    assert all(line.startswith("<") and line.isprintable() for line in gate.log().splitlines())

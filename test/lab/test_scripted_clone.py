@@ -44,7 +44,7 @@ def settings():
 def gate(shared):
     """The Gateway of this module."""
     lab = shared.lab()
-    return shared.ikatd(lab, "gw", settings())
+    return shared.ikatd(lab, "gw", settings(), ("-d",))  # X8: the log says all, while peers do all wrong
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def gate(shared):
     settings = gateway({"proposals": BOTH}, {"esp_proposals": "aes128gcm16, aes128-sha256, aes128gcm16-x25519-ecp256-modp2048",
                                              "local_ts": "10.20.0.0/24, fd20::/64"})
     return shared.ikatd(shared.lab(), "gw", merge(settings, {"connections": {"gate": {
-        "pools": "inner, inner6", "local_addrs": f"{address('wan0', 'gw')}, {address('wan0', 'gw', 6)}"}}}))
+        "pools": "inner, inner6", "local_addrs": f"{address('wan0', 'gw')}, {address('wan0', 'gw', 6)}"}}}), ("-d",))
 
 
 @pytest.fixture

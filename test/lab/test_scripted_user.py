@@ -32,7 +32,7 @@ def user(shared):
     home["children"]["net"]["remote_ts"] += ", fd20::/64"
     base["connections"] = {name: merge(home, changes | {"children": {"net": None, name: home["children"]["net"]}})
                            for name, changes in CONNECTIONS.items()}
-    return shared.ikatd(shared.lab(), "eu", base)
+    return shared.ikatd(shared.lab(), "eu", base, ("-d",))
 
 
 @pytest.fixture
