@@ -17,7 +17,7 @@
 #include "crypto/provider.h"
 #include "crypto/sk.h"
 #include "daemon/engine/engine_state.h"
-#include "daemon/engine/pools.h"
+#include "daemon/tables/pools.h"
 #include "exchange/party.h"
 #include "ike/terms/identity.h"
 #include "multipath/path_manager.h"

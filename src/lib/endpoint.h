@@ -9,8 +9,8 @@
 
 #include "crypto/esp_cipher.h"
 #include "crypto/provider.h"
-#include "daemon/engine/pools.h"
 #include "daemon/keyholder/shared_keys.h"
+#include "daemon/tables/pools.h"
 #include "esp/small_plane.h"
 #include "ike/ike.h"
 #include "lib/ikat.h"

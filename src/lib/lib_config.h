@@ -5,8 +5,8 @@
 /* A configuration text becomes connections, pools and secrets: all of it is checked and built before
  * any of it is in force. */
 
-#include "daemon/engine/pools.h"
 #include "daemon/keyholder/shared_keys.h"
+#include "daemon/tables/pools.h"
 #include "esp/data_plane.h"
 #include "ike/connection.h"
 #include "lib/ikat.h"

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/assert.h"
-#include "daemon/engine/pools.h"
+#include "daemon/tables/pools.h"
 #include "sim/host.h"
 
 static const char *const families[SIM_FAMILIES][4] = {

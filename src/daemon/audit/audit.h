@@ -8,7 +8,7 @@
  * ends when supervisor and engine have: what waits in the channels is written first.
  */
 
-#include "daemon/supervisor/spawn.h"
+#include "daemon/process/spawn.h"
 
 int audit_run(const struct spawn_start *start); /* returns the exit status */
 

@@ -12,7 +12,7 @@
 #include "daemon/config/conn_keys.h"
 #include "daemon/config/mark_build.h"
 #include "daemon/config/selectors.h"
-#include "daemon/engine/pools.h"
+#include "daemon/tables/pools.h"
 #include "ike/terms/gateway.h"
 #include "ike/terms/ppk.h"
 #include "ike/terms/proposal.h"

@@ -11,7 +11,7 @@
 
 #include "control/tree.h"
 #include "daemon/common/aaa_channel.h"
-#include "daemon/engine/engine_ops.h"
+#include "daemon/config/engine_load.h"
 
 #define BUILD_ERRORS_MAX 20
 

@@ -6,7 +6,7 @@
 #include "daemon/common/hook_script.h"
 #include "daemon/config/conn_keys.h"
 #include "daemon/config/selectors.h"
-#include "daemon/engine/pools.h"
+#include "daemon/tables/pools.h"
 
 static int add_kind(struct permits *permits, enum permit_kind kind)
 {

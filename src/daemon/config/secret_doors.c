@@ -6,7 +6,7 @@
 #include "base/secret.h"
 #include "base/writer.h"
 #include "daemon/common/channel.h"
-#include "daemon/engine/secret_requests.h"
+#include "daemon/config/secret_requests.h"
 
 static int key_ask_for(const struct secret_doors *doors, struct key_request *request,
                        struct span octets, struct buffer room, struct key_answer *ret)

@@ -3,14 +3,14 @@
 #define DAEMON_SECRET_DOORS_H
 
 /*
- * The loader's channels to the processes that keep secrets (process/load_door.h): each call hands one
+ * The loader's channels to the processes that keep secrets (load_door.h): each call hands one
  * over and waits until it is staged. Nothing of it is in use before the engine commits the load.
  */
 
 #include "daemon/common/aaa_channel.h"
 #include "daemon/common/key_channel.h"
 #include "daemon/common/unpack_channel.h"
-#include "daemon/engine/engine_ops.h"
+#include "daemon/config/engine_load.h"
 
 struct secret_doors {
     int key_fd, eap_fd, aaa_fd;

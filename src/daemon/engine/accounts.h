@@ -8,7 +8,7 @@
  * pair of outer addresses and, if known, our interface; ports do not matter.
  */
 
-#include "daemon/engine/engine_ops.h"
+#include "daemon/vici/engine_ops.h"
 
 struct accounts;
 

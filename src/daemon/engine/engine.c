@@ -14,7 +14,7 @@
 #include "daemon/engine/engine_devices.h"
 #include "daemon/engine/engine_eap.h"
 #include "daemon/engine/reqids.h"
-#include "daemon/supervisor/spawn.h"
+#include "daemon/process/spawn.h"
 #include "daemon/vici/vici_server.h"
 #include "linux/clock.h"
 #include "linux/entropy.h"

@@ -4,7 +4,7 @@
 
 #include <sys/types.h>
 
-#include "daemon/supervisor/supervisor.h"
+#include "daemon/process/engine_start.h"
 
 /*
  * engine_run - the process that speaks with the network: IKE core, path manager, VICI and the link

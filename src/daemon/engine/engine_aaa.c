@@ -6,8 +6,8 @@
 #include "base/secret.h"
 #include "daemon/common/log.h"
 #include "daemon/engine/accounts.h"
-#include "daemon/engine/credentials.h"
 #include "daemon/engine/engine_eap.h"
+#include "daemon/tables/credentials.h"
 #include "linux/entropy.h"
 
 /* --- servers --- */

@@ -15,9 +15,9 @@
 #include "base/assert.h"
 #include "base/secret.h"
 #include "daemon/common/log.h"
-#include "daemon/engine/credentials.h"
 #include "daemon/engine/engine_eap.h"
 #include "daemon/engine/engine_tickets.h"
+#include "daemon/tables/credentials.h"
 
 /* struct signing - an AUTH_SIGN with a private key, between verifier and keyholder. */
 struct signing {

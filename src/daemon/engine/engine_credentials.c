@@ -6,10 +6,10 @@
 
 #include "base/secret.h"
 #include "daemon/common/log.h"
-#include "daemon/engine/credentials.h"
+#include "daemon/config/secret_requests.h"
 #include "daemon/engine/engine_aaa.h"
 #include "daemon/engine/engine_eap.h"
-#include "daemon/engine/secret_requests.h"
+#include "daemon/tables/credentials.h"
 
 /* --- pre-shared secrets --- */
 

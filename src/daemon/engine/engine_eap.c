@@ -6,9 +6,9 @@
 #include "base/secret.h"
 #include "daemon/common/eap_methods.h"
 #include "daemon/common/log.h"
-#include "daemon/engine/credentials.h"
+#include "daemon/config/secret_requests.h"
 #include "daemon/engine/engine_aaa.h"
-#include "daemon/engine/secret_requests.h"
+#include "daemon/tables/credentials.h"
 #include "ike/terms/identity.h"
 #include "wire/iana.h"
 
@@ -135,7 +135,7 @@ static struct span identity_of(const struct ike_id *id, char text[IDENTITY_TEXT_
     return id->type == 0 ? (struct span){0} : span_text(identity_print(id, text));
 }
 
-/* The number of a round selects its policy: daemon/engine/credentials.h. */
+/* The number of a round selects its policy: daemon/tables/credentials.h. */
 static uint32_t methods_of(const struct engine *e, uint32_t credentials)
 {
     const struct cert_policy *policy = credentials_policy(e->credentials, credentials);

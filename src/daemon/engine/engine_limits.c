@@ -9,7 +9,7 @@
 #include "daemon/common/log.h"
 #include "daemon/common/outbox.h"
 #include "daemon/engine/engine_state.h"
-#include "daemon/engine/pools.h"
+#include "daemon/tables/pools.h"
 
 #define MEMORY_LOOK NANOS_PER_SEC
 

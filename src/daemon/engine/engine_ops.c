@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/engine/engine_ops.h"
+#include "daemon/vici/engine_ops.h"
 
 #include <stdio.h>
 

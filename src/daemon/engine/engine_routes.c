@@ -14,7 +14,7 @@
 #include "daemon/config/selectors.h"
 #include "daemon/engine/engine_devices.h"
 #include "daemon/engine/engine_state.h"
-#include "daemon/engine/pools.h"
+#include "daemon/tables/pools.h"
 #include "ike/terms/narrow.h"
 
 static bool takes(const struct ike_ts_list *list, const struct address *address)

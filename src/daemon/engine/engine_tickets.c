@@ -14,10 +14,10 @@
 #include "base/secret.h"
 #include "daemon/common/eap_methods.h"
 #include "daemon/common/log.h"
-#include "daemon/engine/credentials.h"
 #include "daemon/engine/engine_aaa.h"
 #include "daemon/engine/engine_tickets.h"
 #include "daemon/engine/grant_octets.h"
+#include "daemon/tables/credentials.h"
 
 /* struct ticket_use - a ticket that is being used, and the grant of its session. */
 struct ticket_use {

@@ -7,7 +7,7 @@
  * connections and no SA. A running initiate or terminate ends when the test ends it.
  */
 
-#include "daemon/engine/engine_ops.h"
+#include "daemon/vici/engine_ops.h"
 
 struct test_engine {
     struct engine_ops ops; /* ops.engine is this */

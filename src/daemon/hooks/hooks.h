@@ -10,7 +10,7 @@
  * and ends. It also sets the name servers of the host (name_servers.h), if the supervisor permits them.
  */
 
-#include "daemon/supervisor/spawn.h"
+#include "daemon/process/spawn.h"
 
 /* hooks_run - serves its end of the channel. Returns the exit status. */
 int hooks_run(const struct spawn_start *start);

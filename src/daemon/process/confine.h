@@ -4,7 +4,7 @@
 
 /* What the small processes beside the engine give up, once they have what they need. */
 
-#include "daemon/supervisor/spawn.h"
+#include "daemon/process/spawn.h"
 
 /* struct confinement - what a process keeps. */
 struct confinement {

@@ -5,7 +5,7 @@
 /* The small processes beside the engine. Each gives up its rights, serves its channel until the
  * other end closes, and returns the exit status. */
 
-#include "daemon/supervisor/spawn.h"
+#include "daemon/process/spawn.h"
 
 int keyholder_run(const struct spawn_start *start);
 int verifier_run(const struct spawn_start *start);

@@ -7,7 +7,7 @@
 #include <poll.h>
 
 #include "base/time.h"
-#include "daemon/supervisor/spawn.h"
+#include "daemon/process/spawn.h"
 
 #define SERVED_MOST        6  /* channels of one process */
 #define HELPER_DESCRIPTORS 64 /* open at once in one process */

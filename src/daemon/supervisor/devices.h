@@ -4,7 +4,8 @@
 
 /* The descriptors that need privilege to be opened, once, at start. */
 
-#include "daemon/supervisor/spawn.h"
+#include "daemon/process/spawn.h"
+#include "daemon/supervisor/supervisor.h"
 
 /* devices_open - opens all descriptors of `start` but the channels; logs failures. ERR_SYSTEM: the
  * open ones stay open until the process exits. The kernel may lack IPv6. */

@@ -8,10 +8,10 @@
 #include <unistd.h>
 
 #include "daemon/common/log.h"
+#include "daemon/process/spawn.h"
 #include "daemon/supervisor/host_networks.h"
 #include "daemon/supervisor/path_sockets.h"
 #include "daemon/supervisor/privileged_state.h"
-#include "daemon/supervisor/spawn.h"
 #include "linux/clock.h"
 #include "linux/host_facts.h"
 

@@ -9,7 +9,8 @@
 
 #include <limits.h>
 
-#include "daemon/supervisor/spawn.h"
+#include "daemon/process/spawn.h"
+#include "daemon/supervisor/supervisor.h"
 
 struct processes {
     const struct supervisor_options *options;

@@ -10,7 +10,7 @@
  * of an idle one.
  */
 
-#include "daemon/supervisor/spawn.h"
+#include "daemon/process/spawn.h"
 
 /* token_run - serves the keyholder until it ends. Returns the exit status. */
 int token_run(const struct spawn_start *start);

@@ -5,7 +5,7 @@
 /* The event `alert`: faults, with the names that charon has for them. */
 
 #include "control/vici.h"
-#include "daemon/engine/engine_ops.h"
+#include "daemon/vici/engine_ops.h"
 
 /* vici_alert_of - the alert type of an event; NULL: it is no alert. */
 const char *vici_alert_of(const struct engine_ops *ops, const struct ike_event *event);

@@ -4,7 +4,7 @@
 
 /* The latest lines of the engine's log, for people who ask afterwards. */
 
-#include "daemon/engine/engine_ops.h"
+#include "daemon/vici/engine_ops.h"
 
 #define VICI_LOG_LINES 1024
 

@@ -9,7 +9,7 @@
  */
 
 #include "control/vici.h"
-#include "daemon/engine/engine_ops.h"
+#include "daemon/vici/engine_ops.h"
 #include "linux/event_loop.h"
 
 struct vici_server;

@@ -8,7 +8,7 @@
  * them.
  */
 
-#include "daemon/engine/engine_ops.h"
+#include "daemon/vici/engine_ops.h"
 
 struct vici_stage;
 

@@ -5,7 +5,7 @@
 /* IKE SAs, Child SAs, sessions, paths and connections as VICI sections. */
 
 #include "control/vici.h"
-#include "daemon/engine/engine_ops.h"
+#include "daemon/vici/engine_ops.h"
 
 /* struct vici_child_filter - selects the Child SAs that are shown. */
 struct vici_child_filter {

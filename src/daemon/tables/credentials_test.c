@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/unit_test.h"
-#include "daemon/engine/credentials.h"
+#include "daemon/tables/credentials.h"
 
 /* Ten thousand connections with three policies of their own each, loaded twice. */
 static void policies(void **state)

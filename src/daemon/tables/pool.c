@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/engine/pool.h"
+#include "daemon/tables/pool.h"
 
 #include <stddef.h>
 #include <stdlib.h>

@@ -10,13 +10,10 @@
 #include "daemon/common/hook_channel.h"
 #include "daemon/common/inner_device.h"
 #include "daemon/common/verifier_channel.h"
-#include "daemon/engine/credentials.h"
-#include "daemon/engine/pools.h"
+#include "daemon/config/engine_load.h"
 #include "ike/ike.h"
 #include "multipath/path_manager.h"
 #include "plane/esp_plane.h"
-
-#define ENGINE_ERROR_MAX 512
 
 /* struct engine_line - a line for people, with the words and groups that charon uses. */
 struct engine_line {
@@ -71,22 +68,6 @@ struct engine_redirect {
     unsigned refused; /* out: how many of them have a peer that cannot be redirected */
 };
 
-enum engine_secret_kind {
-    ENGINE_SECRET_IKE,
-    ENGINE_SECRET_EAP,
-    ENGINE_SECRET_NTLM,
-    ENGINE_SECRET_PPK
-};
-
-struct engine_secret {
-    enum engine_secret_kind kind;
-    char id[LIMIT_NAME];   /* unique name; empty: replaces nothing */
-    const uint8_t *octets; /* borrowed during the call, wiped by the caller */
-    size_t n_octets;
-    uint8_t n_owners; /* 0: any */
-    struct ike_id owners[8];
-};
-
 /* struct engine_reply - a caller that waits until a secret, key or certificate is loaded. `done` is
  * called once, after the call that took the reply has returned; key_id is set for private keys
  * only. `item` NULL, or called before with octets that were asked for; borrowed. ops->unwatch ends
@@ -95,63 +76,6 @@ struct engine_reply {
     void *context;
     void (*item)(void *context, struct span octets);
     void (*done)(void *context, int error, const char *reason, const uint8_t *key_id);
-};
-
-/* struct engine_authority - a section of `authorities`. */
-struct engine_authority {
-    char name[LIMIT_NAME];
-    /* the certificate of the CA in DER, borrowed; empty if it is loaded already */
-    struct span octets;
-    uint8_t digest[CERT_DIGEST];
-    char subject[256]; /* of the certificate, printed */
-    struct engine_uris crl, ocsp;
-    char cert_uri_base[AUTHORITY_URI]; /* empty: none */
-};
-
-/* struct conn_credentials - the demands of a connection's rounds on keys and certificates, and the
- * certificates that the connection names. */
-#define CONN_CERTS (4 * CERT_POLICY_CERTS)
-struct conn_cert {
-    enum cert_role role;
-    size_t len;
-    uint8_t *octets; /* owned, DER */
-};
-struct conn_credentials {
-    struct cert_policy local[POLICY_ROUNDS], remote[POLICY_ROUNDS];
-    size_t n_certs;
-    struct conn_cert certs[CONN_CERTS];
-};
-void conn_credentials_done(struct conn_credentials *credentials);
-
-struct aaa_server; /* daemon/common/aaa_channel.h */
-
-/* struct engine_cert - a certificate, public key or list of revocations of a load, in DER. */
-struct engine_cert {
-    bool crl;
-    enum cert_role role; /* not of a list */
-    uint8_t digest[CERT_DIGEST];
-    struct span octets;
-};
-/* struct engine_key - a private key of a load. */
-struct engine_key {
-    uint8_t id[KEY_ID_SIZE];
-    struct span octets, passphrase;
-};
-
-/* struct engine_load - a whole configuration. Each connection is a reference of the caller. With a
- * number it is a loader's: its secrets, private keys and RADIUS secrets have no octets here, since
- * the processes that keep them have them already (process/load_door.h). */
-struct engine_load {
-    uint64_t number; /* 0: of a client */
-    size_t n_conns, n_pools, n_secrets, n_certs, n_keys, n_authorities, n_radius;
-    struct ike_conn **conns;
-    struct pool_config *pools;
-    struct engine_secret *secrets; /* named */
-    struct engine_cert *certs;     /* certificates, including those that connections name */
-    struct engine_key *keys;
-    struct engine_authority *authorities;
-    struct aaa_server *radius;
-    bool files; /* certificates and private keys that are not in the load go */
 };
 
 /* struct engine_limit - how much of a bounded resource is in use. */

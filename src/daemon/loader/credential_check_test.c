@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/process/credential_check.h"
+#include "daemon/loader/credential_check.h"
 
 #include "base/unit_test.h"
 #include "daemon/config/credential_files.h"

@@ -12,10 +12,10 @@
 #include "daemon/config/config_load.h"
 #include "daemon/engine/engine.h"
 #include "daemon/hooks/hooks.h"
-#include "daemon/process/credential_check.h"
+#include "daemon/loader/credential_check.h"
+#include "daemon/loader/unpacker.h"
 #include "daemon/process/helpers.h"
-#include "daemon/process/unpacker.h"
-#include "daemon/supervisor/spawn.h"
+#include "daemon/process/spawn.h"
 #include "daemon/supervisor/supervisor.h"
 #include "daemon/token/token.h"
 

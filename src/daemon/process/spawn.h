@@ -9,7 +9,7 @@
 
 #include <sys/types.h>
 
-#include "daemon/supervisor/supervisor.h"
+#include "daemon/process/engine_start.h"
 #include "linux/sandbox.h"
 
 #define SPAWN_PATH_MAX 256

@@ -9,7 +9,7 @@
  */
 
 #include "daemon/common/unpack_channel.h"
-#include "daemon/supervisor/spawn.h"
+#include "daemon/process/spawn.h"
 
 /* unpacker_run - serves its channel until the loader ends. Returns the exit status. */
 int unpacker_run(const struct spawn_start *start);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/engine/credentials.h"
+#include "daemon/tables/credentials.h"
 
 #include <openssl/sha.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/supervisor/spawn.h"
+#include "daemon/process/spawn.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -6,7 +6,7 @@
 
 #include "base/map.h"
 #include "base/siphash.h"
-#include "daemon/engine/pools.h"
+#include "daemon/tables/pools.h"
 
 #define HOLDERS 4 /* a session, its successor, and attempts that failed */
 

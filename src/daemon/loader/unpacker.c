@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/process/unpacker.h"
+#include "daemon/loader/unpacker.h"
 
 #include <errno.h>
 #include <stdio.h>

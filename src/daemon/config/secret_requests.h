@@ -6,7 +6,7 @@
 
 #include "daemon/common/eap_channel.h"
 #include "daemon/common/key_channel.h"
-#include "daemon/engine/engine_ops.h"
+#include "daemon/config/engine_load.h"
 
 /* secret_of_eap - the eap process keeps such secrets, and the keyholder the others. */
 static inline bool secret_of_eap(enum engine_secret_kind kind)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/engine/pools.h"
+#include "daemon/tables/pools.h"
 
 #include <stdio.h>
 
 #include "base/unit_test.h"
-#include "daemon/engine/pool.h"
+#include "daemon/tables/pool.h"
 #include "ike/terms/identity.h"
 
 static char both[2][LIMIT_NAME] = {"four", "six"};

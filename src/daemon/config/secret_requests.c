@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/engine/secret_requests.h"
+#include "daemon/config/secret_requests.h"
 
 #include "wire/payloads.h"
 

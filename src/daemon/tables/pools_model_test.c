@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* D19. Random loads, unloads, switches, leases and releases against a model, which is lists and
  * loops. */
-#include "daemon/engine/pools.h"
+#include "daemon/tables/pools.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/engine/pools.h"
+#include "daemon/tables/pools.h"
 
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "daemon/engine/pool.h"
+#include "daemon/tables/pool.h"
 
 /* The ranges of two pools never overlap, so the order of first addresses is the order of pools. */
 struct pools {
