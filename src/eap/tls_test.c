@@ -245,12 +245,64 @@ static void success_too_early(void **state)
     }
 }
 
+/* length_add - gives a packet of TLS that is no fragment the flag L and its length. */
+static void length_add(struct eap_result *result)
+{
+    uint8_t *packet = result->packet;
+    size_t data = result->packet_len < 6 ? 0 : result->packet_len - 6;
+    if (data == 0 || packet[4] != EAP_TYPE_TLS || (packet[5] & 0xc0) != 0)
+        return;
+    memmove(packet + 10, packet + 6, data);
+    packet[5] |= 0x80;
+    const uint8_t length[] = {0, 0, (uint8_t)(data >> 8), (uint8_t)data};
+    memcpy(packet + 6, length, sizeof(length));
+    result->packet_len += sizeof(length);
+    packet[2] = (uint8_t)(result->packet_len >> 8);
+    packet[3] = (uint8_t)result->packet_len;
+}
+
+/* whole_without_length - no packet of ours that is a whole flight has the flag L. */
+static bool whole_without_length(const struct eap_result *result, bool in_fragments)
+{
+    const uint8_t *packet = result->packet;
+    bool more = result->packet_len > 5 && packet[4] == EAP_TYPE_TLS && (packet[5] & 0x40) != 0;
+    if (!in_fragments && !more && result->packet_len > 5 && packet[4] == EAP_TYPE_TLS)
+        assert_int_equal(packet[5] & 0x80, 0);
+    return more;
+}
+
+/* RFC 9190 section 2.1.9: the flag L is never set in an unfragmented packet, and accepted in one. */
+static void length_of_one_packet(void **state)
+{
+    (void)state;
+    for (int old = 0; old < 2; old++) {
+        struct run run;
+        bool more[2] = {false, false};
+        begin_usual(&run);
+        run.server.tls.only_12 = old == 1;
+        struct test_pair *p = &run.pair;
+        test_pair_make(p);
+        for (int i = 0; i < 20 && p->result.verdict == EAP_REPLY; i++) {
+            more[0] = whole_without_length(&p->result, more[0]);
+            length_add(&p->result);
+            test_pair_to_peer(p);
+            if (p->peer_result.verdict != EAP_REPLY)
+                break;
+            more[1] = whole_without_length(&p->peer_result, more[1]);
+            length_add(&p->peer_result);
+            test_pair_to_authenticator(p);
+        }
+        assert_int_equal(p->result.verdict, EAP_SUCCEEDED);
+        end(&run);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(succeeds),          cmocka_unit_test(certificates_refused),
         cmocka_unit_test(nothing_to_show),   cmocka_unit_test(hostile_packets),
-        cmocka_unit_test(success_too_early),
+        cmocka_unit_test(success_too_early), cmocka_unit_test(length_of_one_packet),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
