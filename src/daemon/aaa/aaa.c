@@ -53,7 +53,7 @@ struct aaa {
     struct aaa_service *service;
     struct event_loop *loop;
     int channel;
-    int loader_fd; /* of the loader that came last; -1: it is gone */
+    int loader_fd; /* channel of the newest loader; -1: that loader has ended */
     bool done;
     int status;
     nanos now;
@@ -188,7 +188,7 @@ static void accounts_log(struct aaa *a)
     a->unwritten = unwritten;
 }
 
-/* Handles what is due: repetitions, other servers, and requests that no server answers. */
+/* Handles all that is due: retransmissions, changes of the server, and failed requests. */
 static void settle(struct aaa *a)
 {
     struct radius_client *client = aaa_service_client(a->service);

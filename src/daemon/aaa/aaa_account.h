@@ -6,9 +6,9 @@
 
 #include "daemon/common/aaa_channel.h"
 
-/* The traffic of a path of a session, as a vendor's attribute, one for each path:
+/* A vendor's attribute with the traffic of one path; a session has one for each path:
  *     if=wan0 local=192.0.2.1 remote=198.51.100.7 in=OCTETS/PACKETS out=OCTETS/PACKETS
- * IANA has given ikat no enterprise number yet; this one is for examples (RFC 5612). */
+ * ikat has no enterprise number of IANA yet. This number is the one for examples (RFC 5612). */
 #define AAA_VENDOR      32473
 #define AAA_VENDOR_PATH 1
 

@@ -50,7 +50,7 @@ static void framed4_read(const struct radius_packet *packet, struct aaa_grant *r
 }
 
 /* RFC 3162 section 2.3: | Reserved (1) | Prefix-Length (1) | Prefix, up to 16 octets |. A peer gets
- * one address of it: with Framed-Interface-Id, or the first behind the prefix itself. */
+ * one address of the prefix: the one with Framed-Interface-Id, or else the first one. */
 static void prefix_read(const struct radius_packet *packet, struct aaa_grant *ret)
 {
     uint8_t octets[16] = {0};
@@ -98,7 +98,7 @@ static void group_add(struct span value, struct aaa_groups *groups)
         groups->n++;
 }
 
-/* RFC 2865 section 5.25: Class goes to the accounting server as it came. */
+/* RFC 2865 section 5.25: Class goes to the accounting server unchanged. */
 static void class_add(struct span value, struct aaa_grant *ret)
 {
     struct writer w = writer_of(ret->classes + ret->n_classes, AAA_CLASSES - ret->n_classes);

@@ -13,7 +13,7 @@
 #include "radius/tls_link.h"
 
 #define AAA_CONVERSATIONS (LIMIT_HALF_OPEN + LIMIT_PATIENT)
-#define FRAMED_MTU        1400 /* the server's EAP packets are not longer (RFC 3579 section 2.4) */
+#define FRAMED_MTU        1400 /* limits the EAP packets of the server (RFC 3579 section 2.4) */
 
 #define TAG_ACCOUNT (UINT64_C(1) << 63)
 
@@ -21,7 +21,7 @@ struct passage {
     uint32_t number; /* 0: free */
     uint64_t job;    /* job of the step that waits for the server; 0: none */
     uint64_t tag;
-    unsigned server; /* RADIUS_SERVERS: none has answered yet */
+    unsigned server; /* the server that answered; RADIUS_SERVERS: no server has answered yet */
     unsigned rounds;
     bool asking; /* the identity that the peer gave */
     size_t identity_len, state_len;
@@ -31,7 +31,7 @@ struct passage {
     struct address nas_address;
     struct aaa_groups groups;
     uint64_t earlier;            /* grant */
-    struct aaa_answer *accepted; /* owned: the server lets the peer in; NULL: not yet */
+    struct aaa_answer *accepted; /* owned: the answer that accepts the peer; NULL: not yet */
 };
 
 struct aaa_service {
@@ -107,7 +107,7 @@ static unsigned server_place(const struct aaa_server *servers, const char *name)
     return place;
 }
 
-/* server_same - the server in that place is loaded again without a change. */
+/* server_same - the server in this place equals the one that is loaded. */
 static bool server_same(const struct aaa_service *s, unsigned place,
                         const struct aaa_server *server)
 {
@@ -150,7 +150,7 @@ static int server_load(struct aaa_service *s, const struct aaa_server *server,
     unsigned place = server_place(s->servers, server->name);
     if (place == RADIUS_SERVERS)
         return ERR_FULL;
-    if (server_same(s, place, server)) /* requests to it go on */
+    if (server_same(s, place, server)) /* requests that wait for it continue */
         return 0;
     struct radius_server config = {.key = {.len = server->secret_len},
                                    .preference = server->preference,
@@ -221,7 +221,7 @@ int aaa_service_stage_load(struct aaa_service *s, struct aaa_server *server)
     return error;
 }
 
-/* stage_switch - there is room: what goes has gone before. */
+/* stage_switch - replaces the servers. The old servers are removed first, so there is room. */
 static int stage_switch(struct aaa_service *s, const struct aaa_server *staged,
                         uint32_t *ret_changed)
 {
@@ -355,7 +355,7 @@ static bool step_sound(const struct aaa_step *step)
            text_sound(step->calling, sizeof(step->calling)) && groups_sound(&step->groups);
 }
 
-/* The peer's packet goes to the server unchanged: the method is between those two. */
+/* The peer's packet goes to the server unchanged: the EAP method runs between peer and server. */
 static int passage_step(struct aaa_service *s, struct passage *p, const struct aaa_step *step,
                         nanos now, struct aaa_answer *ret)
 {
@@ -408,7 +408,7 @@ static int passage_begin(struct aaa_service *s, const struct aaa_step *step, uin
     return asked ? passage_step(s, p, step, now, ret) : identity_tell(s, p, now);
 }
 
-/* --- what the server gave, and what the connection demands --- */
+/* --- the server's answer and the demands of the connection --- */
 
 static const char *accept_unfit(const struct passage *p, const struct aaa_answer *accepted)
 {
@@ -420,8 +420,8 @@ static const char *accept_unfit(const struct passage *p, const struct aaa_answer
                : "the RADIUS server names none of the groups";
 }
 
-/* accept_judge - the answer of the server lets the peer in, but perhaps not by this connection. Then
- * it is kept for another one. */
+/* accept_judge - the server accepts the peer, but its answer may not meet the demands of this
+ * connection. Then the answer is kept, because another connection may accept it. */
 static void accept_judge(struct passage *p, struct aaa_answer *ret)
 {
     const char *why = accept_unfit(p, ret);
@@ -438,7 +438,7 @@ static void accept_judge(struct passage *p, struct aaa_answer *ret)
     ret->unfit = p->accepted != NULL;
 }
 
-/* passage_again - the conversation is over; another connection asks whether it takes the peer. */
+/* passage_again - compares the kept answer with the demands of another connection. */
 static int passage_again(struct passage *p, const struct aaa_step *step, uint64_t job,
                          struct aaa_answer *ret)
 {
@@ -452,7 +452,7 @@ static int passage_again(struct passage *p, const struct aaa_step *step, uint64_
     return 0;
 }
 
-/* ask_failed - why no server was asked, for a person. */
+/* ask_failed - sets the reason, for a person, why no server was asked. */
 static void ask_failed(int32_t *error, struct eap_result *ret)
 {
     const char *why = *error == ERR_NOT_FOUND ? "no RADIUS server is configured"
@@ -524,7 +524,7 @@ bool aaa_service_ask(struct aaa_service *s, const struct aaa_request *request, n
 
 /* --- answers of servers --- */
 
-/* RFC 2865 section 5.1: if the server sends another User-Name, that one counts. */
+/* RFC 2865 section 5.1: a User-Name in the answer of the server replaces the peer's name. */
 static void identity_take(const struct passage *p, const struct radius_packet *reply,
                           struct eap_result *ret)
 {
@@ -677,8 +677,8 @@ static void account_outcome(struct aaa_service *s, const struct radius_outcome *
         (void)account_queue_failed(s->accounts, tag, now);
 }
 
-/* silence_print - names all servers that were asked, as far as they fit, and why there is no
- * connection to them. */
+/* silence_print - prints the servers that were asked, as many as fit, and for each the reason why
+ * it has no connection. */
 static void silence_print(const struct aaa_service *s, uint32_t asked, char out[EAP_REASON])
 {
     size_t at = (size_t)snprintf(out, EAP_REASON, "no answer from the RADIUS server");

@@ -3,8 +3,8 @@
 #define DAEMON_AAA_SERVICE_H
 
 /*
- * EAP conversations between a RADIUS server and a peer, which pass through us (RFC 3579), and
- * accounting (RFC 2866). Part of the aaa process; without sockets.
+ * Passes EAP packets between a peer and a RADIUS server (RFC 3579), and sends accounting records
+ * (RFC 2866). It is the part of the aaa process without sockets.
  */
 
 #include "daemon/aaa/account_queue.h"
@@ -22,30 +22,31 @@ struct aaa_service *aaa_service_free(struct aaa_service *service); /* wipes; tak
 /* aaa_service_client - the RADIUS client, for datagrams and deadlines. */
 struct radius_client *aaa_service_client(struct aaa_service *service);
 
-/* aaa_service_server - addresses of server `index` of RADIUS_SERVERS; NULL: there is none. */
+/* aaa_service_server - server `index` (below RADIUS_SERVERS), borrowed; NULL: no server is
+ * there. */
 const struct aaa_server *aaa_service_server(const struct aaa_service *service, unsigned index);
 
-/* aaa_service_load - AAA_SERVER_LOAD of a hostile engine; wipes the secret in place. ERR_INVALID;
- * ERR_FULL. *ret_changed: as of aaa_service_ask(). */
+/* aaa_service_load - handles AAA_SERVER_LOAD of an engine that may be hostile; wipes the secret in
+ * the request. ERR_INVALID; ERR_FULL. *ret_changed: as in aaa_service_ask(). */
 int aaa_service_load(struct aaa_service *service, struct aaa_server *server,
                      uint32_t *ret_changed) MUST_USE;
 
 /*
- * aaa_service_ask - does what another request of a hostile engine asks. true: *ret_answer is to be
- * sent now; else a RADIUS server is asked. *ret_changed: bits 1 << index of the servers that are
- * others now.
+ * aaa_service_ask - handles any other request of an engine that may be hostile. true: send
+ * *ret_answer now. false: no answer yet, or none at all. *ret_changed: bits 1 << index of the
+ * servers that were replaced or removed.
  */
 bool aaa_service_ask(struct aaa_service *service, const struct aaa_request *request, nanos now,
                      struct aaa_answer *ret_answer, uint32_t *ret_changed);
 
-/* aaa_service_stage_begin - the loader of that number begins. aaa_service_stage_load - its
- * AAA_SERVER_LOAD: the server is put beside those in use, and its secret is wiped in place. The engine
- * says by AAA_STAGE_COMMIT that they count. ERR_INVALID; ERR_FULL. */
+/* aaa_service_stage_begin - the loader with this number begins. aaa_service_stage_load - handles
+ * its AAA_SERVER_LOAD: keeps the server aside until AAA_STAGE_COMMIT of the engine, and wipes the
+ * secret in the request. ERR_INVALID; ERR_FULL. */
 void aaa_service_stage_begin(struct aaa_service *service, uint64_t number);
 int aaa_service_stage_load(struct aaa_service *service, struct aaa_server *server) MUST_USE;
 
-/* aaa_service_why_set - why there is no connection to a server with RADIUS/TLS, for messages to
- * people; empty: there is one. */
+/* aaa_service_why_set - the reason, for a person, why a server with RADIUS/TLS has no connection;
+ * empty: it has one. */
 void aaa_service_why_set(struct aaa_service *service, unsigned index, const char *why);
 
 /* aaa_service_change - a datagram from `from->source` arrived at our port, or, with from->stream, a

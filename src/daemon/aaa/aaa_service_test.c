@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* EAP through RADIUS without sockets: what the peer says, what a server answers, and what neither
- * may say. */
+/* EAP through RADIUS without sockets: packets of the peer and of a server, valid and hostile. */
 #include "base/unit_test.h"
 #include "daemon/aaa/aaa_service.h"
 #include "linux/entropy.h"
@@ -31,7 +30,7 @@ static void server_load(bool class_group)
     loaded.class_group = class_group;
     loaded.accounting = accounting;
     assert_int_equal(aaa_service_load(service, &loaded, &changed), 0);
-    assert_true(changed == 0 || changed == 1); /* it is what it was */
+    assert_true(changed == 0 || changed == 1); /* it is still a bool */
     assert_int_equal(loaded.secret[0], 0);
 }
 
@@ -185,7 +184,7 @@ static void asked_by_another(void **state)
     assert_int_equal(answer.error, ERR_INVALID);
 }
 
-/* Of all identities the one that the session carries is the one that the server vouches for. */
+/* The session has the identity that the server confirms, whatever identity the peer sent. */
 static void identities(void **state)
 {
     static const struct {
@@ -227,7 +226,7 @@ struct part {
     size_t len;
 };
 
-/* granted - what the Access-Accept with these attributes gives. */
+/* granted - the grant of an Access-Accept with these attributes. */
 static const struct aaa_grant *granted(const struct part *parts, size_t n)
 {
     uint8_t more[1024];
@@ -386,7 +385,7 @@ static void accepted_for_another(void)
     assert_true(answer.result.msk_len == 0 && answer.grant.groups.n == 0);
 }
 
-/* The server is asked once; what it gave counts for the connection whose demands it meets. */
+/* The server is asked once. Its answer counts for the connection whose demands it meets. */
 static void another_connection(void **state)
 {
     (void)state;
@@ -454,7 +453,7 @@ static void hostile_peer(void **state)
     }
 }
 
-/* A server that is loaded again as it is keeps what it was asked. */
+/* Loading a server again without a change keeps the requests that wait for it. */
 static void loaded_again(void **state)
 {
     struct radius_outcome outcome;
@@ -663,7 +662,7 @@ static bool has(const char *name, const char *secret)
     return false;
 }
 
-/* What a loader stages counts from the commit on, and then nothing else does. */
+/* From the commit on, exactly the servers that the loader staged are in use. */
 static void staged_by_a_loader(void **state)
 {
     (void)state;
@@ -688,7 +687,7 @@ static void staged_by_a_loader(void **state)
     assert_true(has("two", "second"));
 }
 
-/* An engine that somebody else has taken over. */
+/* A hostile engine. */
 static void hostile_engine(void **state)
 {
     uint32_t changed;

@@ -15,9 +15,9 @@
 #define HANDSHAKE_NS   (10 * NANOS_PER_SEC) /* for TCP and TLS together */
 #define PAUSE_FIRST_NS NANOS_PER_SEC
 #define IDLE_NS        (60 * NANOS_PER_SEC) /* a further connection without requests is closed */
-#define READ_OCTETS    16384                /* at once; then others have their turn */
+#define READ_OCTETS    16384 /* read at once; then other descriptors have their turn */
 
-/* A host that has vanished: TCP says so after this time. */
+/* TCP reports a vanished host after this time. */
 #define KEEPALIVE_IDLE_S     30
 #define KEEPALIVE_INTERVAL_S 10
 #define KEEPALIVE_PROBES     3
@@ -41,8 +41,8 @@ struct aaa_streams {
     struct aaa_streams_config config;
     struct stream streams[RADIUS_SERVERS][RADIUS_LANES];
     struct aaa_tls_terms terms[RADIUS_SERVERS];
-    char why[RADIUS_SERVERS]
-            [RADIUS_TLS_REASON]; /* as the log says; empty: connected, or not known */
+    /* the last reason that was logged; empty: connected, or not known */
+    char why[RADIUS_SERVERS][RADIUS_TLS_REASON];
 };
 
 struct aaa_streams *aaa_streams_new(const struct aaa_streams_config *config)
@@ -101,7 +101,7 @@ static nanos pause_next(struct stream *s)
     return pause + (nanos)(chance % 1024) * pause / 8192;
 }
 
-/* failure_tell - the log has each reason once, however often it is tried. */
+/* failure_tell - logs a reason once, however often the attempt is repeated. */
 static void failure_tell(struct stream *s, const char *reason)
 {
     const struct aaa_server *server = server_of(s->all, s->server);
@@ -114,8 +114,8 @@ static void failure_tell(struct stream *s, const char *reason)
                  "event=radius-tls-down server=%s reason=\"%s\"", server->name, reason);
 }
 
-/* stream_fail - the connection is over, or none could be made. One that worked is made again at once;
- * for the server to be given up, that has to fail too. */
+/* stream_fail - the connection has ended, or could not be made. A connection that worked is made
+ * again at once; only if that fails, too, is the server down. */
 static void stream_fail(struct stream *s, const char *reason)
 {
     char copy[RADIUS_TLS_REASON];
@@ -148,7 +148,7 @@ void aaa_streams_renew(struct aaa_streams *all, unsigned server)
 
 /* --- octets --- */
 
-/* stream_flush - what the socket takes. false: the connection has failed. */
+/* stream_flush - writes as much as the socket takes. false: the connection has failed. */
 static bool stream_flush(struct stream *s)
 {
     struct span out;
@@ -179,8 +179,8 @@ static void up_tell(struct stream *s)
         log_line(LOG_LEVEL_INFO, "event=radius-tls-up server=%s", server->name);
 }
 
-/* heard_note - with TLS 1.3 a server may refuse our certificate after the handshake: only a packet
- * shows that it does not. A watched server sends one at once. */
+/* heard_note - a packet came, so the server has accepted our certificate: with TLS 1.3 it may still
+ * refuse it after the handshake. A watched server sends a packet at once. */
 static void heard_note(struct stream *s)
 {
     const struct aaa_server *server = server_of(s->all, s->server);
@@ -224,7 +224,7 @@ static void stream_settle(struct stream *s)
         stream_fail(s, reason_of(s));
 }
 
-/* connected_check - what became of connect(). false: it failed. */
+/* connected_check - reads the result of connect(). false: it failed. */
 static bool connected_check(struct stream *s)
 {
     int error = 0;
@@ -278,7 +278,7 @@ void aaa_streams_send(struct aaa_streams *all, const struct radius_datagram *dat
 
 /* --- connecting --- */
 
-/* options_set - none of them is needed for what is right, only for when it is noticed. */
+/* options_set - errors do not matter: the options only make failures known earlier. */
 static void options_set(int fd)
 {
     static const struct {

@@ -3,14 +3,14 @@
 #define DAEMON_AAA_STREAMS_H
 
 /*
- * The connections of the aaa process to servers with RADIUS/TLS (RFC 6614). The first connection to a
- * server is always wanted; further ones while it has more requests than the first has Identifiers.
+ * The connections of the aaa process to servers with RADIUS/TLS (RFC 6614). Each server has one
+ * connection, and further ones while more requests wait than one connection has Identifiers.
  *
  *   closed --connect()--> TCP --> TLS handshake --> up --> lost: again at once, if anything had come
  *      ^                    |          |                   over it
  *      +---- a pause <------+----------+      pauses: 1 s, doubling to 30 s or dead_time
  *
- * Nothing here waits, except for the keyholder and the verifier.
+ * No function blocks, except while the keyholder or the verifier answers.
  */
 
 #include "daemon/aaa/aaa_service.h"
@@ -32,13 +32,14 @@ struct aaa_streams_config {
 
 struct aaa_streams *aaa_streams_new(const struct aaa_streams_config *config); /* NULL: no memory */
 
-/* aaa_streams_renew - the server of that index is another one now, or none. */
+/* aaa_streams_renew - the server with this index was replaced or removed: closes its
+ * connections. */
 void aaa_streams_renew(struct aaa_streams *streams, unsigned server);
 
-/* aaa_streams_send - to a server whose lane is up; else it is lost. */
+/* aaa_streams_send - sends a packet over a connection; a connection that is not up loses it. */
 void aaa_streams_send(struct aaa_streams *streams, const struct radius_datagram *datagram);
 
-/* aaa_streams_settle - connects, gives up and closes what is due. */
+/* aaa_streams_settle - makes, gives up and closes the connections for which that is due. */
 void aaa_streams_settle(struct aaa_streams *streams);
 nanos aaa_streams_deadline(const struct aaa_streams *streams);
 

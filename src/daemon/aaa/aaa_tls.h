@@ -12,17 +12,19 @@
 #include "eap/tls_key.h"
 #include "radius/tls_link.h"
 
-/* struct aaa_tls_home - what all servers share. */
+/* struct aaa_tls_home - the part that all servers share. */
 struct aaa_tls_home {
     struct tls_library library;
     struct eap_channels channels;
     struct eap_doors doors;
 };
 
-/* aaa_tls_home_init - `home` keeps its place. Call it before file access goes. false: no memory. */
+/* aaa_tls_home_init - `home` must not move afterwards. Call it before the sandbox closes the file
+ * system. false: no memory. */
 bool aaa_tls_home_init(struct aaa_tls_home *home, int key_fd, int verifier_fd);
 
-/* struct aaa_tls_terms - of one server; it keeps its place while connections live. */
+/* struct aaa_tls_terms - the part of one server; it must not move while the server has
+ * connections. */
 struct aaa_tls_terms {
     struct aaa_tls_home *home;
     const struct aaa_server *server; /* borrowed */

@@ -10,16 +10,16 @@
 #include "base/siphash.h"
 #include "base/table.h"
 
-#define SLOT_MAGIC 0x696b6131u /* "ika1": another layout gets another one */
+#define SLOT_MAGIC 0x696b6131u /* "ika1"; a new layout needs a new value */
 
 enum slot_kind { SLOT_FREE, SLOT_RECORD, SLOT_ALIVE };
 
-/* struct slot - as it lies in the file. */
+/* struct slot - a record in the file. */
 struct slot {
     uint32_t magic, kind; /* enum slot_kind */
     uint64_t order;
     struct aaa_account account;
-    uint64_t digest; /* of all before: a slot that was written in part is none */
+    uint64_t digest; /* of all members before it; a slot written in part has a wrong one */
 };
 
 struct record {
@@ -33,11 +33,11 @@ struct record {
     UT_hash_handle hh;              /* by tag */
 };
 
-/* struct session - a session of which something is here. */
+/* struct session - a session with records in the queue. */
 struct session {
     char id[AAA_SESSION_ID];
     struct record *first, *last; /* to be sent */
-    struct record *alive;        /* its last known state; NULL: it is over, or was never kept */
+    struct record *alive;        /* its last known state; NULL: it has ended, or had no room */
     UT_hash_handle hh;           /* by id */
 };
 
@@ -63,7 +63,7 @@ static uint64_t slot_digest(const struct slot *slot)
     return siphash(key, span_of(slot, offsetof(struct slot, digest)));
 }
 
-/* slot_write - without room on the disk the record lives in memory only. */
+/* slot_write - writes a slot. If the disk is full, the record is in memory only. */
 static void slot_write(struct account_queue *q, size_t place, struct slot *slot)
 {
     off_t at = (off_t)(place * sizeof(*slot));
@@ -129,7 +129,7 @@ static void session_tidy(struct account_queue *q, struct session *session)
     free(session);
 }
 
-/* record_new - with a slot of its own; NULL: no room, or no memory. */
+/* record_new - makes a record with a slot in the file; NULL: no slot is free, or no memory. */
 static struct record *record_new(struct account_queue *q, const struct aaa_account *account,
                                  enum slot_kind kind)
 {
@@ -151,7 +151,7 @@ static void record_free(struct account_queue *q, struct record *record)
     free(record);
 }
 
-/* queue_append - it is to be sent, behind all others. */
+/* queue_append - puts the record at the end of the queue. */
 static void queue_append(struct account_queue *q, struct session *session, struct record *record)
 {
     record->tag = ++q->tags;
@@ -165,8 +165,8 @@ static void queue_append(struct account_queue *q, struct session *session, struc
     q->waiting++;
 }
 
-/* flying - the counter that has a record in flight. No session waits for an Accounting-On: there are
- * servers that never acknowledge it. */
+/* flying - the counter for a record in flight. An Accounting-On has a counter of its own, so that
+ * no session waits for it: some servers never acknowledge it. */
 static size_t *flying(struct account_queue *q, const struct record *record)
 {
     return record->slot.account.kind == AAA_ACCOUNT_ON ? &q->beside : &q->in_flight;
@@ -190,7 +190,8 @@ static void queue_remove(struct account_queue *q, struct record *record)
 
 /* --- adding --- */
 
-/* alive_set - what is known of a session that lives, for the case that nothing more is heard. */
+/* alive_set - keeps the state of a live session. If the processes end abruptly, the next ones make
+ * a Stop from it. */
 static void alive_set(struct account_queue *q, struct session *session,
                       const struct aaa_account *account)
 {
@@ -206,8 +207,8 @@ static void alive_set(struct account_queue *q, struct session *session,
     slot_write(q, session->alive->place, &session->alive->slot);
 }
 
-/* alive_stop - the Stop takes the slot of the session's last known state, in one write: whenever we
- * end, the file has one of the two. The Stop says all that an interim record before it would. */
+/* alive_stop - one write puts the Stop into the slot of the session's last state, so that the file
+ * always has one of the two. Unsent interim records go: the Stop has all their figures. */
 static void alive_stop(struct account_queue *q, struct session *session,
                        const struct aaa_account *stop)
 {
@@ -224,7 +225,7 @@ static void alive_stop(struct account_queue *q, struct session *session,
         queue_remove(q, last);
 }
 
-/* room_make - the oldest interim record goes for another one. */
+/* room_make - removes the oldest interim record to make room. */
 static void room_make(struct account_queue *q)
 {
     struct record *record = q->n_free > 0 ? NULL : q->oldest;
@@ -288,7 +289,7 @@ static int by_order(const void *a, const void *b)
     return (*one)->slot.order < (*other)->slot.order ? -1 : 1;
 }
 
-/* file_read - the slots that make sense; *ret_n of them. */
+/* file_read - reads the valid slots; *ret_n: their number. */
 static struct record **file_read(struct account_queue *q, size_t *ret_n)
 {
     struct record **found = calloc(ACCOUNT_RECORDS, sizeof(struct record *));
@@ -316,8 +317,8 @@ static struct record **file_read(struct account_queue *q, size_t *ret_n)
     return found;
 }
 
-/* record_revive - a session that lived when the last process ended has no Stop: this is it, with
- * what is known of it. */
+/* record_revive - makes a Stop, from the last known state, for a session that had none when the
+ * last process ended. */
 static void record_revive(struct account_queue *q, struct record *record)
 {
     struct aaa_account *account = &record->slot.account;
@@ -387,7 +388,7 @@ struct account_queue *account_queue_free(struct account_queue *q)
 
 /* --- sending --- */
 
-/* record_ready - no earlier one of its session waits; an Accounting-Off comes behind all Stops. */
+/* record_ready - no earlier record of its session waits. An Accounting-Off waits for all Stops. */
 static bool record_ready(const struct record *record)
 {
     bool off = record->slot.account.kind == AAA_ACCOUNT_OFF;
@@ -399,8 +400,8 @@ static nanos record_due(const struct account_queue *q, const struct record *reco
     return q->not_before > record->not_before ? q->not_before : record->not_before;
 }
 
-/* ready_find - the record to be sent next: the one that is due first, the oldest of several. So a
- * record that no server takes does not hold back the others. */
+/* ready_find - the next record to send: the first that is due; of several the oldest. So a record
+ * that servers refuse does not hold back other records. */
 static struct record *ready_find(const struct account_queue *q)
 {
     struct record *best = NULL, *record = q->in_flight >= q->window ? NULL : q->oldest;

@@ -3,14 +3,15 @@
 #define DAEMON_ACCOUNT_QUEUE_H
 
 /*
- * Accounting records that no RADIUS server has acknowledged yet. A file holds them as well, each in
- * a slot of fixed size, so that the next process finds them. The records of a session are sent one
- * after another. A new Interim-Update replaces an unsent one of its session.
+ * Accounting records that no RADIUS server has acknowledged yet. A file holds a copy of each
+ * record, in a slot of fixed size, so that the next process finds it. The records of a session are
+ * sent one after another. A new Interim-Update replaces an unsent one of its session.
  *
  * The file also holds the last known state of each established session. After an abrupt end, the
  * next process sends a Stop made from that state.
  *
- * A write goes to the kernel's page cache: it outlives our processes, not a power failure.
+ * A write goes to the kernel's page cache. It survives the end of our processes, but not a power
+ * failure.
  */
 
 #include "daemon/common/aaa_channel.h"
@@ -27,7 +28,8 @@ struct account_queue;
 struct account_queue *account_queue_new(int fd);
 struct account_queue *account_queue_free(struct account_queue *queue); /* takes NULL */
 
-/* account_queue_add - ERR_INVALID: the record makes no sense; ERR_FULL, ERR_NO_MEMORY: it is lost. */
+/* account_queue_add - adds a record. ERR_INVALID: the record is malformed; ERR_FULL, ERR_NO_MEMORY:
+ * it is lost. */
 int account_queue_add(struct account_queue *queue, const struct aaa_account *account) MUST_USE;
 
 /*
@@ -36,23 +38,25 @@ int account_queue_add(struct account_queue *queue, const struct aaa_account *acc
  */
 const struct aaa_account *account_queue_next(struct account_queue *queue, nanos now,
                                              uint64_t *ret_tag);
-/* account_queue_sent - a server acknowledged the record, which is removed. false: no such record. */
+/* account_queue_sent - removes the record, which a server has acknowledged. false: no such
+ * record. */
 bool account_queue_sent(struct account_queue *queue, uint64_t tag, nanos now);
 /*
- * account_queue_failed - no server did. If one has acknowledged another record since this one was
- * sent, this one waits for ACCOUNT_WAIT_NS, and an Accounting-On is lost. Otherwise the servers are
- * away: nothing is sent for ACCOUNT_WAIT_NS, then one record at first, another one if there is one.
+ * account_queue_failed - no server acknowledged the record. There are two cases. A server has
+ * acknowledged another record since: only this record waits for ACCOUNT_WAIT_NS, and an
+ * Accounting-On is dropped. No server has: the queue sends no record for ACCOUNT_WAIT_NS, then a
+ * single one, if possible another record than the failed one.
  */
 bool account_queue_failed(struct account_queue *queue, uint64_t tag, nanos now);
 
 /* account_queue_hurry - a server was added: waiting records are sent now. */
 void account_queue_hurry(struct account_queue *queue);
 
-/* account_queue_deadline - when account_queue_next() may have something; NANOS_NEVER: not before
- * another call. */
+/* account_queue_deadline - when account_queue_next() may return a record; NANOS_NEVER: not before
+ * another function is called. */
 nanos account_queue_deadline(const struct account_queue *queue);
 
-/* account_queue_busy - a server is being asked, or can be asked now. */
+/* account_queue_busy - a record is in flight, or can be sent now. */
 bool account_queue_busy(const struct account_queue *queue, nanos now);
 
 size_t account_queue_waiting(const struct account_queue *queue); /* records to be sent */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Accounting records while no server answers, and those that the process before us left behind. */
+/* Accounting records while no server answers, and records that an earlier process left in the
+ * file. */
 #include "daemon/aaa/account_queue.h"
 
 #include <stdio.h>
@@ -28,7 +29,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* restart - what another process finds. */
+/* restart - makes a new queue from the file, as the next process does. */
 static void restart(void)
 {
     account_queue_free(queue);
@@ -49,7 +50,7 @@ static void add(const char *session, enum aaa_account_kind kind, uint64_t octets
     assert_int_equal(account_queue_add(queue, &a), 0);
 }
 
-/* expect - the next record to be sent; its tag. */
+/* expect - the next record to send must be this one; returns its tag. */
 static uint64_t expect(const char *session, enum aaa_account_kind kind, uint64_t octets, nanos now)
 {
     uint64_t tag;
@@ -108,7 +109,7 @@ static void server_away(void **state)
     assert_true(account_queue_sent(queue, expect("b", AAA_ACCOUNT_STOP, 2, 6), 6));
 }
 
-/* A session that lived when our processes ended without a word gets its Stop from the next ones. */
+/* Our processes end abruptly: the next ones send the Stop of each session that was up. */
 static void abrupt_end(void **state)
 {
     uint64_t tag;
@@ -193,7 +194,7 @@ static void hostile_engine(void **state)
     assert_int_equal(account_queue_waiting(queue), 0);
 }
 
-/* Whatever of the file was written when we ended, a Stop is there, and only one. */
+/* The process ends at any point of writing the file: the next one finds exactly one Stop. */
 static void stop_takes_the_place_of_the_state(void **state)
 {
     uint8_t before[1 << 16], after[1 << 16];
@@ -216,7 +217,8 @@ static void stop_takes_the_place_of_the_state(void **state)
     assert_int_equal(account_queue_waiting(queue), 0);
 }
 
-/* Accounting-On and -Off are of no session: nothing makes a Stop of them. Off comes after all. */
+/* Accounting-On and Accounting-Off belong to no session, so they never become a Stop.
+ * Accounting-Off is sent last. */
 static void on_and_off(void **state)
 {
     uint64_t on, stop, off;

@@ -83,8 +83,8 @@ static bool group_take(struct span value, struct aaa_change *change)
     return groups->n < AAA_GROUPS && text_take(value, groups->names[groups->n++], LIMIT_NAME);
 }
 
-/* identification_take - reads an attribute that identifies the NAS or session. *ret_known false: it
- * is none of them. Returns whether its value is valid. */
+/* identification_take - reads an attribute if it identifies the NAS or a session; *ret_known: it
+ * does. Returns whether its value is valid. */
 static bool identification_take(uint8_t type, struct span value, struct aaa_change *c,
                                 bool *ret_known)
 {
@@ -187,8 +187,8 @@ static struct change_reply reply_of(const struct entry *entry)
 
 /* --- requests --- */
 
-/* entry_find - the same request, from whatever port: its authenticator is a digest of the packet
- * and the secret. */
+/* entry_find - the entry of the same request, from any port. The authenticator, a digest of packet
+ * and secret, tells requests apart. */
 static struct entry *entry_find(struct change_requests *requests, const struct change_from *from,
                                 const uint8_t *authenticator)
 {
@@ -227,7 +227,7 @@ static bool proxy_states_keep(const struct radius_packet *packet, struct entry *
     return !writer_failed(&w);
 }
 
-/* timely - section 6.3. */
+/* timely - checks Event-Timestamp (RFC 5176 section 6.3). */
 static bool timely(const struct radius_packet *packet, bool undated, int64_t wall_s)
 {
     uint32_t at;
@@ -237,7 +237,7 @@ static bool timely(const struct radius_packet *packet, bool undated, int64_t wal
            (int64_t)at >= wall_s - CHANGE_WINDOW_S && (int64_t)at <= wall_s + CHANGE_WINDOW_S;
 }
 
-/* packet_of - section 2.3: octets behind Length are padding. */
+/* packet_of - RFC 5176 section 2.3: octets behind the packet are padding. */
 static bool packet_of(struct span octets, struct radius_packet *ret)
 {
     size_t len = octets.len < RADIUS_HEADER ? 0 : (size_t)octets.ptr[2] << 8 | octets.ptr[3];

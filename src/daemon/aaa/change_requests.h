@@ -3,10 +3,10 @@
 #define DAEMON_CHANGE_REQUESTS_H
 
 /*
- * Disconnect-Requests and CoA-Requests of RADIUS servers (RFC 5176), without sockets. A request is
- * obeyed if its authenticator is right, its server may send it, and its Event-Timestamp is at most
- * CHANGE_WINDOW_S old. A duplicate within that time gets the first reply again. Over RADIUS/TLS
- * (RFC 6614 section 2.5) there are neither, and only the authenticator counts.
+ * Disconnect-Requests and CoA-Requests of RADIUS servers (RFC 5176), without sockets. ikat obeys a
+ * request if its authenticator is right, its server may send it, and its Event-Timestamp is at most
+ * CHANGE_WINDOW_S old. A duplicate within that time gets the first reply again. RADIUS/TLS (RFC
+ * 6614 section 2.5) delivers each packet once and in order, so it needs no timestamp.
  */
 
 #include "daemon/common/aaa_channel.h"
@@ -22,7 +22,7 @@ struct change_requests;
 struct change_requests *change_requests_new(void); /* NULL: no memory */
 struct change_requests *change_requests_free(struct change_requests *requests); /* takes NULL */
 
-/* struct change_from - where a datagram came from. */
+/* struct change_from - the origin of a datagram. */
 struct change_from {
     unsigned server; /* by its address; enabled */
     struct endpoint source;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Disconnect-Requests and CoA-Requests: what counts, what is answered, and what is dropped. */
+/* Disconnect-Requests and CoA-Requests that are obeyed, refused or dropped. */
 #include "daemon/aaa/change_requests.h"
 
 #include "base/unit_test.h"
@@ -205,7 +205,7 @@ static void forged(void **state)
     assert_int_equal(take(), CHANGE_ASK);
 }
 
-/* A Message-Authenticator that is wrong, short or twice there is no better than a wrong secret. */
+/* A request with a wrong, short or repeated Message-Authenticator is dropped. */
 static void wrong_mac(void **state)
 {
     static const uint8_t zeros[16];
@@ -255,7 +255,7 @@ static void bounded(void **state)
     }
     when.now += (2 * CHANGE_WINDOW_S + 1) * NANOS_PER_SEC;
     assert_int_equal(take(), CHANGE_ASK);
-    begin(); /* what could not be answered is not begun */
+    begin(); /* a request whose reply would be too long is dropped */
     for (int i = 0; i < 3; i++)
         radius_attribute_write(&w, RADIUS_PROXY_STATE, span_of(request, 200));
     assert_int_equal(say(RADIUS_DISCONNECT_REQUEST), CHANGE_DROP);

@@ -40,8 +40,8 @@ static void record_take(struct audit *audit, const struct audit_record *record, 
     }
 }
 
-/* door_serve - one record. A message of another size is refused; the end of the writers closes the
- * door. */
+/* door_serve - takes one record. A message of another size is refused. When all writers have ended,
+ * the door is closed. */
 static void door_serve(struct audit *audit, int door)
 {
     struct audit_record record;
@@ -62,7 +62,8 @@ static int wait_ms(const struct audit *audit)
     return deadline == NANOS_NEVER ? -1 : left <= 0 ? 0 : (int)(left / NANOS_PER_MS + 1);
 }
 
-/* serve - until both doors are closed. A file that still takes nothing then is not waited for. */
+/* serve - runs until both doors are closed. It does not wait for a file that takes no lines
+ * then. */
 static void serve(struct audit *audit)
 {
     while (audit->doors[SPAWN_AUDIT_ENGINE].fd >= 0 ||

@@ -3,9 +3,10 @@
 #define DAEMON_AUDIT_H
 
 /*
- * The audit process: it has the audit file, open for appending, and the reading ends of two
- * channels; its system calls let it do nothing else, not even cut the file. It outlives engines, and
- * ends when supervisor and engine have: what waits in the channels is written first.
+ * The audit process. It has the audit file, open for appending, and the reading ends of two
+ * channels. Its sandbox allows no other use of the file: it cannot even truncate it. It outlives
+ * engines, and ends after the supervisor and the engine, once it has written all records in the
+ * channels.
  */
 
 #include "daemon/process/spawn.h"

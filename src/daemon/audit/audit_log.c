@@ -70,8 +70,8 @@ bool audit_record_sound(const struct audit_record *r, bool engine)
 
 /* --- JSON --- */
 
-/* text_of - all but printable ASCII is escaped as \xNN, as identity_print does, so that no text of a
- * peer acts on a terminal. */
+/* text_of - escapes all but printable ASCII as \xNN, as identity_print does, so that no text of a
+ * peer can control a terminal. */
 static json_t *text_of(const char *text)
 {
     char out[4 * IDENTITY_TEXT_MAX];
@@ -86,7 +86,7 @@ static json_t *text_of(const char *text)
     return json_stringn(out, n);
 }
 
-/* put - nothing for an empty text. The object takes the value; jansson refuses NULL itself. */
+/* put - adds a text, unless it is empty. The object owns the value; jansson itself refuses NULL. */
 static int put(json_t *line, const char *key, const char *text)
 {
     return text[0] == '\0' ? 0 : json_object_set_new(line, key, text_of(text));
@@ -155,7 +155,7 @@ static int put_more(json_t *line, const struct audit_record *r)
     return bad;
 }
 
-/* line_begin - number and time are ours: the sender of a record has no say in them. */
+/* line_begin - adds number and time, which the sender of a record cannot choose. */
 static json_t *line_begin(struct audit_log *log, const char *event)
 {
     char time[LOG_CLOCK_MAX];
@@ -170,7 +170,7 @@ static json_t *line_begin(struct audit_log *log, const char *event)
 
 /* --- lines that wait --- */
 
-/* line_end - false: there was no room or memory. Takes the line. */
+/* line_end - appends the line to those that wait, and frees it. false: no room, or no memory. */
 static bool line_end(struct audit_log *log, json_t *line, int bad)
 {
     char *text =

@@ -7,7 +7,8 @@
  * written waits in memory, and is written in its order once the file takes it. Lines beyond
  * AUDIT_WAITING octets are counted, and a line "lost" says how many.
  *
- * A line goes to the kernel's page cache: it outlives our processes, not a power failure.
+ * A line goes to the kernel's page cache. It survives the end of our processes, but not a power
+ * failure.
  */
 
 #include "base/time.h"
@@ -23,14 +24,15 @@ struct audit_log;
 struct audit_log *audit_log_new(int fd);
 struct audit_log *audit_log_free(struct audit_log *log); /* takes NULL; returns NULL */
 
-/* audit_record_sound - a record that the engine, or else the supervisor, may send. */
+/* audit_record_sound - whether the engine, or else the supervisor, may send this record. */
 bool audit_record_sound(const struct audit_record *record, bool engine);
 
-/* audit_log_add - makes a line of a sound record and writes it, or lets it wait. */
+/* audit_log_add - makes a line of a sound record. Writes it, or keeps it until the file takes
+ * it. */
 void audit_log_add(struct audit_log *log, const struct audit_record *record, nanos now);
 
-/* audit_log_reopen - from now on lines go to this file; takes the descriptor. A line of which a part
- * has been written is written there as a whole. */
+/* audit_log_reopen - writes later lines to this file; takes the descriptor. A line that was written
+ * in part is written again as a whole. */
 void audit_log_reopen(struct audit_log *log, int fd, nanos now);
 
 /* audit_log_tick - tries again; call it at audit_log_deadline. NANOS_NEVER: no line waits. */

@@ -2,9 +2,9 @@
 #ifndef DAEMON_AAA_CHANNEL_H
 #define DAEMON_AAA_CHANNEL_H
 
-/* What the engine and the aaa process say to each other, over daemon/common/channel.h: structs, and
- * a struct aaa_server behind a request that loads one. What is true or false is an octet, 1 or 0,
- * which the receiver checks: another value is no bool. */
+/* The messages between the engine and the aaa process, over daemon/common/channel.h: structs, and a
+ * struct aaa_server behind a request that loads one. A boolean is an octet, 1 or 0, because a
+ * receiver can check an octet, but not a bool. */
 
 #include "daemon/common/eap_channel.h"
 #include "daemon/common/key_channel.h"
@@ -20,22 +20,23 @@ struct aaa_groups {
 };
 
 enum aaa_request_kind {
-    AAA_SERVER_LOAD = 1, /* behind it the server: replaces the one of the same name */
+    AAA_SERVER_LOAD = 1, /* the server follows; it replaces a server of the same name */
     AAA_SERVER_UNLOAD,   /* name */
     AAA_STEP,            /* step: answered, job is not 0 */
     AAA_END,             /* step.eap.conversation is over */
     AAA_ACCOUNT,         /* account: not answered */
-    AAA_CHANGED,         /* changed: what became of a struct aaa_change */
+    AAA_CHANGED,         /* changed: the outcome of a struct aaa_change */
     AAA_STAGE_COMMIT,    /* load_number; as KEY_STAGE_COMMIT (key_channel.h) */
     AAA_STAGE_DROP,      /* load_number */
 };
 
-/* A loader has a channel of its own, for AAA_SERVER_LOAD alone: it stages. */
+/* A loader has a channel of its own, which takes AAA_SERVER_LOAD only. The servers wait there until
+ * the engine sends AAA_STAGE_COMMIT. */
 
 #define AAA_CERTS 8
 #define AAA_CHAIN 16384 /* octets of all certificates of a server's section */
 
-/* struct aaa_tls - who the server is, and who we are, with RADIUS/TLS. */
+/* struct aaa_tls - with RADIUS/TLS: the identity of the server, and our certificate. */
 struct aaa_tls {
     struct ike_id id;    /* the server's certificate must have it: a DNS name or an address */
     uint32_t revocation; /* enum cert_revocation */
@@ -68,7 +69,7 @@ struct aaa_server {
     struct aaa_tls tls; /* stream */
 };
 
-/* struct aaa_step - as for the eap process, without methods: those are the server's. */
+/* struct aaa_step - as struct eap_step_request, without methods, which the server chooses. */
 struct aaa_step {
     struct eap_step_request eap;
     char called[ENDPOINT_TEXT_MAX], calling[ENDPOINT_TEXT_MAX]; /* addresses: ours, the peer's */
@@ -86,8 +87,8 @@ enum aaa_account_kind {
     AAA_ACCOUNT_START = 1,
     AAA_ACCOUNT_STOP = 2,
     AAA_ACCOUNT_INTERIM = 3,
-    AAA_ACCOUNT_ON = 7,  /* no session of before lives any more */
-    AAA_ACCOUNT_OFF = 8, /* we end, and all sessions with us */
+    AAA_ACCOUNT_ON = 7,  /* we have started: all earlier sessions have ended */
+    AAA_ACCOUNT_OFF = 8, /* we end, and so do all sessions */
 };
 
 static inline bool aaa_account_of_session(uint32_t kind)
@@ -120,7 +121,7 @@ struct aaa_path {
     struct aaa_traffic traffic;
 };
 
-/* struct aaa_account - a session as it is, or was at its end: all its paths together. */
+/* struct aaa_account - the state of a session, now or at its end, with all its paths. */
 struct aaa_account {
     uint32_t kind;  /* enum aaa_account_kind */
     uint32_t cause; /* of a stop: enum aaa_cause */
@@ -157,7 +158,8 @@ enum aaa_error {
 
 #define AAA_STATION 64
 
-/* struct aaa_change - which sessions, all that is given fits, and what becomes of them. */
+/* struct aaa_change - a change of sessions. The first members select the sessions: all given values
+ * must match. The others are the new values. */
 struct aaa_change {
     uint8_t disconnect; /* else: the values below become those of the sessions */
     uint8_t timeout, idle, filter;
@@ -187,7 +189,7 @@ struct aaa_request {
     };
 };
 
-/* struct aaa_grant - what an Access-Accept gives besides the fact. Empty, 0 or NONE: not given. */
+/* struct aaa_grant - the rights and limits in an Access-Accept. Empty, 0 or NONE: not given. */
 struct aaa_grant {
     uint32_t session_timeout_s, idle_timeout_s, interim_s;
     struct address framed4, framed6;

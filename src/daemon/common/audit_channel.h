@@ -3,9 +3,9 @@
 #define DAEMON_AUDIT_CHANNEL_H
 
 /*
- * Supervisor -> audit process and engine -> audit process, each over a channel of its own. No answer
- * comes. A record has no room for a secret: it says who, where, when and why. The receiver checks
- * every member, and takes from each sender only the kinds that are that sender's.
+ * The messages from the supervisor and from the engine to the audit process, each over its own
+ * channel, without answers. A record has no room for a secret: it says who, where, when and why.
+ * The receiver checks each member, and accepts from each sender only that sender's kinds.
  */
 
 #include <sys/types.h>

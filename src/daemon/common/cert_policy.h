@@ -4,7 +4,7 @@
 
 /*
  * The configuration of keys and certificates for one authentication round. The IKE core does not
- * look at it: it has a number for it (struct ike_auth_policy, credentials).
+ * read it. It only has a number for it (struct ike_auth_policy, credentials).
  */
 
 #include "ike/connection.h"

@@ -103,7 +103,7 @@ int channel_send_tail(int fd, struct span message, struct span tail)
     return send_once(fd, &header);
 }
 
-/* Without room for control messages, the kernel drops descriptors that come along. */
+/* The message has no room for control data, so the kernel drops descriptors that come with it. */
 int channel_recv_tail(int fd, void *message, size_t len, struct buffer room, size_t *ret_tail)
 {
     struct iovec iov[] = {{.iov_base = message, .iov_len = len},
@@ -127,7 +127,7 @@ int channel_recv_tail(int fd, void *message, size_t len, struct buffer room, siz
     return 0;
 }
 
-/* --- what may be asked --- */
+/* --- checks of requests --- */
 
 static bool address_inner(const struct address *a)
 {
@@ -142,7 +142,7 @@ static bool prefix_sound(const struct address *address, uint8_t len)
            range_from_prefix(address, len, &range) && address_equal(&range.first, address);
 }
 
-/* device_sound - a name that means the same to the kernel and in the text of the packet filter. */
+/* device_sound - the kernel and the text of the packet filter read the name in the same way. */
 static bool device_sound(const char device[16])
 {
     size_t len = strnlen(device, 16);

@@ -4,7 +4,7 @@
 
 /*
  * The messages between the processes of the daemon: structs of fixed size over SOCK_SEQPACKET, some
- * with octets behind them. The receiver checks every member, as if the sender were taken over. It
+ * with octets behind them. The receiver checks every member, because the sender may be hostile. It
  * refuses a message of another size, an unknown kind, or descriptors that do not belong there.
  * Further messages: key_channel.h, verifier_channel.h.
  */
@@ -60,7 +60,7 @@ enum priv_kind {
     PRIV_DEVICE_CLOSE, /* device: it goes, and what leads to it */
     PRIV_READY,        /* the engine serves */
     PRIV_LAN_BYPASS,   /* the networks that this host is in now are left out of default routes */
-    PRIV_LAN_BLOCK,    /* they are not */
+    PRIV_LAN_BLOCK,    /* the networks that this host is in are not left out */
     PRIV_INSIDE_ADD,   /* address: a network of this host that contains it is not left out */
     PRIV_INSIDE_REMOVE,
     PRIV_UPGRADE, /* run the installed program instead of ours; the decision is an ORDER_UPGRADE */
@@ -107,11 +107,12 @@ struct priv_answer {
     uint32_t interface; /* of PRIV_DEVICE_OPEN */
 };
 
-/* priv_request_check - pure: whether this request may ever be made. Whatever the supervisor then
- * does touches only its own TUN device, its own table, and the NAT port. */
+/* priv_request_check - whether this request is allowed at all, from its members alone. Each allowed
+ * request changes only the supervisor's own TUN device, its own table, and the NAT port. */
 bool priv_request_check(const struct priv_request *request);
 
-/* priv_reason_text - for example "it takes the router of this host"; accepts any number. */
+/* priv_reason_text - a text such as "it takes the router of this host"; `reason` may be any
+ * number. */
 const char *priv_reason_text(uint32_t reason);
 
 /* --- supervisor -> engine; ALIVE comes back --- */

@@ -94,7 +94,7 @@ static void test_request_of_peer(void **state)
     assert_false(priv_request_check(&request));
 }
 
-/* Names and marks of devices end up in the packet filter and in routing rules. */
+/* Names and marks of devices are used in the packet filter and in routing rules. */
 static void test_devices(void **state)
 {
     (void)state;
@@ -148,7 +148,7 @@ static void test_sizes(void **state)
     close(ends[1]);
 }
 
-/* Descriptors that nobody asked for are closed, not kept. */
+/* Unwanted descriptors are closed. */
 static void test_descriptors(void **state)
 {
     (void)state;

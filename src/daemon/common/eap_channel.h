@@ -2,7 +2,7 @@
 #ifndef DAEMON_EAP_CHANNEL_H
 #define DAEMON_EAP_CHANNEL_H
 
-/* What the engine and the eap process say to each other, over daemon/common/channel.h: structs, and
+/* The messages between the engine and the eap process, over daemon/common/channel.h: structs, and
  * octets behind a request. */
 
 #include "daemon/common/cert_policy.h"
@@ -21,14 +21,15 @@ enum eap_request_kind {
     EAP_STAGE_DROP,   /* load_number */
 };
 
-/* A loader has a channel of its own, for EAP_LOAD alone: it stages. */
+/* A loader has a channel of its own, which takes EAP_LOAD only. The secrets wait there until the
+ * engine sends EAP_STAGE_COMMIT. */
 
 struct eap_load {
     char name[LIMIT_NAME];
     uint32_t kind; /* enum eap_secret_kind */
     uint32_t len, n_owners;
     uint8_t octets[EAP_PASSWORD];
-    /* the octets of an EAP identity, of any type; none: anybody */
+    /* the octets of an EAP identity, of any type; empty: any identity */
     struct ike_id owners[EAP_OWNERS];
 };
 
@@ -45,8 +46,8 @@ struct eap_step_request {
 
 #define EAP_CHAIN_MAX (EAP_CERTS * 16 * 1024) /* octets of our chain, behind a request */
 
-/* struct eap_tls_terms - comes with the first step of a conversation: our certificates, and the
- * conditions for the other side's. They matter where the method uses TLS. */
+/* struct eap_tls_terms - our certificates, and the conditions for those of the other side, for
+ * methods that use TLS. The first step of a conversation has them. */
 struct eap_tls_terms {
     uint32_t n_certs; /* behind the struct, ours first; none: we present none */
     uint32_t cert_lengths[EAP_CERTS];

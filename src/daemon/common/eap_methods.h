@@ -17,8 +17,9 @@ bool eap_credentials_parse(const char *text, uint32_t *ret_credentials);
 /* eap_credentials_print - the reverse; a static text. */
 const char *eap_credentials_print(uint32_t credentials);
 
-/* eap_credentials_say - the identity that the peer says at first is the one that is proven. Not so
- * with SIM and AKA, which have pseudonyms, and with TTLS and PEAP, which ask again inside. */
+/* eap_credentials_say - the peer's first identity is the one that the method proves. That is not so
+ * with SIM and AKA, which have pseudonyms, and with TTLS and PEAP, which ask again inside the
+ * tunnel. */
 bool eap_credentials_say(uint32_t credentials);
 
 /* eap_identity_fits - identity_fits_eap(), for files that read EAP packets: the two headers name the

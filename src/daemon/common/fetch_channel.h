@@ -15,14 +15,14 @@
 #define FETCH_REASON 160
 
 struct fetch_request {
-    uint32_t n_octets; /* behind the struct: what is posted; 0: the URL is read */
-    uint32_t local;    /* the administrator wrote the URL: it may lead to this host itself */
+    uint32_t n_octets; /* octets behind the struct, the body of a POST; 0: a GET */
+    uint32_t local;    /* 1: the administrator wrote the URL, so it may name this host itself */
     uint64_t job;      /* never 0 */
     char url[FETCH_URL];
 };
 
 struct fetch_answer {
-    uint32_t n_octets; /* behind the struct: what came */
+    uint32_t n_octets; /* octets behind the struct: the fetched document */
     int32_t error; /* ERR_NOT_FOUND: no connection to the host; ERR_AGAIN: it sent nothing in time;
                       ERR_SYSTEM: any other failure */
     uint64_t job;

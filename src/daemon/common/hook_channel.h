@@ -2,8 +2,8 @@
 #ifndef DAEMON_HOOK_CHANNEL_H
 #define DAEMON_HOOK_CHANNEL_H
 
-/* Engine -> hooks process: no answer comes. Hooks process -> supervisor: may I do this?
- * The receiver checks every member. */
+/* The messages from the engine to the hooks process, without answers, and the questions of the
+ * hooks process to the supervisor, which allows or denies. The receiver checks every member. */
 
 #include "daemon/common/inner_device.h"
 #include "ike/ike.h"
@@ -11,7 +11,7 @@
 #define HOOK_SCRIPT  POLICY_SCRIPT
 #define HOOK_DNS     8
 #define HOOK_DNS_ALL (HOOK_DNS + ENCRYPTED_DNS_SERVERS)
-#define HOOK_UP_MAX  65536                /* what is up at once: 120 MiB in the hooks process */
+#define HOOK_UP_MAX  65536                /* pairs that are up at once: 120 MiB of the process */
 #define HOOK_TIME_NS (10 * NANOS_PER_SEC) /* a script that runs longer is killed */
 
 /* struct hook_request - tells a script that a pair of selectors came up or went down. */
@@ -52,8 +52,8 @@ static inline bool hook_name_server_usable(const struct address *server)
 
 /* --- hooks process -> supervisor, and its answer --- */
 
-/* struct name_server_question - may this host ask these servers through that device? The supervisor
- * knows what the files allow, and which device is ours. */
+/* struct name_server_question - asks whether this host may use these name servers through the
+ * device. The supervisor knows which servers the files allow, and which devices are ours. */
 struct name_server_question {
     char device[16];
     uint32_t n; /* 1 to HOOK_DNS_ALL */

@@ -11,8 +11,8 @@ bool inner_has_unique(const struct ike_child_policy *policy)
            ike_mark_is_unique(&policy->if_id_in);
 }
 
-/* spread - the bits of the number where the mask has its bits, so that each number has a value of its
- * own as long as the mask has room. */
+/* spread - moves the bits of the number to the places where the mask has bits. So different numbers
+ * have different values, as long as the mask has enough bits. */
 static uint32_t spread(uint32_t number, uint32_t mask)
 {
     uint32_t value = 0;
@@ -60,8 +60,8 @@ static const char *mark_print(uint32_t value, uint32_t mask, char text[24])
     return text;
 }
 
-/* name_by_marks - "ikat-m8" for packets with the mark 8 in both directions, "ikat-m4-8" where what
- * comes out has another one, in hexadecimal. */
+/* name_by_marks - "ikat-m8" if packets have the mark 8 in both directions, "ikat-m4-8" if packets
+ * that come out have another mark; hexadecimal. */
 static int name_by_marks(struct inner_device *device)
 {
     char out[24], in[24];

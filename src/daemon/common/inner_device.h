@@ -5,8 +5,8 @@
 /*
  * Children with marks, an interface id or a `device` have a TUN device of their own. The kernel
  * chooses the device for a packet: by its mark (a routing rule, and a table of routes for each
- * mark), or by a route that the administrator set. So the device tells which Child SA the packet may
- * take, although others have the same selectors. What comes out of the device has a mark again.
+ * mark), or by a route that the administrator set. So the device selects the Child SA, although
+ * others have the same selectors. Packets that come out of the device get the inbound mark.
  */
 
 #include "ike/connection.h"
@@ -18,24 +18,24 @@
  * are compared as they lie in memory. */
 struct inner_device {
     char name[INNER_DEVICE_NAME];
-    uint32_t mark_out, mask_out; /* of packets that go there; mask 0: no mark leads there */
-    uint32_t mark_in, mask_in;   /* what comes out gets it; mask 0: the mark stays 0 */
+    uint32_t mark_out, mask_out; /* packets with this mark go to the device; mask 0: no mark does */
+    uint32_t mark_in, mask_in;   /* packets that come out get this mark; mask 0: none */
 };
 
 /* struct inner_marks - the marks and interface ids of one child. Mask and id 0: none. */
 struct inner_marks {
     uint32_t mark_in, mask_in, mark_out, mask_out;
-    uint32_t set_in, set_in_mask; /* what is written on received packets */
+    uint32_t set_in, set_in_mask; /* the mark that received packets get */
     uint32_t if_id_in, if_id_out;
 };
 
-/* struct inner_unique - what %unique stands for. */
+/* struct inner_unique - the value of %unique for one child. */
 #define INNER_UNIQUE_MAX UINT32_C(0xffff) /* larger ones would make names too long */
 struct inner_unique {
     uint32_t mark_in, mark_out, if_id_in, if_id_out;
 };
 
-/* inner_has_unique - some mark or id of the child is %unique or %unique-dir. */
+/* inner_has_unique - a mark or id of the child is %unique or %unique-dir. */
 bool inner_has_unique(const struct ike_child_policy *policy);
 
 /* inner_marks_of - `unique` may be NULL without such ones. */

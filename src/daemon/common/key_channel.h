@@ -3,8 +3,8 @@
 #define DAEMON_KEY_CHANNEL_H
 
 /*
- * Requests to the keyholder and its answers: structs of fixed size with octets behind them
- * (daemon/common/channel.h). Secrets and keys go in, and never come out.
+ * The requests to the keyholder and its answers: structs of fixed size with octets behind them
+ * (daemon/common/channel.h). Secrets and private keys go in, and never come out.
  */
 
 #include "daemon/common/auth_parts.h"
@@ -45,7 +45,7 @@ enum key_request_kind {
     KEY_TLS_ALLOW,      /* private.key_id: from now on it may sign for TLS of EAP and RADIUS */
     /* tls; behind it what TLS signs. The eap and aaa processes may ask this, and nothing else */
     KEY_TLS_SIGN,
-    KEY_PRIVATE_TRY, /* as PRIVATE_LOAD: it could be loaded */
+    KEY_PRIVATE_TRY, /* as KEY_PRIVATE_LOAD, but checks only that the key could be loaded */
     /* load_number: what that loader staged takes the place of all that has a name; ERR_NOT_FOUND */
     KEY_STAGE_COMMIT,
     KEY_STAGE_DROP,  /* load_number: it is forgotten */
@@ -115,9 +115,9 @@ struct key_auth {
 };
 
 /*
- * struct key_ticket - what a ticket says (RFC 5723 section 5). Times are seconds since 1970; 0: no
- * bound. `family` names the login that the ticket comes from: all that resume from it have the same
- * one. SEAL with family 0 begins a new one. The answer to SEAL has it as well, and its issued_ms.
+ * struct key_ticket - the contents of a ticket (RFC 5723 section 5). Times are seconds since 1970;
+ * 0: no limit. `family` names the login from which the ticket and all later tickets of its sessions
+ * come. KEY_TICKET_SEAL with family 0 begins a new family. Its answer has the family and issued_ms.
  */
 struct key_ticket {
     uint64_t family, issued_ms; /* issued_ms: which of the family; milliseconds since 1970 */

@@ -24,8 +24,8 @@ void log_open(const char *who, enum log_level level);
 
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* log_listen - from now on `line` receives the lines that this thread logs, from `event=` on, but
- * not those that it logs itself. NULL: ends it. */
+/* log_listen - gives `line` each later line of this thread, from `event=` on, except the lines that
+ * `line` itself logs. NULL: ends that. */
 void log_listen(void (*line)(void *context, enum log_level level, const char *text), void *context);
 
 /* log_text - `text` as a value: in quotes, all but printable ASCII escaped, cut at `cap`. Returns

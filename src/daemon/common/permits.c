@@ -159,8 +159,8 @@ void permits_done(struct permits *permits)
     *permits = (struct permits){0};
 }
 
-/* inside - the range lies in a single permit: of those that begin early enough, the one that
- * reaches furthest decides. */
+/* inside - the range lies within a single permit. Among the permits that begin before the range,
+ * the one that ends last decides. */
 static bool inside(const struct permit_ranges *list, const struct address_range *range)
 {
     size_t low = 0, high = list->n;

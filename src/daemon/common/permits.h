@@ -3,9 +3,9 @@
 #define DAEMON_PERMITS_H
 
 /*
- * What the configuration's files allow the engine to ask of the supervisor. The loader reads it
- * from the files and tells the supervisor directly, so that a taken-over engine cannot widen it.
- * Connections of VICI clients are held to it as well; the section `permits` makes room for them.
+ * Permits: the requests that the configuration files allow the engine to make of the supervisor.
+ * The loader reads them from the files and tells the supervisor directly, so that a hostile engine
+ * cannot add any. Connections of VICI clients need permits as well, from the section `permits`.
  */
 
 #include "base/address.h"
@@ -18,15 +18,15 @@
 #define PERMIT_DEVICES    (2 * LIMIT_DEVICES)
 #define PERMIT_SCRIPTS    (1u << 16) /* of a load; 8 MiB in the supervisor */
 
-/* struct permit - what the loader says, one message for each; PERMIT_END comes last and is answered
- * with a struct permit_answer. */
+/* struct permit - one message of the loader. PERMIT_END comes last; a struct permit_answer answers
+ * it. */
 enum permit_kind {
     PERMIT_ROUTE = 1,   /* range: routes and blocks inside of it */
     PERMIT_ADDRESS,     /* range: inner addresses of this host */
     PERMIT_PASS,        /* range: remote ends of pass policies */
     PERMIT_DROP,        /* range: remote ends of drop policies */
     PERMIT_DNS,         /* range: name servers that this host may ask */
-    PERMIT_HOSTS,       /* routes to single addresses, whatever they are */
+    PERMIT_HOSTS,       /* routes to any single address */
     PERMIT_LINK,        /* link: name of an interface that paths may use */
     PERMIT_LINKS_ALL,   /* any interface */
     PERMIT_DEVICE,      /* device: a TUN device with that name and those marks */
@@ -89,7 +89,7 @@ bool permits_dns(const struct permits *permits, const struct address *server);
 bool permits_lan(const struct permits *permits);
 bool permits_link(const struct permits *permits, const char *link);
 bool permits_device(const struct permits *permits, const struct inner_device *device);
-/* permits_script - this script with these arguments, and no other ones. */
+/* permits_script - a permit names exactly this script with these arguments. */
 bool permits_script(const struct permits *permits, const char script[POLICY_SCRIPT]);
 
 /* permits_send - all of them over the loader's channel, and waits for the answer. Blocking. The

@@ -32,7 +32,8 @@ static void add(struct permits *permits, uint32_t kind, const char *range)
     assert_int_equal(permits_add(permits, &permit), 0);
 }
 
-/* Nested and overlapping ranges, in any order; each answer is what a walk over all of them says. */
+/* Nested and overlapping ranges, in any order: each answer equals that of a walk over all
+ * ranges. */
 static void test_routes(void **state)
 {
     (void)state;

@@ -22,14 +22,14 @@ enum verifier_kind {
     VERIFIER_UNCERT,   /* cert.digest */
     VERIFIER_KEY,      /* key: the keyholder has that private key now, or no more */
     VERIFIER_CRL,      /* behind it the DER encoding: replaces an older one of its issuer */
-    VERIFIER_FLUSH,    /* flush: what was fetched */
+    VERIFIER_FLUSH,    /* flush: forget fetched documents */
     VERIFIER_CHOOSE,   /* choose: the certificate that we present */
     VERIFIER_CHECK,    /* check: AUTH and certificates of a peer */
     /* tls: certificates whose key TLS has proven. The eap and aaa processes may ask this, and nothing else */
     VERIFIER_TLS,
-    VERIFIER_CERT_TRY,   /* as CERT: it could be loaded */
+    VERIFIER_CERT_TRY,   /* as VERIFIER_CERT, but checks only that it could be loaded */
     VERIFIER_CRL_TRY,    /* as CRL */
-    VERIFIER_CRLS_BEGIN, /* a load of all CRLs begins; END: those that it did not bring go */
+    VERIFIER_CRLS_BEGIN, /* a load of all CRLs begins; at its END, CRLs that it lacks are removed */
     VERIFIER_CRLS_END,
     VERIFIER_AUTHORITY, /* authority: URIs of the CA */
     /* show: what is here of CAs and responders, one after the other: behind the answer, in DER. ERR_NOT_FOUND: no
