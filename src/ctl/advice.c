@@ -15,8 +15,8 @@ static const struct {
     {"timeout", NULL, NULL,
      "Is the gateway's address right, and are UDP ports 500 and 4500 open on the way?"},
     {"auth-failed", PSK, NULL,
-     "The gateway refused the login. Compare the pre-shared key and the identities (local { id }) "
-     "on both sides; the gateway's log says which of them it was."},
+     "The gateway refused the login. Compare the pre-shared key and the identities (local { id "
+     "}, remote { id }) on both sides; the gateway's log says which of them it was."},
     {"auth-failed", CERT, NULL,
      "The gateway refused the certificate of this host. Compare local { id } with the certificate, "
      "look at its dates, and whether the gateway has its CA; the gateway's log says which it was."},
@@ -49,7 +49,9 @@ static const struct {
     {"ts-refused", NULL, NULL,
      "No traffic selectors in common. Compare local_ts and remote_ts on both sides."},
     {"address-failure", NULL, NULL,
-     "The gateway had no inner address to give. Are its pools large enough, and named in `pools`?"},
+     "The gateway gave no inner address. Does this side ask for one (vips = 0.0.0.0)? Are the "
+     "pools "
+     "of the gateway large enough, and named in `pools`?"},
     {"no-path", NULL, NULL,
      "No interface of the connection's paths is up with a route to the gateway."},
     {"clone-unsupported", NULL, NULL,

@@ -193,6 +193,16 @@ static void print_status(struct client *client, const struct ctl_options *option
     status_done(&status);
 }
 
+/* warn - a refused load may be why the connection is not there, or is not as its file says. */
+static void warn(struct client *client)
+{
+    struct status status;
+    if (!status_fetch(client, &status))
+        return;
+    status_warn(&status);
+    status_done(&status);
+}
+
 int command_up(const struct ctl_options *options, char **arguments, int n)
 {
     const char *name = arguments[0];
@@ -201,6 +211,7 @@ int command_up(const struct ctl_options *options, char **arguments, int n)
     struct vici_writer w;
     if (client == NULL)
         return 1;
+    warn(client);
     if (!conn_known(client, name)) {
         client_close(client);
         return 1;

@@ -170,6 +170,25 @@ class IkatTest(net.DaemonTest):
         os.close(ends[1])
         self.assertEqual((done.returncode, done.stderr), (1, ""))
 
+    def test_ikat_load_that_was_refused(self):
+        """Each command that shows or uses the configuration says that it is not the one of the files."""
+        user = self.user()
+        self.assertNotIn("refused", self.ikat("status", stream="stderr"))
+        with open(os.path.join(self.folder, "user.conf"), encoding="ascii") as file:
+            text = file.read()
+        self.config("user", text.replace("children", "childs"))
+        user.send(signal.SIGHUP)
+        user.wait("event=config-refused")
+        deadline = time.monotonic() + 10
+        while "refused at its last load" not in self.ikat("status", stream="stderr"):
+            self.assertLess(time.monotonic(), deadline)
+        self.assertIn("refused at its last load", self.ikat("up", "nothing", status=1, stream="stderr"))
+        self.config("user", text)
+        user.send(signal.SIGHUP)
+        user.wait("event=config-loaded", len(user.lines) - 1)
+        while "refused" in self.ikat("paths", stream="stderr"):
+            self.assertLess(time.monotonic(), deadline + 10)
+
     def test_ikat_engine_that_does_not_answer(self):
         """A stopped engine takes connections and answers nothing: each command ends within seconds and says so."""
         user = self.user()

@@ -17,6 +17,8 @@ static int show(const struct ctl_options *options, bool paths)
     client_close(client);
     if (!ok)
         return ctl_complain("the daemon did not answer; see its log");
+    if (!options->json)
+        status_warn(&status);
     if (options->json) {
         char *text = status_json(&status);
         (void)puts(text == NULL ? "{}" : text);

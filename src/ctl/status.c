@@ -33,6 +33,15 @@ bool status_fetch(struct client *client, struct status *ret_status)
     return true;
 }
 
+void status_warn(const struct status *status)
+{
+    const struct tree *ours = tree_get(status->stats, "ikat");
+    if (strcmp(tree_text_or(ours, "load-refused", "no"), "yes") == 0)
+        (void)fprintf(stderr,
+                      "warning: the configuration was refused at its last load, and the one "
+                      "before it is in force; see: ikat check\n");
+}
+
 void status_done(struct status *status)
 {
     tree_free(status->sessions);

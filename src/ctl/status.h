@@ -14,6 +14,9 @@ struct status {
 bool status_fetch(struct client *client, struct status *ret_status);
 void status_done(struct status *status);
 
+/* status_warn - prints to standard error that the configuration is not that of the files, if so. */
+void status_warn(const struct status *status);
+
 /* status_json - the document that ikat(1) describes; the caller frees it with free(). */
 char *status_json(const struct status *status);
 void status_print(const struct status *status, bool colour);

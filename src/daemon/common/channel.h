@@ -146,7 +146,8 @@ enum upgrade_outcome {
 struct order {
     uint32_t kind;
     uint32_t upgrade; /* UPGRADE: enum upgrade_answer; else 0 */
-    uint64_t load;    /* LOADER: its number, for the commit of what it stages elsewhere */
+    uint64_t load;    /* LOADER: its number, for the commit of what it stages elsewhere; LOADED: 1:
+                         the configuration was refused; else 0 */
 };
 
 /* --- supervisor -> keyholder, eap, aaa, verifier --- */

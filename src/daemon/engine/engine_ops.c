@@ -681,6 +681,11 @@ static bool op_limit_at(void *engine, size_t index, struct engine_limit *ret_lim
     return engine_limit_at(engine, index, ret_limit);
 }
 
+static bool op_load_refused(void *engine)
+{
+    return ((const struct engine *)engine)->load_refused;
+}
+
 static bool op_filtered(void *engine)
 {
     return ((const struct engine *)engine)->start->filtered;

@@ -166,6 +166,7 @@ struct engine {
     uint64_t keys_switched;  /* how often all private keys were replaced or cleared */
     bool load_switching;     /* connections of a whole load are switched on */
     bool load_ended;         /* the first load of the configuration */
+    bool load_refused;       /* the last load: the configuration before it is in force */
     bool keylog_fails;       /* the log says so already */
     bool serving;            /* IKE_SA_INIT of others is answered */
     bool stopping, done;

@@ -367,6 +367,12 @@ static bool op_limit_at(void *engine, size_t index, struct engine_limit *ret_lim
     return index == 0;
 }
 
+static bool op_load_refused(void *engine)
+{
+    (void)engine;
+    return false;
+}
+
 static bool op_filtered(void *engine)
 {
     (void)engine;

@@ -200,9 +200,9 @@ static void on_alive(void *context, int fd, unsigned events)
     processes_kill(&s->processes);
 }
 
-static void loaded_tell(struct supervisor *s)
+static void loaded_tell(struct supervisor *s, bool refused)
 {
-    const struct order order = {.kind = ORDER_LOADED};
+    const struct order order = {.kind = ORDER_LOADED, .load = refused};
     if (channel_send(s->engine.order_fd, &order, sizeof(order), NULL, 0) != 0)
         log_line(LOG_LEVEL_DEBUG, "event=order-lost");
 }
@@ -218,7 +218,7 @@ static void engine_ready(struct supervisor *s)
         return; /* READY=1 comes with its end */
     /* no file, or no process for it */
     manager_notify("READY=1\nSTATUS=nothing was loaded");
-    loaded_tell(s);
+    loaded_tell(s, false);
 }
 
 static void hooks_finish(struct supervisor *s);
@@ -522,7 +522,7 @@ static void child_ended(struct supervisor *s, enum process process, int status)
                          : "READY=1\nSTATUS=the configuration was refused, the one before is in "
                            "force; see the log");
     if (s->engine.order_fd >= 0)
-        loaded_tell(s);
+        loaded_tell(s, !clean);
     if (s->reload_again)
         loader_start(s);
 }

@@ -182,6 +182,8 @@ struct engine_ops {
     bool (*limit_at)(void *engine, size_t index, struct engine_limit *ret_limit);
     /* whether packets in the clear are kept from protected networks */
     bool (*filtered)(void *engine);
+    /* the last load of the files was refused: the configuration before it is in force */
+    bool (*load_refused)(void *engine);
     uint32_t (*reqid)(void *engine, ike_child_id child); /* reqids.h; 0: none */
     bool (*traffic)(void *engine, ike_child_id child, struct engine_child_traffic *ret_traffic);
     /* marks - of a Child SA with a device of its own; false: it has the first one. */
@@ -223,13 +225,14 @@ struct engine_ops {
         .credentials = op_credentials, .radius_load = op_radius_load,                              \
         .radius_unload = op_radius_unload, .radius_at = op_radius_at, .pools = op_pools,           \
         .pools_changed = op_pools_changed, .limit_at = op_limit_at, .filtered = op_filtered,       \
-        .initiate = op_initiate, .install = op_install, .uninstall = op_uninstall,                 \
-        .terminate = op_terminate, .rekey = op_rekey, .redirect = op_redirect,                     \
-        .upgrade = op_upgrade, .upgraded = op_upgraded, .unwatch = op_unwatch, .asked = op_asked,  \
-        .reqid = op_reqid, .traffic = op_traffic, .marks = op_marks,                               \
-        .interface_name = op_interface_name, .is_trap = op_is_trap, .shunt_at = op_shunt_at,       \
-        .path_at = op_path_at, .path_traffic = op_path_traffic, .failovers = op_failovers,         \
-        .lane = op_lane, .plane_stats = op_plane_stats, .name_servers = op_name_servers,           \
+        .load_refused = op_load_refused, .initiate = op_initiate, .install = op_install,           \
+        .uninstall = op_uninstall, .terminate = op_terminate, .rekey = op_rekey,                   \
+        .redirect = op_redirect, .upgrade = op_upgrade, .upgraded = op_upgraded,                   \
+        .unwatch = op_unwatch, .asked = op_asked, .reqid = op_reqid, .traffic = op_traffic,        \
+        .marks = op_marks, .interface_name = op_interface_name, .is_trap = op_is_trap,             \
+        .shunt_at = op_shunt_at, .path_at = op_path_at, .path_traffic = op_path_traffic,           \
+        .failovers = op_failovers, .lane = op_lane, .plane_stats = op_plane_stats,                 \
+        .name_servers = op_name_servers,                                                           \
     }
 
 #endif

@@ -223,6 +223,7 @@ static void stats(struct vici_client *client, const struct tree *m)
     vici_put(&w, "malformed", "%" PRIu64, stats.malformed);
     vici_put(&w, "unauthenticated", "%" PRIu64, stats.unauthenticated);
     vici_put(&w, "packet-filter", "%s", ops->filtered(ops->engine) ? "yes" : "no");
+    vici_put(&w, "load-refused", "%s", ops->load_refused(ops->engine) ? "yes" : "no");
     vici_put(&w, "cookies-sent", "%" PRIu64, stats.cookies_sent);
     put_limits(&w, ops);
     put_drops(&w, ops);
