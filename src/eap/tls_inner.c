@@ -2,6 +2,7 @@
 #include "eap/tls_inner.h"
 
 #include <openssl/err.h>
+#include <stdio.h>
 
 #include "base/secret.h"
 
@@ -24,6 +25,8 @@ static bool tunnel_read(struct tls_tunnel *t, struct writer *data)
     wipe(piece, sizeof(piece));
     if (error == SSL_ERROR_WANT_READ && !writer_failed(data))
         return true;
+    if (error == SSL_ERROR_ZERO_RETURN)
+        (void)snprintf(t->reason, sizeof(t->reason), "the other side has closed the TLS tunnel");
     tls_tunnel_reason(t);
     return false;
 }
@@ -32,6 +35,14 @@ static bool tunnel_send(struct tls_tunnel *t, struct span data)
 {
     ERR_clear_error();
     return data.len == 0 || SSL_write(t->ssl, data.ptr, (int)data.len) == (int)data.len;
+}
+
+/* give_up - the peer: sends an alert of its own, or else an empty Response. The authenticator answers
+ * both with EAP-Failure (RFC 5281 section 9.2.3). */
+static enum eap_step give_up(struct eap_talk *talk, struct tls_tunnel *t, struct writer *w)
+{
+    tls_tunnel_write(t, w);
+    return eap_failed(talk, "%s", t->reason);
 }
 
 static enum eap_step key_set(struct eap_talk *talk, const struct inner *inner)
@@ -131,7 +142,7 @@ static enum eap_step talk_inside(struct eap_talk *talk, struct inner *inner, boo
     struct tls_tunnel *t = &inner->tunnel;
     enum eap_step step = EAP_STEP_REPLY;
     if (!tunnel_read(t, &data))
-        return eap_failed(talk, "%s", t->reason);
+        return peer ? give_up(talk, t, w) : eap_failed(talk, "%s", t->reason);
     bool begins = !inner->talks && inner->codec->peer_begins == peer;
     inner->talks = true;
     /* some servers of TTLS send first, where the peer begins; our peer tolerates it */
@@ -152,12 +163,6 @@ static enum eap_step talk_inside(struct eap_talk *talk, struct inner *inner, boo
     if (step != EAP_STEP_FAILED || tls_tunnel_pending(t) > 0)
         tls_tunnel_write(t, w);
     return step;
-}
-
-static enum eap_step give_up(struct eap_talk *talk, struct tls_tunnel *t, struct writer *w)
-{
-    tls_tunnel_write(t, w); /* an alert */
-    return eap_failed(talk, "%s", t->reason);
 }
 
 enum eap_step inner_peer_recv(struct eap_talk *talk, struct inner *inner, struct span data,

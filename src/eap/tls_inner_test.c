@@ -233,6 +233,37 @@ static void never_succeeds(const struct inside *row, bool only_12)
     end(&run);
 }
 
+/* A server that refuses the inner method may close the tunnel. The peer answers with an empty Response,
+ * so that EAP-Failure can come. */
+static void closed_tunnel(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        const enum eap_type type = i < 2 ? EAP_TYPE_TTLS : EAP_TYPE_PEAP;
+        struct run run;
+        struct server s = {.identifier = 7};
+        struct eap_packet response;
+        uint8_t packet[EAP_PACKET];
+        begin(&run, type, &ca);
+        run.server.tls.only_12 = i % 2 == 1;
+        struct test_pair *p = &run.pair;
+        test_pair_make(p);
+        handshake(&run, &s, (uint8_t)type);
+        assert_int_equal(SSL_shutdown(s.tunnel.ssl), 0);
+        eap_peer_recv(p->peer, wrap(&s, (uint8_t)type, 0, packet), &p->peer_result);
+        assert_int_equal(p->peer_result.verdict, EAP_REPLY);
+        assert_true(
+            eap_packet_read(span_of(p->peer_result.packet, p->peer_result.packet_len), &response));
+        assert_true(response.type == type && response.data.len >= 1);
+        const uint8_t failure[] = {EAP_FAILURE, s.identifier, 0, 4};
+        eap_peer_recv(p->peer, span_of(failure, 4), &p->peer_result);
+        assert_int_equal(p->peer_result.verdict, EAP_FAILED);
+        assert_non_null(strstr(p->peer_result.reason, "has closed the TLS tunnel"));
+        tls_tunnel_end(&s.tunnel);
+        end(&run);
+    }
+}
+
 static void hostile_inside(void **state)
 {
     static const struct inside rows[] = {
@@ -290,9 +321,10 @@ static void changed_on_the_way(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(succeeds),          cmocka_unit_test(refused),
-        cmocka_unit_test(success_too_early), cmocka_unit_test(identity_of_another),
-        cmocka_unit_test(hostile_inside),    cmocka_unit_test(changed_on_the_way),
+        cmocka_unit_test(succeeds),           cmocka_unit_test(refused),
+        cmocka_unit_test(success_too_early),  cmocka_unit_test(identity_of_another),
+        cmocka_unit_test(hostile_inside),     cmocka_unit_test(closed_tunnel),
+        cmocka_unit_test(changed_on_the_way),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
