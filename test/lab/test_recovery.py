@@ -204,3 +204,42 @@ def test_end_user_was_stopped(world):
     eu.wait_paths(2, timeout=30)
     assert len(eu.sessions()) == len(gw.sessions()) == 1
     wait(lambda: len(gw.established()) == len(eu.established()) == 2, lambda: f"as before: {gw.sas()}")
+
+
+BLAST = """import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setblocking(False)
+while True:
+    try: s.sendto(bytes(1200), ("TARGET", 9))
+    except OSError: pass
+"""
+
+
+def dropped(lab):
+    """Packets that found no room in the queue of the End User's inner device."""
+    return json.loads(lab.run("eu", "ip", "-j", "-s", "link", "show", "ikat0"))[0]["stats64"]["tx"]["dropped"]
+
+
+def held(daemon):
+    """KiB of memory of all its processes."""
+    words = [open(f"/proc/{pid}/statm", encoding="ascii").read().split()[1] for pid in daemon.pids()]
+    return sum(map(int, words)) * 4
+
+
+def test_more_than_there_is_room_for(world):
+    """E32: programs send more than the tunnel carries. What has no room is dropped, no memory grows, and IKE goes on:
+    all keys are changed meanwhile, and no path is given up."""
+    lab, gw, eu = start(world, paths("failover"))
+    before, memory = eu.wait_paths(2), (held(eu), held(gw))
+    blasts = [lab.start("eu", "python3", "-c", BLAST.replace("TARGET", HOST)) for _ in range(3)]
+    wait(lambda: dropped(lab) > 20_000, "more than there is room for", 60)
+    for _ in range(2):
+        rekey(eu)
+    assert eu.ikat("status")
+    for blast in blasts:
+        blast.kill()
+        blast.wait()
+    wait(lambda: traffic(lab), "traffic")
+    after = eu.session()
+    assert (after["id"], after["logins"]) == (before["id"], 1) and "event=path-dead" not in eu.log()
+    assert held(eu) < memory[0] + 32768 and held(gw) < memory[1] + 32768
