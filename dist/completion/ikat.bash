@@ -22,9 +22,9 @@ _ikat()
         mapfile -t COMPREPLY < <(compgen -W "$options $(ikat conns 2>/dev/null)" -- "$current")
         ;;
     trace) mapfile -t COMPREPLY < <(compgen -W "-f --json $(ikat conns 2>/dev/null)" -- "$current") ;;
-    doctor) mapfile -t COMPREPLY < <(compgen -W "$(ikat conns 2>/dev/null)" -- "$current") ;;
+    doctor) mapfile -t COMPREPLY < <(compgen -W "--json $(ikat conns 2>/dev/null)" -- "$current") ;;
     log) mapfile -t COMPREPLY < <(compgen -W '-f' -- "$current") ;;
-    status | paths) mapfile -t COMPREPLY < <(compgen -W '--json' -- "$current") ;;
+    status | paths | conns | version) mapfile -t COMPREPLY < <(compgen -W '--json' -- "$current") ;;
     check) mapfile -t COMPREPLY < <(compgen -W '--json' -f -- "$current") ;;
     import) mapfile -t COMPREPLY < <(compgen -W '-o --json' -f -- "$current") ;;
     unlock) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;

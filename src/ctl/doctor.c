@@ -20,10 +20,10 @@
 #include "ctl/commands.h"
 #include "ctl/gateways.h"
 #include "ctl/host_view.h"
+#include "ctl/json_out.h"
 #include "ctl/status.h"
 
 #define IKE_PORT        500
-#define NAT_PORT        4500       /* RFC 7296 section 2.23 */
 #define MTU_LEAST       1280       /* RFC 8200 section 5: the smallest MTU of an IPv6 link */
 #define CLOCK_PLAUSIBLE 1735689600 /* 2025-01-01: a clock before this date is wrong */
 
@@ -34,18 +34,22 @@ struct examination {
     struct host_view host;
     bool daemon, silent; /* it answers; it took the connection and does not answer */
     unsigned findings;
+    json_t *problems, *sound; /* owned: with --json, what else is printed; else NULL */
 };
 
 __attribute__((format(printf, 2, 3))) static void finding(struct examination *e, const char *format,
                                                           ...)
 {
+    char text[1024];
     va_list arguments;
     va_start(arguments, format);
-    (void)fputs("problem: ", stdout);
-    (void)vprintf(format, arguments);
-    (void)putchar('\n');
+    (void)vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
     e->findings++;
+    if (e->problems != NULL)
+        (void)json_array_append_new(e->problems, json_string(text));
+    else
+        printf("problem: %s\n", text);
 }
 
 static void check_device(struct examination *e)
@@ -173,6 +177,8 @@ static void gateway_told(void *context, bool trouble, const char *text)
     struct examination *e = context;
     if (trouble)
         finding(e, "%s", text);
+    else if (e->sound != NULL)
+        (void)json_array_append_new(e->sound, json_string(text));
     else
         printf("%s\n", text);
 }
@@ -191,7 +197,7 @@ static void daemon_ask(struct examination *e, const struct ctl_options *options)
     struct vici_writer w;
     struct client *client = client_open(options->socket, error);
     if (client == NULL) {
-        printf("%s\n", error);
+        (void)fprintf(stderr, "%s\n", error);
         return;
     }
     e->daemon = status_fetch(client, &e->status);
@@ -210,6 +216,8 @@ static void examination_done(struct examination *e)
     status_done(&e->status);
     tree_free(e->pools);
     tree_free(e->conns);
+    json_decref(e->problems);
+    json_decref(e->sound);
     host_view_done(&e->host);
 }
 
@@ -219,7 +227,9 @@ int command_doctor(const struct ctl_options *options, char **arguments, int n)
         check_other_daemon, check_device,     check_clock,    check_interfaces, check_mtu,
         check_reverse_path, check_forwarding, check_firewall, check_gateways,
     };
-    struct examination e = {.only = n == 1 ? arguments[0] : NULL};
+    struct examination e = {.only = n == 1 ? arguments[0] : NULL,
+                            .problems = options->json ? json_array() : NULL,
+                            .sound = options->json ? json_array() : NULL};
     daemon_ask(&e, options);
     if (e.only != NULL && e.conns != NULL && tree_get(e.conns, e.only) == NULL) {
         (void)fprintf(stderr, "ikat: there is no connection '%s'; see: ikat conns\n", e.only);
@@ -229,7 +239,10 @@ int command_doctor(const struct ctl_options *options, char **arguments, int n)
     host_view_read(&e.host);
     for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
         checks[i](&e);
-    if (e.findings == 0)
+    if (options->json)
+        json_print(json_pack("{s:O, s:O}", "problems", e.problems, "sound", e.sound),
+                   JSON_INDENT(2));
+    else if (e.findings == 0)
         printf("nothing wrong was found on this host\n");
     examination_done(&e);
     return e.findings == 0 ? 0 : 1;

@@ -27,9 +27,9 @@ static const struct ctl_command commands[] = {
     {"why", "PEER", "why a peer, address or connection failed last", "", 1, 1, command_why},
     {"trace", "[SESSION|NAME|ADDRESS] [-f] [--json]",
      "IKE messages as a diagram; -f: and those that come", "fj", 0, 1, command_trace},
-    {"doctor", "[NAME]", "look for what keeps a VPN from working, and ask the gateways", "", 0, 1,
-     command_doctor},
-    {"conns", "", "names of the connections", "", 0, 0, command_conns},
+    {"doctor", "[NAME] [--json]", "look for what keeps a VPN from working, and ask the gateways",
+     "j", 0, 1, command_doctor},
+    {"conns", "[--json]", "names of the connections", "j", 0, 0, command_conns},
     {"metrics", "", "all figures, as OpenMetrics", "", 0, 0, command_metrics},
     {"check", "FILE|DIR [--json]", "whether a configuration is valid, and what it means", "j", 1, 1,
      command_check},
@@ -39,7 +39,7 @@ static const struct ctl_command commands[] = {
      "a configuration of strongSwan or libreswan as one of ikat", "oj", 1, 1, command_import},
     {"upgrade", "", "the daemon goes over to the program that is installed now", "", 0, 0,
      command_upgrade},
-    {"version", "", "of this program and of the daemon", "", 0, 0, command_version},
+    {"version", "[--json]", "of this program and of the daemon", "j", 0, 0, command_version},
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "ctl/commands.h"
+#include "ctl/json_out.h"
 #include "ctl/metrics.h"
 #include "ctl/status.h"
 
@@ -55,8 +56,14 @@ int command_conns(const struct ctl_options *options, char **arguments, int n)
     client_close(client);
     if (names == NULL)
         return ctl_complain("the daemon did not answer; see its log");
+    json_t *document = options->json ? json_array() : NULL;
     for (const struct tree *name = names->first; name != NULL; name = name->next)
-        printf("%s\n", (const char *)name->value);
+        if (document != NULL)
+            (void)json_array_append_new(document, json_string(tree_value_text(name)));
+        else
+            printf("%s\n", tree_value_text(name));
+    if (options->json)
+        json_print(document, JSON_INDENT(2));
     tree_free(names);
     return 0;
 }
@@ -81,19 +88,26 @@ int command_version(const struct ctl_options *options, char **arguments, int n)
     (void)arguments, (void)n;
     char error[512];
     struct vici_writer w;
-    printf("ikat %s\n", IKAT_VERSION);
     struct client *client = client_open(options->socket, error);
-    if (client == NULL) {
+    if (!options->json)
+        printf("ikat %s\n", IKAT_VERSION);
+    if (client == NULL && options->json)
+        json_print(json_pack("{s:s, s:n}", "version", IKAT_VERSION, "daemon"), JSON_INDENT(2));
+    else if (client == NULL)
         printf("daemon: not running at %s\n", options->socket);
+    if (client == NULL)
         return 0;
-    }
     vici_begin(&w, VICI_CMD_REQUEST, "version");
     struct tree *response = client_request(client, &w, NULL, NULL, CLIENT_ANSWER_MS);
     client_close(client);
     if (response == NULL)
         return ctl_complain("the daemon did not answer; see its log");
-    printf("daemon: %s %s\n", tree_text_or(response, "daemon", "?"),
-           tree_text_or(response, "version", "?"));
+    const char *version = tree_text_or(response, "version", "?");
+    if (options->json)
+        json_print(json_pack("{s:s, s:s}", "version", IKAT_VERSION, "daemon", version),
+                   JSON_INDENT(2));
+    else
+        printf("daemon: %s %s\n", tree_text_or(response, "daemon", "?"), version);
     tree_free(response);
     return 0;
 }
