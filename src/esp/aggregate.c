@@ -22,7 +22,7 @@
 #define DSCP_EF       46    /* RFC 3246 */
 #define PORT_DNS      53
 #define SMALL_OCTETS  256
-#define STANDS_NS     (500 * NANOS_PER_MS) /* without a packet that waits, no backlog stands */
+#define STANDS_NS     (500 * NANOS_PER_MS) /* a backlog stands until no packet waited for so long */
 #define QUEUE_MS      20                   /* of the paths' rate, what waits at most */
 #define QUEUE_OCTETS  (2 << 20)
 #define QUEUE_LEAST   24000 /* for the first packets of a flow on slow paths */

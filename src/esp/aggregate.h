@@ -3,14 +3,14 @@
 #define ESP_AGGREGATE_H
 
 /*
- * One session whose flows use all its paths at once: both directions of the order space, sans-I/O.
+ * A session whose flows use all its paths at once: both directions of the order space, without I/O.
  * The caller serialises the calls (plane/esp_space.h).
  *
- *   out: pick a path, stamp the packet, seal it, tell what was sent
- *   in:  tell what came, put the packet into the order buffer
- *   then: report_due -> a dummy packet to the peer; again -> a packet that goes once more
+ *   out:  choose a path, stamp the packet, seal it, report the sent packet to this module
+ *   in:   report the received packet to this module, put it into the order buffer
+ *   then: esp_aggregate_next() returns the reports and repeated packets to send
  *
- * A peer that lies in trailers or reports disturbs its own session: nothing here reaches beyond it.
+ * A peer that lies in trailers or reports disturbs its own session only.
  */
 
 #include "esp/esp.h"
@@ -40,7 +40,7 @@ struct aggregate_job {
     unsigned path;
     uint32_t spi, first, count;
     bool stalled; /* the path fell silent: its packets are resent without regard to the budget */
-    bool twice;   /* nothing is lost: the packets take another path as well */
+    bool twice;   /* the packets are not lost, but are sent over another path as well */
 };
 
 /* struct aggregate_text - a packet that the session itself sends: a report, or a packet of a flow
@@ -130,8 +130,8 @@ int esp_aggregate_place(struct esp_aggregate *aggregate, unsigned usable,
 uint8_t *esp_aggregate_wait(struct esp_aggregate *aggregate, unsigned usable,
                             const struct aggregate_packet *packet, nanos now);
 
-/* esp_aggregate_next - false: nothing has to be sent now. Call it after each batch, in both
- * directions, and when time is due. */
+/* esp_aggregate_next - the next packet that the session itself sends. false: none now. Call it
+ * after each batch in either direction, and at the deadline. */
 bool esp_aggregate_next(struct esp_aggregate *aggregate, unsigned usable, nanos now,
                         struct aggregate_text *ret_text);
 
@@ -164,12 +164,13 @@ void esp_aggregate_report_take(struct esp_aggregate *aggregate, struct span text
 
 /* --- reports and time --- */
 
-/* esp_aggregate_report_due - writes a report to `out` (PATH_REPORT_MAX); 0: none is due. `probe`:
- * writes one in any case, and asks the peer to answer. */
+/* esp_aggregate_report_due - writes a report to `out` (PATH_REPORT_MAX octets), and returns its
+ * length; 0: no report is due. `probe`: writes a report in any case, and asks the peer for an
+ * answer. */
 size_t esp_aggregate_report_due(struct esp_aggregate *aggregate, bool probe, nanos now,
                                 uint8_t *out);
-/* esp_aggregate_report_path - the path for a report that is no probe: the fastest one. Every third
- * report takes another one, in case the fastest dies. */
+/* esp_aggregate_report_path - the path for a report that is no probe: the fastest path. Every third
+ * report takes another path, because the fastest path may be dead. */
 unsigned esp_aggregate_report_path(const struct esp_aggregate *aggregate, unsigned usable,
                                    nanos now);
 

@@ -11,7 +11,7 @@
 #define WORDS_MOST  (2 * LIMIT_REPLAY_WINDOW / 64)
 #define OCTETS_BASE 1024 /* more than all but selectors and window take */
 
-/* struct state - what travels, between the octets and a Child SA. */
+/* struct state - the exported state, between the octets and a Child SA. */
 struct state {
     struct esp_child_config config; /* its spans point to `keys` */
     uint8_t keys[4][KEY_MOST];

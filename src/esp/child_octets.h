@@ -3,16 +3,17 @@
 #define ESP_CHILD_OCTETS_H
 
 /*
- * A Child SA leaves this process, and goes on in another one: keys, sequence numbers, replay window,
- * selectors, limits, counters, path, and whether it sends. Callers use data_plane_export and
- * data_plane_import. The socket of its path, the mode of its session and the state of an order space
- * stay behind.
+ * Moves a Child SA to another process: its keys, sequence numbers, replay window, selectors,
+ * limits, counters, path, and whether it sends. Callers use data_plane_export and
+ * data_plane_import. The socket of its path, the mode of its session and the state of an order
+ * space are not moved.
  *
- * Export takes all sequence numbers that are left. A worker that still has the Child SA gets none any
- * more, so the importer can begin with the next one: no number comes twice, and none is left out. The
- * replay window closes here in the same way. There is no way back: the IKE core's section
- * (ike/session_export.h) is exported first, since that one may have to wait. Afterwards the core no longer knows the
- * Child SA, and what a worker says of it, such as a hard limit, sends no Delete to the peer.
+ * The export takes all sequence numbers that are left, so a worker that still has the Child SA gets
+ * no more. The importer begins with the next number: no number is used twice, and none is left out.
+ * The replay window closes here in the same way. An export cannot be undone. So the IKE core's
+ * section (ike/session_export.h) is exported first, since that one may have to wait. Afterwards the
+ * core no longer knows the Child SA, and what a worker says of it, such as a hard limit, sends no
+ * Delete to the peer.
  */
 
 #include "base/carrier.h"
@@ -36,8 +37,8 @@ size_t esp_child_octets_most(const struct esp_child *child);
 int esp_child_export(struct esp_child *child, const struct esp_child_place *place, struct writer *w,
                      nanos now) MUST_USE;
 
-/* esp_child_import - of all `octets`. *ret_config is what the Child SA would be installed with, without
- * its keys. The data plane checks the path. ERR_INVALID: the octets are cut, make no sense, or are of an
+/* esp_child_import - makes a Child SA from all `octets`. *ret_config: its configuration, without
+ * the keys. The data plane checks the path. ERR_INVALID: the octets are cut, malformed, or of an
  * unknown version; ERR_NO_MEMORY. */
 int esp_child_import(struct esp_crypto *crypto, struct span octets, nanos now,
                      struct esp_child_config *ret_config, struct esp_child **ret_child) MUST_USE;

@@ -3,9 +3,9 @@
 #define ESP_COALESCE_H
 
 /*
- * From decrypted packets to frames for the TUN device. Consecutive segments of a TCP connection,
- * and UDP datagrams of one size and flow, become one super-packet. It is written as its header and
- * a list of payloads, which stay where they are. The order within a flow is kept.
+ * Makes frames for the TUN device from decrypted packets. Consecutive segments of a TCP connection
+ * become one super-packet, and so do UDP datagrams of one flow and size. A super-packet is written
+ * as its header and a list of payloads, which are not copied. The order within a flow is kept.
  */
 
 #include <sys/uio.h>

@@ -33,10 +33,10 @@ enum esp_event_kind {
     ESP_EVENT_SOFT,  /* a soft volume limit is reached: time to rekey; once */
     /* a hard limit is reached, or the sequence numbers are used up: the child sends no more; once */
     ESP_EVENT_HARD,
-    /* those above are news of a Child SA (esp_child_news_take) */
+    /* the kinds above are news of a Child SA (esp_child_news_take) */
     ESP_EVENT_MTU,     /* the path MTU fell to `mtu`; the data plane uses it already */
     ESP_EVENT_ACQUIRE, /* `acquire`: a packet from the inner side for which no Child SA exists */
-    /* Anybody can forge the next two. Their number is bounded. */
+    /* an attacker can forge the causes of the next two kinds, so their number is limited */
     /* ESP arrived from `endpoint` (port 0: not in UDP) with the SPI `spi`, which no Child SA has */
     ESP_EVENT_STRAY,
     ESP_EVENT_UNREACHABLE, /* an ICMP message says that packets do not reach `endpoint` */
@@ -169,9 +169,10 @@ static inline int MUST_USE data_plane_remove(struct data_plane *plane, esp_child
     (1024 + 2 * ESP_TS_MAX * sizeof(struct esp_ts) + LIMIT_REPLAY_WINDOW / 4 + 64)
 
 /*
- * data_plane_export - the child leaves this data plane for another one, perhaps in another process
- * (esp/child_octets.h). Its section, which has its keys, is appended to `w`. There is no way back.
- * ERR_NOT_FOUND, also for one that only lingers; ERR_TRUNCATED: no room, and nothing has changed.
+ * data_plane_export - removes the child from this data plane, and appends its section to `w`, with
+ * its keys, for a data plane that may be in another process (esp/child_octets.h). This cannot be
+ * undone. ERR_NOT_FOUND: no such child, or it only lingers; ERR_TRUNCATED: no room, and nothing has
+ * changed.
  */
 static inline int MUST_USE data_plane_export(struct data_plane *plane, esp_child_id child,
                                              struct writer *w, nanos now)
@@ -229,8 +230,8 @@ static inline bool data_plane_event(struct data_plane *plane, nanos now,
     return plane->ops->event(plane, now, ret_event);
 }
 
-/* data_plane_deadline - when data_plane_tick is due: keepalives, the end of lingering, memory to free.
- * NANOS_NEVER: nothing waits. */
+/* data_plane_deadline - when data_plane_tick is due: for a keepalive, the end of lingering, or
+ * memory to free. NANOS_NEVER: for none of these. */
 static inline nanos data_plane_deadline(const struct data_plane *plane)
 {
     return plane->ops->deadline(plane);

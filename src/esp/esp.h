@@ -49,11 +49,12 @@ struct esp_path {
 
 /* How the Child SAs of one session with the same selectors share the traffic. */
 enum esp_mode {
-    ESP_MODE_FAILOVER, /* the usable one with the lowest priority number */
+    ESP_MODE_FAILOVER, /* the usable Child SA with the lowest priority number */
     ESP_MODE_BALANCE, /* per flow, by weight, among the usable ones of the lowest priority number */
-    ESP_MODE_AGGREGATE, /* per packet, if the peer agreed on order trailers; otherwise as balance */
-    ESP_MODE_REDUNDANT, /* each packet over two of them, on the same condition */
-    ESP_MODE_AUTO,      /* per packet or per flow, as measured (spread_choice.h), likewise */
+    /* the next three need a peer that agreed on order trailers; with others they act as balance */
+    ESP_MODE_AGGREGATE, /* per packet */
+    ESP_MODE_REDUNDANT, /* each packet over two Child SAs */
+    ESP_MODE_AUTO,      /* per packet or per flow, as measured (spread_choice.h) */
 };
 
 /* struct esp_child_config - a Child SA, both directions. Borrowed during the call. */
@@ -66,7 +67,7 @@ struct esp_child_config {
     uint16_t encr, encr_key_bits, integ;                /* IANA transform ids; integ 0 with AEAD */
     struct span encr_in, integ_in, encr_out, integ_out; /* encr_*: the salt behind the key */
     bool esn;
-    bool udp_encap; /* in UDP (RFC 3948); otherwise protocol 50 */
+    bool udp_encap; /* packets are in UDP (RFC 3948); otherwise in IP as protocol 50 */
     bool icmp;      /* accepts ICMP errors about its packets, from any source */
     /* transport mode: its selectors are two addresses, and packets have no inner IP header */
     bool transport;

@@ -52,7 +52,7 @@ struct esp_child {
     bool transport;               /* esp/transport.h */
     bool icmp;                    /* accepts ICMP errors about its packets */
     bool order;                   /* every packet has an order trailer, in both directions */
-    void *space;                  /* of the layer above: its order space; NULL: none */
+    void *space;                  /* the order space, which the layer above owns; NULL: none */
     struct esp_child *space_next; /* of the layer above */
     struct esp_selectors first_selectors;
     _Atomic(struct esp_selectors *) selectors;                     /* those, or owned */
@@ -67,7 +67,7 @@ struct esp_child {
 
     /* sending */
     _Alignas(64) _Atomic uint64_t sent; /* sequence numbers given out so far */
-    _Atomic bool exhausted;             /* hard limit: nothing is sent any more */
+    _Atomic bool exhausted;             /* the hard limit is reached: it sends no more packets */
 
     /* receiving */
     _Alignas(64)
@@ -110,8 +110,8 @@ static inline void esp_child_count(struct esp_child *child, enum esp_count which
 uint16_t esp_child_inner_max(const struct esp_key *key, uint16_t mtu, bool ipv6_outer,
                              bool udp_encap);
 
-/* esp_mtu_clamp - the MTU of an outer path as it is used: 1500 for 0, and at least what the IP version
- * demands (RFC 791, RFC 8200 section 5). */
+/* esp_mtu_clamp - the MTU to use for an outer path: 1500 for 0, and at least the minimum of the IP
+ * version (RFC 791, RFC 8200 section 5). */
 static inline uint16_t esp_mtu_clamp(uint16_t mtu, bool ipv6_outer)
 {
     uint16_t least = ipv6_outer ? 1280 : 576;
@@ -209,7 +209,8 @@ static inline bool esp_child_tells(_Atomic nanos *told, nanos now)
     return true;
 }
 
-/* esp_child_news_take - takes the first event that `news` has, and makes it. false: there is none. */
+/* esp_child_news_take - removes the first item from `news`, and makes an event of it. false: no
+ * item. */
 bool esp_child_news_take(struct esp_child *child, struct esp_event *ret_event);
 
 /* esp_child_lock - for `seen_from`. Held for a few instructions. */

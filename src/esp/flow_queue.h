@@ -59,7 +59,7 @@ struct flow_queue *flow_queue_free(struct flow_queue *queue);
  * caller writes the whole packet before the next call. */
 uint8_t *flow_queue_put(struct flow_queue *queue, unsigned line, size_t len, nanos now);
 
-/* flow_queue_next - the packet whose turn it is, valid until the next call. false: none waits. */
+/* flow_queue_next - the next packet to send, valid until the next call. false: no packet waits. */
 bool flow_queue_next(struct flow_queue *queue, nanos now, struct span *ret_packet,
                      unsigned *ret_line);
 

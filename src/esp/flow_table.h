@@ -18,8 +18,8 @@ struct flow_table;
 struct flow_table *flow_table_new(void); /* NULL: no memory */
 struct flow_table *flow_table_free(struct flow_table *table);
 
-/* esp_flow_hash - hash of the flow as seen outbound; `reversed`: the packet is inbound. It is
- * keyed, so that nobody can choose collisions. */
+/* esp_flow_hash - the hash of a flow, the same in both directions; `reversed`: the packet is
+ * inbound. It has a secret key, so that an attacker cannot choose collisions. */
 uint64_t esp_flow_hash(uint64_t key, const struct esp_inner *inner, bool reversed);
 
 /* flow_table_learn - the flow came in over `tag` (not 0) at `now`. */

@@ -58,7 +58,7 @@ static void seen_set(struct order_bucket *k, uint32_t number)
     *seen_word(k, number) |= (uint64_t)1 << number % 64;
 }
 
-/* advance - the next number is due; the one before it was handed on, or given up. */
+/* advance - makes the next number due, after a number was handed on or given up. */
 static void advance(struct order_bucket *k, bool handed_on)
 {
     if (handed_on)

@@ -62,7 +62,7 @@ struct order_bucket {
 };
 
 struct order_buffer {
-    nanos wait;        /* the caller sets it: what paths differ by */
+    nanos wait;        /* the difference of the paths' delays; the caller sets it */
     nanos repair;      /* time that a repair takes, learned here */
     nanos late;        /* how late packets came whose gap was given up */
     uint32_t given_up; /* gaps since a copy was last useful */

@@ -15,8 +15,8 @@
 #define RATE_STALE    (2 * NANOS_PER_SEC) /* below the 4.2 s after which times wrap */
 #define BACKLOG_NS    (2 * NANOS_PER_MS)  /* a queue this long shows the rate of the path itself */
 #define STICKY_NS     NANOS_PER_MS        /* a burst stays on a path for so long */
-#define LOSSY         50000               /* of a million: such a path is not counted on */
-#define LOSS_SAMPLE   128                 /* packets */
+#define LOSSY         50000 /* losses of a million packets; the choice does not rely on such a path */
+#define LOSS_SAMPLE   128   /* packets */
 #define LOSS_FIRST    32
 #define LOSS_QUEUE    (10 * NANOS_PER_MS) /* a queue that may cause losses itself */
 #define LOSS_MEMORY   (500 * NANOS_PER_MS)
@@ -68,7 +68,7 @@ static nanos jitter_of(const struct path_model *p)
     return nanos_min(p->floor, JITTER_MEAN * p->deviation);
 }
 
-/* standing_queue - what stands in the path. */
+/* standing_queue - the time that packets wait in the path's queue, without the jitter. */
 static nanos standing_queue(const struct path_model *p)
 {
     nanos jitter = jitter_of(p);
@@ -219,7 +219,7 @@ unsigned path_scheduler_pick(struct path_scheduler *s, unsigned usable, size_t l
     return pick(s, worthwhile(s, usable), len, now);
 }
 
-/* --- pacing: what a path cannot take now waits in flow_queue.h, not in the path --- */
+/* --- pacing: packets that a path cannot take now wait in flow_queue.h, not in the path --- */
 
 /* paced - until a path was busy, its rate is a guess, which holds nothing back. */
 static bool paced(const struct path_model *p)
@@ -292,8 +292,8 @@ int path_scheduler_take(struct path_scheduler *s, unsigned usable, size_t len,
 
 /* --- controlled delay: the sender inside learns by a loss that all paths are full --- */
 
-/* all_full - the paths that carry nearly all have had a queue for an interval. What a paced path
- * cannot take waits here, under the controlled delay of flow_queue.h. */
+/* all_full - the paths that carry nearly all traffic have had a queue for an interval. Then packets
+ * wait here, where flow_queue.h controls their delay. */
 static bool all_full(const struct path_scheduler *s, unsigned usable)
 {
     uint64_t full = 0, all = 0;
@@ -454,7 +454,7 @@ bool path_model_crowded(const struct path_model *p)
     return p->queue > CROWDED_NS + 4 * p->deviation;
 }
 
-/* loss_forget - what is hardly used is forgotten by and by, and tried again. */
+/* loss_forget - the loss of a path that is hardly used decays, so that the path is tried again. */
 static void loss_forget(struct path_model *p, nanos now)
 {
     if (now - p->loss_at < LOSS_MEMORY)

@@ -349,7 +349,7 @@ static int bundle_show(struct esp_policy *policy, struct esp_bundle *bundle,
     return 0;
 }
 
-/* bundle_begin - with its first child. */
+/* bundle_begin - makes a bundle with its first child. */
 static int bundle_begin(struct esp_policy *policy, struct session *session, struct esp_child *child)
 {
     struct esp_bundle *bundle = calloc(1, sizeof(*bundle));

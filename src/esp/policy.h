@@ -44,7 +44,7 @@ struct esp_policy;
 
 /* `key` randomises the table of addresses. NULL: no memory. */
 struct esp_policy *esp_policy_new(uint64_t key);
-/* esp_policy_free - frees also what is retired. Takes NULL, returns NULL. */
+/* esp_policy_free - frees retired objects as well. Takes NULL, returns NULL. */
 struct esp_policy *esp_policy_free(struct esp_policy *policy);
 
 /* --- changes --- */
@@ -52,8 +52,9 @@ struct esp_policy *esp_policy_free(struct esp_policy *policy);
 /* esp_policy_add - the child receives from now on. Its SPI must be new. ERR_NO_MEMORY. */
 int esp_policy_add(struct esp_policy *policy, struct esp_child *child) MUST_USE;
 
-/* esp_policy_send - the child joins its group and sends. `instead` (NULL: none) leaves the group
- * and only receives. At every moment one of the two sends. ERR_NO_MEMORY: nothing changed. */
+/* esp_policy_send - puts the child into its group, so that it sends. Then `instead` (NULL: none)
+ * leaves its group, and only receives. One of the two can send at any time. ERR_NO_MEMORY: nothing
+ * has changed. */
 int esp_policy_send(struct esp_policy *policy, struct esp_child *child,
                     struct esp_child *instead) MUST_USE;
 /* esp_policy_reselect - changes the selectors of the child, which may be in no group meanwhile.
@@ -95,11 +96,11 @@ const struct esp_group *esp_policy_group(const struct esp_policy *policy,
 bool esp_group_multicast(const struct esp_group *group, const struct address *to);
 
 /*
- * esp_group_choose - the child for a flow. `origin`: from the flow table. NULL: none is usable.
- * With `follow` a flow is answered on the child on which it came in, if that was recent, or if no
- * usable child has a better priority. So the sender's choice holds while the flow comes in, and a
- * flow in one direction returns to the best path. Balance uses weighted rendezvous hashing: a child
- * that joins or leaves moves only its own flows.
+ * esp_group_choose - the child for a flow. `origin`: from the flow table. NULL: no child is usable.
+ * With `follow`, a flow is answered on the child on which it came in, if that was recently, or if
+ * no usable child has a better priority. So the peer's choice counts while packets of the flow come
+ * in, and afterwards the flow returns to the best path. Balance uses weighted rendezvous hashing: a
+ * child that joins or leaves moves only its own flows.
  */
 struct esp_child *esp_group_choose(const struct esp_group *group, uint64_t flow_hash,
                                    struct flow_origin origin);

@@ -3,8 +3,8 @@
 #define ESP_SEGMENT_H
 
 /*
- * From a frame of the TUN device (a TSO or USO super-packet, a packet with a partial checksum, or a
- * plain packet) to packets that fit the path.
+ * Cuts a frame of the TUN device into packets that fit the path. The frame is a TSO or USO
+ * super-packet, a packet with a partial checksum, or a plain packet.
  */
 
 #include "esp/inner_packet.h"

@@ -17,9 +17,9 @@ bool esp_selector_out(const struct esp_ts_list *local, const struct esp_ts_list 
                       const struct esp_inner *inner);
 
 /*
- * esp_selector_in - RFC 4301 section 5.2 step 4: this Child SA may deliver the decrypted packet.
- * Sources that no host may have (loopback, multicast, unspecified) never pass, whatever the
- * selectors say. Neither do loopback destinations.
+ * esp_selector_in - whether this Child SA may deliver the decrypted packet (RFC 4301 section 5.2
+ * step 4). Whatever the selectors say, it may not if the source is no address of a host (loopback,
+ * multicast, unspecified), or if the destination is loopback.
  */
 bool esp_selector_in(const struct esp_ts_list *local, const struct esp_ts_list *remote,
                      const struct esp_inner *inner);

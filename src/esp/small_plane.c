@@ -193,7 +193,8 @@ static struct small_child *child_new(struct small_plane *plane,
     return child;
 }
 
-/* state_begin - the first state of a Child SA. One that replaces another has the state of that one. */
+/* state_begin - the first state of a Child SA; a Child SA that replaces another one takes its
+ * state. */
 static void state_begin(struct small_plane *plane, const struct esp_child_config *config,
                         struct esp_child *esp)
 {

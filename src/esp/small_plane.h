@@ -3,13 +3,13 @@
 #define ESP_SMALL_PLANE_H
 
 /*
- * A data plane on one thread, without sockets and devices: packets come in as arguments, and those for
- * the network leave through a function of the owner. It has the tables of the data plane with workers
- * (esp/policy.h), and frees at once what a change removes. For the simulator, and for programs that
- * have a network of their own (lib/ikat.h).
+ * A data plane on one thread, without sockets and devices. Packets come in as arguments; packets
+ * for the network leave through a function of the owner. It has the same tables as the data plane
+ * with workers (esp/policy.h), but frees removed objects at once. The simulator uses it, and
+ * programs that have a network of their own (lib/ikat.h).
  *
- * This data plane spreads whole flows. It has no order trailers, no transport mode and no acquires, and
- * does not learn path MTUs.
+ * This data plane spreads whole flows. It has no order trailers, no transport mode and no acquires,
+ * and does not learn path MTUs.
  */
 
 #include "base/deadline_heap.h"

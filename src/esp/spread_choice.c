@@ -91,7 +91,7 @@ static void packets_look(struct spread_choice *c, const struct path_scheduler *s
 {
     bool worse = trial_judge(c, now) || c->not_before > now;
     bool idle = c->judged && c->rate < BUSY_RATE / 2;
-    /* what waits would be overtaken by what comes next */
+    /* later packets would overtake the packets that wait */
     if (waiting || (!worse && !idle && several_carry(s, usable)))
         return;
     state_set(c, s, SPREAD_LEAVES, now);

@@ -37,9 +37,10 @@ enum host_fact_kind host_facts_address(const struct host_facts *facts,
 enum host_fact_kind host_facts_piece(const struct host_facts *facts, const struct address *address,
                                      unsigned prefix_len);
 
-/* lan_network - a network that this host may be in and leave out of a tunnel for everything: private
- * or link-local (RFC 1918, 3927, 4193, 4291), and not larger than such a network is. A network that
- * claims public addresses is none: who runs it chooses which packets it gets. */
+/* lan_network - a network that this host may be in and leave out of a tunnel for everything:
+ * private or link-local (RFC 1918, 3927, 4193, 4291), and not larger than such a network is. A
+ * network that claims public addresses is never left out: its operator would choose which packets
+ * it gets. */
 bool lan_network(const struct address *address, unsigned prefix_len);
 
 #endif

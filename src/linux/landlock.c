@@ -15,8 +15,8 @@
 #include "linux/sandbox.h"
 #include "linux/tun.h"
 
-/* The rights of the ABI that the running kernel has, whatever the header knows. Bits 0 to 12 are
- * ABI 1; REFER came with ABI 2, TRUNCATE with 3, IOCTL_DEV with 5. */
+/* The rights of the running kernel's ABI, also those that the header lacks. Bits 0 to 12 are of ABI
+ * 1, REFER is of ABI 2, TRUNCATE of ABI 3, IOCTL_DEV of ABI 5. */
 static uint64_t rights_of(long abi)
 {
     unsigned bits = abi >= 5 ? 16 : abi >= 3 ? 15 : abi == 2 ? 14 : 13;

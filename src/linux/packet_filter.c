@@ -15,7 +15,7 @@
 enum { INNER4, INNER6, PROTECTED4, PROTECTED6, N_SETS };
 static const char *const set_names[N_SETS] = {"inner4", "inner6", "protected4", "protected6"};
 
-/* struct picture - what the table has, or shall have. */
+/* struct picture - the contents of the table, as it is or as it will be. */
 struct picture {
     struct element_set {
         struct packet_filter_prefix *elements; /* owned; in order, none inside of another */
@@ -81,8 +81,8 @@ static int set_fill(struct element_set *set, enum address_family family,
     return 0;
 }
 
-/* elements_print - those of `set` that `others` lacks; `before` stands before the first. Returns how
- * many. */
+/* elements_print - prints the elements of `set` that `others` lacks, with `before` in front of the
+ * first. Returns their number. */
 static size_t elements_print(FILE *out, const struct element_set *set,
                              const struct element_set *others, const char *before)
 {
@@ -153,7 +153,7 @@ static void devices_print(FILE *out, const char *first, const struct packet_filt
         fprintf(out, ", \"%s\"", lists->devices[i].name);
 }
 
-/* marks_print - what came out of a device gets its mark. */
+/* marks_print - prints the rules that mark the packets from each device. */
 static void marks_print(FILE *out, const struct packet_filter_lists *lists)
 {
     for (size_t i = 0; i < lists->n_devices; i++) {

@@ -38,16 +38,16 @@ struct packet_filter_shunt {
     char device[16]; /* the interface on which they arrive or leave; empty: any but the inner one */
 };
 
-/* struct packet_filter_device - an inner device beside the first one. What comes out of it gets the
- * mark, if `mask` is not 0. */
+/* struct packet_filter_device - an inner device beside the first one. Packets that come out of it
+ * get the mark, if `mask` is not 0. */
 struct packet_filter_device {
     char name[16];
     uint32_t mark, mask;
 };
 
-/* packet_filter_set - makes the table what the lists say, in one step: there is no moment without it.
- * Where only prefixes have changed, only these are told to the kernel. Sorts the lists. `inner`: our inner
- * addresses; `protected`: networks that may come through the inner devices only. ERR_SYSTEM,
+/* packet_filter_set - makes the table equal to the lists in one step, so that it is never missing.
+ * If only prefixes have changed, it sends only these to the kernel. Sorts the lists. `inner`: our
+ * inner addresses; `protected`: networks that may come through the inner devices only. ERR_SYSTEM,
  * ERR_NO_MEMORY. */
 struct packet_filter_lists {
     struct packet_filter_prefix *inner, *protected;

@@ -9,9 +9,9 @@
 #include "base/error.h"
 
 /*
- * What a process gives up once it has what it needs. In this order: sandbox_common, then
- * sandbox_supervisor or sandbox_unprivileged, then sandbox_filter (needs the no_new_privs of the
- * first).
+ * A process gives up its rights once it has opened its files and sockets. The order of the calls:
+ * sandbox_common, then sandbox_supervisor or sandbox_unprivileged, then sandbox_filter, which needs
+ * the no_new_privs of the first call.
  */
 
 /* sandbox_common - no core dumps, not dumpable, no new privileges; with `parent` the process dies
@@ -35,7 +35,7 @@ int sandbox_limits(unsigned descriptors, uint64_t memory, bool threads) MUST_USE
 /* sandbox_seconds - of processor time; a process that uses up more is killed. ERR_SYSTEM. */
 int sandbox_seconds(unsigned seconds) MUST_USE;
 
-/* sandbox_has_net_admin - to name what is missing before the kernel does so vaguely. */
+/* sandbox_has_net_admin - lets the caller name the missing right; the kernel's error is vague. */
 bool sandbox_has_net_admin(void);
 
 /* struct sandbox_user - each process has one of its own, so that none can signal or trace another.

@@ -60,7 +60,7 @@ void packet_info_read(struct msghdr *message, struct packet_info *ret_info);
 void packet_info_write(struct msghdr *message, int family, const struct packet_info *info);
 
 /* struct socket_error - the contents of an ICMP message about packets to `remote` (port 0: not
- * UDP). Anybody can forge one. */
+ * UDP). An attacker can forge it. */
 struct socket_error {
     struct endpoint remote;
     uint32_t mtu;     /* the path MTU; 0: the message is about something else */

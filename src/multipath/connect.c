@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The login is tried over all paths. Attempts begin 250 ms apart (RFC 8305). The first one that is
- * answered wins, and the others are cancelled before they authenticate. So a dead first path costs
- * a quarter of a second, and one login is made. A further address of the peer may be another Gateway:
- * it is tried a second after the first addresses did not answer.
+ * The login is tried over all paths. Attempts begin 250 ms apart (RFC 8305). The first attempt that
+ * gets a response wins, and the others are cancelled before they authenticate. So a dead first path
+ * costs a quarter of a second, and only one login is made. A further address of the peer may be
+ * another Gateway, so it is tried a second later than the first address, if that does not answer.
  *
- * A REDIRECT in the response to IKE_SA_INIT proves nothing: who reads one link can send it. So it
- * ends the attempt of that path, and is followed when no other path has answered for a while.
+ * A REDIRECT in the response to IKE_SA_INIT proves nothing: an attacker who reads one link can send
+ * it. So it ends the attempt on that path only. It is followed if no other path answers for a
+ * while.
  */
 #include <stdio.h>
 

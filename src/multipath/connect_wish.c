@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a person or the configuration wants: a session, and children of the connection. */
+/* The wishes of persons and of the configuration: a session, and children of the connection. */
 #include <stdio.h>
 
 #include "multipath/vpn.h"
@@ -132,7 +132,8 @@ void path_manager_conn_loaded(struct path_manager *pm, struct ike_conn *conn, na
     manager_settle(pm, now);
 }
 
-/* host_login_drop - a host that has not answered gives its place to another one. */
+/* host_login_drop - ends the login to a host that has not answered, to make room for another
+ * host. */
 static void host_login_drop(struct vpn *vpn)
 {
     login_cancel(vpn);
@@ -150,8 +151,8 @@ static bool host_answered(const struct vpn *vpn)
     return false;
 }
 
-/* hosts_room - makes room for a session with a further host. Of the hosts that are asked, one that nobody wants kept
- * makes way: the first that says nothing, else the first whose login goes on. false: there is no room. */
+/* hosts_room - makes room for a session with a further host. It drops a login that no wish
+ * protects: the first to a silent host, or else the first that is under way. false: no room. */
 static bool hosts_room(const struct path_manager *pm, const char *name)
 {
     unsigned n_up = 0, n_asked = 0;

@@ -276,7 +276,7 @@ static void child_down(struct vpn *vpn, const struct ike_event *event, nanos now
     }
 }
 
-/* session_reset - nothing that belonged to the session is left: neither in the vpn nor in its paths. */
+/* session_reset - clears all state of the session, in the vpn and in its paths. */
 static void session_reset(struct vpn *vpn)
 {
     vpn_id_set(vpn, 0);

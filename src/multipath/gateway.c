@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a Gateway begins by itself, if configured. First: a clone directly after the login (draft-
- * mglt-ipsecme-keep-old-ike-sa-00 B.2, third variant). Second: the exchange that creates the VPN of
- * a clone and moves it to another address of the End User (B.5, M13). The End User does everything
- * else, and repeats the Gateway's failures.
+ * The two exchanges that a Gateway begins by itself, if configured. First: a clone directly after
+ * the login (draft-mglt-ipsecme-keep-old-ike-sa-00 B.2, third variant). Second: the exchange that
+ * creates the VPN of a clone and moves it to another address of the End User (B.5, M13). The End
+ * User begins all other exchanges. It also tries again if one of the Gateway's failed.
  */
 #include "multipath/vpn.h"
 
@@ -25,7 +25,7 @@ static void first_clone(struct vpn *vpn)
         info.n_peer_addresses < 2)
         return;
     struct ike_command command = {.kind = IKE_CMD_CLONE, .sa = info.id, .session = vpn->session.id};
-    (void)command_add(vpn, &command); /* without room the End User makes the clone */
+    (void)command_add(vpn, &command); /* if the queue is full, the End User makes the clone */
 }
 
 static bool taken(const struct vpn *vpn, const struct address *address)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which IKE SAs are alive. Any authentic packet is evidence: ESP on a Child SA, or IKE on the IKE
- * SA. An IKE SA is probed (an empty INFORMATIONAL, RFC 7296 section 2.4) in two cases:
+ * Finds out which IKE SAs are alive. Any authentic packet is evidence: ESP on a Child SA, or IKE on
+ * the IKE SA. An IKE SA is probed (an empty INFORMATIONAL, RFC 7296 section 2.4) in two cases:
  *
  *   - packets of ours went out after the last evidence, and none came for `quick`;
  *   - the End User received nothing for `probe`. This probe is evidence for the Gateway, too.
@@ -11,15 +11,15 @@
  * `probe_interval`: quick is 0.15 B, grant 0.45 B, probe at most 0.5 B. So traffic leaves a black
  * hole after 0.6 B, and an idle path is known to be dead after 0.95 B.
  *
- * B is at most `failover_busy` where another path can take the traffic over. This holds for a
- * conversation, and at an End User also for packets that get no answer. The Gateway may merely
- * pause: then it answers the probes, and the path stays. A link that was idle keeps its whole B,
- * since its first packet may take longer (a modem that wakes).
+ * B is at most `failover_busy` if another path can take the traffic over. This holds for a
+ * conversation, and at an End User also for packets without an answer. If the Gateway merely
+ * pauses, it still answers the probes, and the traffic stays on its path. A link that was idle
+ * keeps its whole B, because its first packet may take longer (a modem that wakes).
  *
- * A Gateway tells a peer that vanished from one that sleeps. Both leave packets unanswered. The one
- * that vanished fell silent within a conversation: it had spoken shortly before. Its IKE SAs end.
- * The other one had been silent before anyone sent to it. Its session waits for it, until the IKE
- * core has heard nothing for `dead_peer`.
+ * A Gateway distinguishes a peer that vanished from a peer that sleeps. Neither answers. A peer
+ * that falls silent within a conversation has vanished, and its IKE SAs end. A peer that was silent
+ * before the Gateway sent to it sleeps. Its session stays until the IKE core has heard nothing for
+ * `dead_peer`.
  */
 #include "multipath/vpn.h"
 
@@ -62,7 +62,7 @@ static nanos resend_of(const struct leg *leg, nanos grant)
     return interval < RESEND_MIN_NS ? RESEND_MIN_NS : interval;
 }
 
-/* hurries - traffic leaves a dead path sooner than the budget says, since another one can take
+/* hurries - traffic leaves a dead path sooner than the budget says, because another path can take
  * it. */
 static bool hurries(const struct vpn *vpn, const struct leg *leg)
 {
@@ -185,8 +185,8 @@ void health_moved(struct vpn *vpn, struct leg *leg, const struct ike_path *at, n
     }
 }
 
-/* probe_measured - what an answered probe says of the path: its round-trip time now, its loss
- * later. The response to a further copy comes a round trip behind the first response at most. */
+/* probe_measured - learns from an answered probe: the round-trip time now, the loss later. By then
+ * the responses to all copies of the probe have come: at most a round trip after the first. */
 static void probe_measured(struct vpn *vpn, struct leg *leg, nanos rtt_ns, nanos now)
 {
     if (!vpn_end_user(vpn) || !leg_home(vpn, leg) || rtt_ns <= 0)
@@ -293,8 +293,8 @@ static bool replied(const struct leg *leg, nanos quick_ns)
     return leg->esp_in_ns > 0 && leg->heard_ns - leg->esp_in_ns < quick_ns;
 }
 
-/* compare_at - a path that carries traffic in both directions is compared with idle ones that would
- * take it over. It is probed more often than they: what it loses hurts now. */
+/* compare_at - a path with traffic in both directions is compared with the idle paths that could
+ * take the traffic. It is probed more often than those, because its losses hurt now. */
 static nanos compare_at(const struct vpn *vpn, const struct leg *leg, nanos probe_ns)
 {
     nanos last = leg->proof_ns > leg->probed_ns ? leg->proof_ns : leg->probed_ns;
@@ -336,7 +336,7 @@ static nanos ask_at(const struct vpn *vpn, const struct leg *leg)
     return at > leg->probe_at_ns ? at : leg->probe_at_ns;
 }
 
-/* asleep - of a Gateway: no path of the peer answers, and it was silent before it was asked. */
+/* asleep - on a Gateway: no path of the peer answers, and the peer was silent before the probes. */
 static bool asleep(const struct vpn *vpn, const struct leg *leg)
 {
     return !vpn_end_user(vpn) && leg->health == HEALTH_DEAD && !leg->fell_silent &&

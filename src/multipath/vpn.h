@@ -117,7 +117,7 @@ struct leg {
     uint32_t job_failures;
 };
 
-/* struct path_use - what a session does with a path. Zero: nothing yet. */
+/* struct path_use - how a session uses a path. Zero: not yet. */
 struct path_use {
     ike_sa_id line;     /* of the leg that serves it; 0: none */
     bool lost;          /* it failed: it must answer for stable_for before it carries traffic */
@@ -171,12 +171,12 @@ struct path {
 };
 
 enum wish_phase {
-    WISH_OVER, /* nothing is wanted: without a session the vpn is freed */
+    WISH_OVER, /* no wish: a vpn without a session is freed */
     WISH_ONCE, /* until the session ends */
     WISH_KEPT, /* a session that ends is followed by another login */
 };
 
-/* struct vpn_wish - what is wanted. It outlives sessions. */
+/* struct vpn_wish - the wish. It outlives sessions. */
 struct vpn_wish {
     enum wish_phase phase;
     uint32_t children; /* bit i: conn->children[i] is wanted on each path */
@@ -513,8 +513,8 @@ static inline bool leg_usable(const struct leg *leg)
 }
 
 /* --- path_choice.c --- */
-/* choice_settle - of paths of equal rank, which one carries the traffic. Returns when to look
- * again. */
+/* choice_settle - chooses the path that carries the traffic, among paths of equal rank. Returns
+ * when to call it again. */
 nanos choice_settle(struct vpn *vpn, nanos now);
 /* choice_made - one path at a time carries the traffic of the session, and we choose it. */
 bool choice_made(const struct vpn *vpn);
@@ -538,8 +538,8 @@ bool repair_job(struct vpn *vpn, struct leg *leg, enum job job, const struct ike
 /* repair_creates - prepares `command` to create a Child SA of this policy on the leg. */
 void repair_creates(const struct vpn *vpn, struct leg *leg, uint8_t policy,
                     struct ike_command *command);
-/* repair_cloning - until when other exchanges on the leg wait, since it is being cloned; 0: they do
- * not wait. */
+/* repair_cloning - the time until which other exchanges on the leg wait for its clone; 0: no
+ * wait. */
 nanos repair_cloning(const struct vpn *vpn, const struct leg *leg, nanos now);
 nanos home_settle(struct vpn *vpn, nanos now);
 /* home_gateway_moves - until when the Gateway may move this new clone and create its VPN (D-08 b);
@@ -623,7 +623,7 @@ bool terms_done(struct vpn *vpn, const struct ike_event *event, nanos now);
 /* --- vpn_sas.c --- */
 struct leg *leg_find(struct vpn *vpn, ike_sa_id id);       /* by its IKE SA; NULL: none */
 struct leg *leg_of(const struct vpn *vpn, ike_sa_id line); /* NULL: none */
-/* leg_cloned_for - the one of which a clone is under way for the path. NULL: none. */
+/* leg_cloned_for - the leg that is being cloned for the path. NULL: none. */
 struct leg *leg_cloned_for(const struct vpn *vpn, const struct path *path);
 struct leg *leg_add(struct vpn *vpn, ike_sa_id id, nanos now); /* NULL: no room */
 void leg_remove(struct vpn *vpn, struct leg *leg);
