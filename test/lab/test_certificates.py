@@ -165,6 +165,19 @@ def test_strictness(world, revocation, crl, success):
         refused(eu, (gw, "no valid CRL or OCSP answer says whether C=CH, O=Lab, CN=eu is revoked (revocation = strict)"))
 
 
+def test_address_blocks(world):
+    """RFC 3779: the blocks of a CA narrow nothing, and the log says so; it says nothing of a CA without."""
+    blocks = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.5.5.7.1.7"), bytes.fromhex("300c300a0402000130040302000a"))
+    root = Authority("C=CH, O=Lab, CN=Root")
+    certificate, key = root.issue("C=CH, O=Lab, CN=Blocks", ca=True, extensions=((blocks, True),))
+    end = Host("gw", root)
+    end.files |= {"x509ca/blocks.pem": pem(certificate), "private/blocks.pem": pem_key(key)}
+    lab, eu, gw = start(world, "ikatd-ikatd", Host("eu", root), end)
+    gw.wait_log('event=address-blocks-unused certificate="C=CH, O=Lab, CN=Blocks"')
+    up(lab, eu, gw)
+    assert gw.log().count("address-blocks-unused") == 1
+
+
 def test_wrong_identity(world):
     """A4: a valid certificate of one peer with the identity of another."""
     ca = Authority()

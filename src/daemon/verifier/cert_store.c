@@ -9,6 +9,8 @@
 #include <time.h>
 
 #include "crypto/key_id.h"
+#include "daemon/common/log.h"
+#include "daemon/verifier/cert_identity.h"
 
 #define BIT(role) (1u << (role))
 
@@ -107,6 +109,21 @@ static struct cert *cert_new(const struct verifier_cert *wanted, struct span oct
     return cert;
 }
 
+/* blocks_tell - RFC 3779: a CA with address blocks says which addresses its holders may have. We bound
+ * selectors by the configuration alone, so the administrator has to know. */
+static void blocks_tell(const struct cert *cert)
+{
+    char subject[IDENTITY_TEXT_MAX], who[IDENTITY_TEXT_MAX + 8];
+    if (cert->x509 == NULL || X509_check_ca(cert->x509) == 0 ||
+        X509_get_ext_by_NID(cert->x509, NID_sbgp_ipAddrBlock, -1) < 0)
+        return;
+    log_line(
+        LOG_LEVEL_WARNING,
+        "event=address-blocks-unused certificate=%s reason=\"remote_ts says what its holders may "
+        "have, and the address blocks of certificates (RFC 3779) do not narrow that\"",
+        log_text(cert_identity_print(cert->x509, subject), who, sizeof(who)));
+}
+
 int cert_store_add(struct cert_store *store, const struct verifier_cert *wanted, struct span octets)
 {
     uint8_t digest[CERT_DIGEST];
@@ -128,6 +145,7 @@ int cert_store_add(struct cert_store *store, const struct verifier_cert *wanted,
             (void)cert_free(cert);
             return ERR_NO_MEMORY;
         }
+        blocks_tell(cert);
     }
     cert->roles |= BIT(wanted->role);
     store->changes += cert->x509 != NULL && X509_check_ca(cert->x509) != 0;
