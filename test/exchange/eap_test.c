@@ -139,6 +139,51 @@ static void gateway_by_shared_key(void **state)
     }
 }
 
+static uint16_t said_instead; /* of AUTHENTICATION_FAILED; 0: the request is lost */
+
+static enum scenario_fate edit_the_end(struct world *world, bool to_b, struct message *m)
+{
+    (void)world;
+    if (!to_b || m->header.exchange != WIRE_INFORMATIONAL)
+        return SCENARIO_PASS;
+    size_t i = message_find_notify(m, N_AUTHENTICATION_FAILED);
+    assert_int_not_equal(i, m->n);
+    if (said_instead == 0)
+        return SCENARIO_LOST;
+    message_remove(m, i);
+    message_append_notify(m, said_instead, (struct span){0});
+    return SCENARIO_CHANGED;
+}
+
+/* RFC 7296 section 2.21.2: an End User that refuses the Gateway before EAP says so in an INFORMATIONAL
+ * request. It is answered, and the login ends at once; any other one ends nothing. */
+static void user_refuses_the_gateway(void **state)
+{
+    static const struct {
+        uint16_t said;
+        bool ends;
+    } rows[] = {{N_AUTHENTICATION_FAILED, true},
+                {N_INVALID_SYNTAX, true},
+                {N_UNSUPPORTED_CRITICAL_PAYLOAD, true},
+                {N_NO_PROPOSAL_CHOSEN, false},
+                {0, false}};
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+        struct world *world = eap_world(27);
+        struct ike_stats stats;
+        world->conn_b->local[0].method = IKE_AUTH_PSK;
+        said_instead = rows[i].said;
+        scenario_edit(world, edit_the_end);
+        assert_int_equal(login(world), IKE_PEER_AUTH_FAILED);
+        world_run(world, NANOS_PER_SEC);
+        ike_stats_get(world->b.ike, &stats);
+        assert_int_equal(world_n_sas(&world->b), rows[i].ends ? 0 : 1);
+        assert_int_equal(stats.logins_failed[IKE_AUTH_FAILED], rows[i].ends ? 1 : 0);
+        assert_int_equal(stats.sent, rows[i].ends ? 3 : 2); /* IKE_SA_INIT, IKE_AUTH, this */
+        expect_nothing(world);
+    }
+}
+
 /* --- EAP only (RFC 5998) --- */
 
 static void eap_only(void **state)
@@ -589,6 +634,7 @@ int main(void)
         cmocka_unit_test(success_that_counts_on),
         cmocka_unit_test(a22_keys_that_differ),
         cmocka_unit_test(gateway_by_shared_key),
+        cmocka_unit_test(user_refuses_the_gateway),
         cmocka_unit_test(eap_only),
         cmocka_unit_test(a21_eap_only_without_a_key),
         cmocka_unit_test(eap_only_of_one_side),

@@ -55,8 +55,12 @@ static enum answer_verdict exchange_answer(struct sa *sa, struct answering *answ
 {
     uint8_t exchange = answering->request->header.exchange;
     if (sa->life == IKE_AUTHENTICATING) {
-        /* before authentication nothing but IKE_AUTH is answered */
-        if (exchange != WIRE_IKE_AUTH || sa_original_initiator(sa))
+        /* before authentication nothing is answered but IKE_AUTH, and the end of the login */
+        if (sa_original_initiator(sa))
+            return ANSWER_SILENT;
+        if (exchange == WIRE_INFORMATIONAL && fault == WIRE_OK)
+            return answer_given_up(sa, answering);
+        if (exchange != WIRE_IKE_AUTH)
             return ANSWER_SILENT;
         if (fault == WIRE_OK && login_request_fits(sa, answering))
             return answer_auth(sa, answering);

@@ -202,6 +202,9 @@ enum answer_verdict answer_rekey_child(struct sa *sa, struct answering *answerin
 enum answer_verdict answer_rekey_ike(struct sa *sa, struct answering *answering); /* and clones */
 enum answer_verdict answer_informational(struct sa *sa, struct answering *answering);
 enum answer_verdict answer_auth(struct sa *sa, struct answering *answering);
+/* answer_given_up - of an INFORMATIONAL request in the middle of a login. Silent unless the initiator
+ * ends the login with it. */
+enum answer_verdict answer_given_up(struct sa *sa, struct answering *answering);
 
 extern const struct exchange_ops exchange_login, exchange_create_child, exchange_rekey_child,
     exchange_rekey_ike, exchange_clone, exchange_create_moved, exchange_move, exchange_path_test,
