@@ -34,7 +34,7 @@ static const char usage[] =
     "  -g  group that may use the control socket (ikat, if there is one)\n"
     "  -S  directory for what outlives ikatd (" DEFAULT_STATE ")\n"
     "  -i  name of the inner device (ikat%d)\n"
-    "  -m  MTU of the inner device (1400, or less where links need it)\n"
+    "  -m  MTU of the inner device (what one ESP packet carries over the links)\n"
     "  -w  worker threads (one for each processor, at most 8)\n"
     "  -K  append the keys of all IKE SAs to FILE, for a dissector\n"
     "  -d  log every exchange\n"

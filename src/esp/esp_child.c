@@ -8,6 +8,7 @@
 #include "esp/ecn.h"
 #include "esp/field.h"
 #include "esp/icmp.h"
+#include "esp/overhead.h"
 #include "esp/selector.h"
 #include "esp/shunt.h"
 #include "esp/transport.h"
@@ -137,11 +138,11 @@ size_t esp_child_sealed_len(const struct esp_key *key, size_t len)
 uint16_t esp_child_inner_max(const struct esp_key *key, uint16_t mtu, bool ipv6_outer,
                              bool udp_encap)
 {
-    size_t outer = (ipv6_outer ? IPV6_HEADER_LEN : IPV4_HEADER_LEN) + (udp_encap ? 8u : 0u) +
-                   esp_child_text_offset(key) + esp_icv_len(key);
-    size_t block = esp_block_len(key);
-    ASSERT(mtu > outer + block);
-    return (uint16_t)((mtu - outer) / block * block - 2);
+    const struct esp_algorithms algorithms = esp_key_algorithms(key);
+    uint16_t inner =
+        esp_overhead_inner_max(esp_overhead_of(&algorithms, ipv6_outer, udp_encap, false), mtu);
+    ASSERT(inner > 0);
+    return inner;
 }
 
 bool esp_child_reserve(struct esp_child *child, unsigned n, uint64_t *ret_first,

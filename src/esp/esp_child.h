@@ -106,7 +106,8 @@ static inline void esp_child_count(struct esp_child *child, enum esp_count which
     atomic_fetch_add_explicit(&child->counts[which], n, memory_order_relaxed);
 }
 
-/* esp_child_inner_max - the largest inner packet that fits an outer packet of `mtu` octets. */
+/* esp_child_inner_max - the largest inner packet that fits an outer packet of `mtu` octets, without an
+ * order trailer. */
 uint16_t esp_child_inner_max(const struct esp_key *key, uint16_t mtu, bool ipv6_outer,
                              bool udp_encap);
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A session that is lost at one end is logged in anew by the other; one that was only out of reach goes on."""
 import json
+import os
 import time
 
 import pytest
@@ -148,20 +149,50 @@ def test_fail_closed(world):
     wait(lambda: "dev ikat" not in way(), "the host's own way is back")
 
 
+def inner_mtu(lab, host):
+    """The MTU of the inner device."""
+    return json.loads(lab.run(host, "ip", "-j", "link", "show", "dev", "ikat0"))[0]["mtu"]
+
+
+@pytest.mark.parametrize("family,esp,mode,mtu,outer", [
+    (4, "aes128gcm16", "failover", 1430, 1492), (6, "aes128gcm16", "failover", 1410, 1492),
+    (4, "aes128gcm16", "aggregate", 1422, 1492), (6, "aes256-sha512", "failover", 1374, 1480)])
+def test_inner_mtu(world, family, esp, mode, mtu, outer):
+    """The inner device is as wide as the ESP packet of a link of 1492 octets allows, whatever the overhead."""
+    lab = world.lab()
+    child, conn = {"esp_proposals": esp}, {"multipath": mode}
+    inner = {"vips": "0.0.0.0"}, {"pools": "inner"}
+    world.ikatd(lab, "gw", gateway(conn | inner[1], child | {"local_ts": "10.20.0.0/24"}, family))
+    eu = world.ikatd(lab, "eu", end_user(conn | inner[0], child | {"remote_ts": "10.20.0.0/24"}, family))
+    eu.ikat("up", "home")
+    wait(lambda: inner_mtu(lab, "eu") == inner_mtu(lab, "gw") == mtu, lambda: f"{mtu}: {inner_mtu(lab, 'eu')}, {inner_mtu(lab, 'gw')}")
+    capture = lab.start("gw", "tcpdump", "-Z", "root", "-Uni", "wan0", "-w", lab.path("size.pcap"), "udp", "port", "4500")
+    wait(lambda: os.path.exists(lab.path("size.pcap")), "tcpdump listens")
+
+    def longest():
+        lab.run("eu", "ping", "-c1", "-W2", "-M", "do", "-s", str(mtu - 28), HOST)
+        text = lab.run("gw", "tcpdump", "-nqr", lab.path("size.pcap"), check=False)
+        lengths = [int(line.rsplit(" ", 1)[1]) for line in text.splitlines() if ", length " in line]
+        return max(lengths, default=0) + (28 if family == 4 else 48)
+    wait(lambda: longest() == outer, lambda: f"{outer} octets, not {longest()}")
+    capture.terminate()
+    capture.wait(10)
+
+
 def test_narrow_links(world):
     """Outer links of 1400 octets: the inner device becomes narrower, what does not fit is said to the sender, and TCP
     gets through."""
     lab, _, _ = start(world, gate=("-m", "1390"))
 
     def inner(host="eu"):
-        return json.loads(lab.run(host, "ip", "-j", "link", "show", "dev", "ikat0"))[0]["mtu"]
-    assert (inner(), inner("gw")) == (1400, 1390)
+        return inner_mtu(lab, host)
+    assert (inner(), inner("gw")) == (1430, 1390)
     for host, link in (("eu", "wlan0"), ("wlan", "in"), ("eu", "lte0"), ("lte", "in"), ("gw", "wan0")):
         lab.run(host, "ip", "link", "set", link, "mtu", "1400")
 
     def ping(size):
         return lab.run("eu", "ping", "-c1", "-W1", "-M", "do", "-s", str(size), HOST, check=False)
-    wait(lambda: inner() == 1300, "the inner device is narrower")
+    wait(lambda: inner() == 1338, "the inner device is narrower")
     assert "1 received" in ping(1200)
     wait(lambda: "too long" in (text := ping(1365)) or "needed" in text, lambda: f"ICMP: {ping(1365)}", 5)
     assert "1 received" in ping(1200)

@@ -202,7 +202,7 @@ bool priv_request_check(const struct priv_request *r)
         return r->interface != 0 && r->interface <= INT32_MAX && r->port != 0 &&
                address_sound(&r->address) && !address_is_any(&r->address) &&
                !address_is_multicast(&r->address);
-    case PRIV_MTU: return r->mtu >= TUN_MTU_MIN && r->mtu <= TUN_MTU;
+    case PRIV_MTU: return r->mtu >= TUN_MTU_MIN && r->mtu < PATH_MTU_MOST;
     case PRIV_DEVICE_OPEN: return r->device % LIMIT_DEVICES != 0 && inner_device_sound(&r->inner);
     case PRIV_DEVICE_CLOSE: return r->device != 0;
     case PRIV_READY:

@@ -37,7 +37,10 @@ int channel_recv_tail(int fd, void *message, size_t len, struct buffer room,
 /* --- engine -> supervisor --- */
 
 /* The MTU of a TUN device, in octets. */
-#define TUN_MTU     1400 /* what remains of an Ethernet MTU with any algorithm and outer IPv6 */
+/* PATH_MTU_MOST - of an outer path: PPPoE may be behind a link of 1500 (RFC 2516 section 7). */
+#define PATH_MTU_MOST 1492
+
+#define TUN_MTU     1400 /* until the first Child SA is there */
 #define TUN_MTU_MIN 1280 /* RFC 8200 section 5: with less, the device has no IPv6 */
 #define TUN_MTU_MAX 9000
 

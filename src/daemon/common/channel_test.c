@@ -68,7 +68,7 @@ static void test_requests(void **state)
     static const struct {
         uint16_t mtu;
         bool allowed;
-    } mtus[] = {{1279, false}, {1280, true}, {1400, true}, {1401, false}, {UINT16_MAX, false}};
+    } mtus[] = {{1279, false}, {1280, true}, {1491, true}, {1492, false}, {UINT16_MAX, false}};
     for (size_t i = 0; i < ARRAY_LEN(mtus); i++) {
         const struct priv_request mtu = {.kind = PRIV_MTU, .mtu = mtus[i].mtu};
         assert_int_equal(priv_request_check(&mtu), mtus[i].allowed);

@@ -35,7 +35,7 @@ static void child_install(struct engine *e, const struct ike_event *event)
         result.error = data_plane_install(e->plane, &config, e->now);
     wipe(&config, sizeof(config));
     if (result.error == 0) {
-        engine_mtu_carrier(e, install->path.interface);
+        engine_mtu_carrier(e, install->child, &install->path);
         /* the End User's addresses come before the routes that prefer them */
         bool ours = known && there && session.role == IKE_END_USER;
         accounts_child(e->accounts, install->session, install->child, &install->path);
@@ -69,7 +69,7 @@ static void child_move(struct engine *e, const struct ike_event *event)
     if (known && session.role == IKE_END_USER)
         engine_path_bind(e, &event->path);
     accounts_moved(e->accounts, event->child, &event->path);
-    engine_mtu_carrier(e, event->path.interface);
+    engine_mtu_carrier(e, event->child, &event->path);
     int error = install_move(e->ike, e->plane, event, engine_link_mtu(e, event->path.interface));
     if (error == 0 && ike_child_get(e->ike, event->child, &child)) {
         /* selectors may be outer addresses, and routes follow selectors */

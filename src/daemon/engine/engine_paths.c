@@ -16,8 +16,6 @@
 #include "daemon/common/log.h"
 #include "daemon/engine/engine_state.h"
 
-#define LINK_MTU 1500 /* which TUN_MTU is for */
-
 void engine_path_bind(struct engine *e, const struct ike_path *path)
 {
     bool ours = path->local.port == NAT_PORT || path->local.port == IKE_PORT;
@@ -74,70 +72,6 @@ void engine_path_bound(struct engine *e, const struct host_sockets *sockets)
     }
     if (error != 0)
         bound_close(e, b);
-}
-
-uint16_t engine_link_mtu(const struct engine *e, uint32_t interface)
-{
-    for (size_t i = 0; i < PATH_LINKS; i++)
-        if (interface != 0 && e->links[i].index == interface)
-            return e->links[i].mtu <= UINT16_MAX ? (uint16_t)e->links[i].mtu : UINT16_MAX;
-    return 0;
-}
-
-/* inner_mtu_settle - the MTU of the inner device: what one packet carries on the narrowest link in
- * use. Wider links never make it wider than TUN_MTU, because the path behind a link may be
- * narrower. */
-static void inner_mtu_settle(struct engine *e)
-{
-    unsigned least = LINK_MTU;
-    if (e->start->tun_mtu_fixed)
-        return;
-    for (size_t i = 0; i < PATH_LINKS; i++) {
-        unsigned mtu = engine_link_mtu(e, e->carriers[i]);
-        if (mtu == 0)
-            e->carriers[i] = 0; /* the link is gone */
-        else if (mtu < least)
-            least = mtu;
-    }
-    unsigned mtu = least - (LINK_MTU - TUN_MTU);
-    mtu = mtu > TUN_MTU_MIN && least > LINK_MTU - TUN_MTU ? mtu : TUN_MTU_MIN;
-    if (mtu == (e->inner_mtu != 0 ? e->inner_mtu : TUN_MTU))
-        return;
-    host_mtu(e->host, (uint16_t)mtu);
-    e->inner_mtu = (uint16_t)mtu;
-    log_line(LOG_LEVEL_INFO, "event=inner-mtu mtu=%u", mtu);
-}
-
-void engine_mtu_carrier(struct engine *e, uint32_t interface)
-{
-    uint32_t *unused = NULL;
-    for (size_t i = 0; i < PATH_LINKS; i++) {
-        if (e->carriers[i] == interface)
-            return;
-        if (e->carriers[i] == 0)
-            unused = &e->carriers[i];
-    }
-    if (unused == NULL)
-        return;
-    *unused = interface;
-    inner_mtu_settle(e);
-}
-
-void engine_mtu_check(struct engine *e, const struct path_link before[PATH_LINKS])
-{
-    struct ike_child_info child = {0};
-    struct ike_sa_info sa;
-    while (ike_child_next(e->ike, child.id, &child)) {
-        if (!ike_sa_get(e->ike, child.sa, &sa))
-            continue;
-        uint16_t mtu = engine_link_mtu(e, sa.path.interface);
-        bool same = mtu == 0;
-        for (size_t i = 0; i < PATH_LINKS && mtu != 0; i++)
-            same |= before[i].index == sa.path.interface && before[i].mtu == mtu;
-        if (!same && data_plane_mtu(e->plane, child.id, mtu) == 0)
-            log_line(LOG_LEVEL_DEBUG, "event=link-mtu child=%u mtu=%u", child.id, (unsigned)mtu);
-    }
-    inner_mtu_settle(e);
 }
 
 static bool address_there(const struct engine *e, size_t n_links, const struct bound_path *b)

@@ -41,6 +41,7 @@
 #include "daemon/engine/host.h"
 #include "daemon/engine/ke_workers.h"
 #include "daemon/vici/engine_ops.h"
+#include "esp/overhead.h"
 #include "linux/event_loop.h"
 #include "linux/netlink_monitor.h"
 #include "plane/esp_plane.h"
@@ -131,6 +132,13 @@ struct engine_batch {
     uint8_t octets[ENGINE_BATCH][LIMIT_IKE_MESSAGE];
 };
 
+/* struct engine_carrier - a link over which ESP was sent (interface 0: none), and the overhead of that Child SA
+ * on it which carries the least. */
+struct engine_carrier {
+    uint32_t interface;
+    struct esp_overhead overhead;
+};
+
 struct engine {
     const struct engine_start *start;
     struct event_loop *loop;
@@ -213,8 +221,8 @@ struct engine {
 
     /* too large for the stack */
     struct path_link links[PATH_LINKS];
-    uint32_t carriers[PATH_LINKS]; /* links over which ESP was sent; 0: none */
-    uint16_t inner_mtu;            /* MTU of the TUN device; 0: as it was created */
+    struct engine_carrier carriers[PATH_LINKS];
+    uint16_t inner_mtu; /* MTU of the TUN device; 0: as it was created */
     struct verifier_request verifier_request;
     uint8_t parts[AUTH_PARTS_MAX + LIMIT_IKE_MESSAGE]; /* of AUTH, and certificates */
     struct ike_datagram datagram;
@@ -369,14 +377,14 @@ int engine_connect(struct engine *e, const struct path_connect *wish) MUST_USE;
 /* engine_names_again - a round of its login failed: the names may have other addresses now. */
 void engine_names_again(struct engine *e, const char *conn_name);
 
-/* engine_link_mtu - the MTU of the link by which a path leaves; 0: unknown. engine_mtu_check -
+/* engine_mtu.c: engine_link_mtu - the MTU of the link by which a path leaves; 0: unknown. engine_mtu_check -
  * links were read anew, and were `before`: updates Child SAs whose link now has another MTU. */
 uint16_t engine_link_mtu(const struct engine *e, uint32_t interface);
 void engine_mtu_check(struct engine *e, const struct path_link before[PATH_LINKS]);
 
-/* engine_mtu_carrier - ESP leaves by this link from now on. The narrowest such link bounds the
- * inner device. Narrower paths behind the links are found by ICMP (esp/icmp.h). */
-void engine_mtu_carrier(struct engine *e, uint32_t interface);
+/* engine_mtu_carrier - the Child SA sends over this path from now on. The MTU of the inner device is what all
+ * such Child SAs carry. Narrower paths behind the links are found by ICMP (esp/icmp.h). */
+void engine_mtu_carrier(struct engine *e, ike_child_id child, const struct ike_path *path);
 
 /* engine_paths.c: engine_path_bind asks for the sockets of a path, before its first use.
  * engine_path_socket - the socket of IKE_PORT; -1: the path

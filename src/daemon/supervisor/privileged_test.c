@@ -104,6 +104,7 @@ static void test_mtu(void **state)
         uint32_t is;
     } rows[] = {{false, 1300, 0, 1300},
                 {false, 1279, ERR_INVALID, 1300},
+                {false, 1492, ERR_INVALID, 1300},
                 {false, 1400, 0, 1400},
                 {true, 1300, ERR_WRONG_STATE, 1400}};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

@@ -47,7 +47,7 @@ struct supervisor_options {
     const char *device; /* name of the TUN device, may have a %d */
     unsigned n_workers;
     uint64_t memory_most; /* octets that the engine may use; 0: three quarters of the memory */
-    uint16_t mtu;         /* of the TUN device; 0: TUN_MTU, or less if a link is narrower */
+    uint16_t mtu;         /* of the TUN device; 0: what ESP packets carry over the links in use */
     bool initiator_only;  /* IKE_SA_INIT requests get no answer */
     bool debug;
 };
