@@ -160,6 +160,43 @@ static bool has_section(const struct tree *root, const char *top, const char *pr
     return false;
 }
 
+/* secret_serves - the secret belongs to nobody, names a peer of that pattern, or names this end
+ * alone. */
+static bool secret_serves(const struct tree *secret, const char *own, const char *peer)
+{
+    bool others = false;
+    for (const struct tree *node = secret->first; node != NULL; node = node->next) {
+        const char *id = tree_value_text(node);
+        if (strncasecmp(node->name, "id", 2) != 0 || id[0] == '\0')
+            continue;
+        if (strcmp(id, "%any") == 0 || config_glob(peer, id))
+            return true;
+        others |= strcasecmp(id, own) != 0;
+    }
+    return !others;
+}
+
+/* find_psk - a pre-shared key is there, and none for this pair of identities. Distinguished names
+ * have several spellings: nothing is said of them. */
+static void find_psk(struct findings *findings, const struct tree *root, const struct tree *conn)
+{
+    char where[FINDING_WHERE];
+    const struct tree *local = config_round(conn, "local", 0);
+    const struct tree *remote = config_round(conn, "remote", 0);
+    const char *own = config_text(local, "id", ""), *peer = config_text(remote, "id", "%any");
+    const struct tree *secrets = config_key(root, "secrets");
+    bool psk = strcasecmp(config_text(local, "auth", ""), "psk") == 0 ||
+               strcasecmp(config_text(remote, "auth", ""), "psk") == 0;
+    if (!psk || strcmp(peer, "%any") == 0 || strchr(peer, '=') != NULL ||
+        !has_section(root, "secrets", "ike"))
+        return;
+    for (const struct tree *one = secrets->first; one != NULL; one = one->next)
+        if (strncasecmp(one->name, "ike", 3) == 0 && secret_serves(one, own, peer))
+            return;
+    findings_add(findings, "no-secret", findings_where(remote, where),
+                 "no section ike... in secrets is for %.60s and a peer %.60s", own, peer);
+}
+
 static void find_missing(struct findings *findings, const struct tree *root,
                          const struct tree *conn)
 {
@@ -189,6 +226,7 @@ void findings_config(struct findings *findings, const struct tree *root,
     for (const struct tree *conn = conns == NULL ? NULL : conns->first; conn != NULL;
          conn = conn->next) {
         find_missing(findings, root, conn);
+        find_psk(findings, root, conn);
         findings_keys(findings, conn);
         findings_host(findings, conn, host);
         if (config_role(conn) != CONFIG_GATEWAY && n++ < COMPARED_MAX)

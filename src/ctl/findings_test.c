@@ -54,9 +54,10 @@ static void gateway_host(struct host_view *host)
     name " {\npools = inner\n" AUTH("gw", peer) CHILD("local_ts = 10.20.0.0/24\n") keys "}\n"
 #define USER(name, keys)                                                                           \
     name " {\nremote_addrs = 192.0.2.1\nvips = 0.0.0.0\n" AUTH("a", "gw") keys "}\n"
-#define POOL(addrs)  "pools {\n inner {\n addrs = " addrs "\n}\n}\n"
-#define SECRET       "secrets {\n ike-a {\n secret = x\n}\n}\n"
-#define CONNS(conns) "connections {\n" conns "}\n"
+#define POOL(addrs)    "pools {\n inner {\n addrs = " addrs "\n}\n}\n"
+#define SECRET         "secrets {\n ike-a {\n secret = x\n}\n}\n"
+#define SECRET_OF(ids) "secrets {\n ike-a {\n" ids " secret = x\n}\n}\n"
+#define CONNS(conns)   "connections {\n" conns "}\n"
 
 /* kinds_find - the kinds of all findings, each once, in order: "a b". */
 static void kinds_find(const char *text, const struct host_view *host, char kinds[256])
@@ -100,6 +101,12 @@ static void files_that_are_not_meant(void **state)
         {CONNS(GATEWAY("g", "*", "")) POOL("10.20.0.128/25") SECRET, "pool-in-network"},
         {CONNS(GATEWAY("g", "*", "")) POOL("10.0.0.0/8") SECRET, "pool-in-network"},
         {CONNS(GATEWAY("g", "*", "")) POOL("10.9.0.0/24"), "no-secret no-secret"},
+        {CONNS(GATEWAY("g", "*@b", "")) POOL("10.9.0.0/24") SECRET_OF("id = a@b\n"), ""},
+        {CONNS(GATEWAY("g", "*@b", "")) POOL("10.9.0.0/24") SECRET_OF("id-1 = gw\nid-2 = a@b\n"),
+         ""},
+        {CONNS(GATEWAY("g", "*@b", "")) POOL("10.9.0.0/24") SECRET_OF("id = gw\n"), ""},
+        {CONNS(GATEWAY("g", "*@b", "")) POOL("10.9.0.0/24") SECRET_OF("id = a@c\n"), "no-secret"},
+        {CONNS(USER("u", "")) SECRET_OF("id = other-gw\nid2 = a\n"), "no-secret"},
         {CONNS(GATEWAY("g", "*", "") GATEWAY("h", "*", "")) POOL("10.9.0.0/24") SECRET,
          "connection-shadowed"},
         {CONNS(GATEWAY("g", "*", "") GATEWAY("h", "x@y", "")) POOL("10.9.0.0/24") SECRET, ""},
