@@ -9,6 +9,9 @@
 
 bool container_init(void)
 {
+    /* a further load would count a reference that nobody gives back */
+    if (OSSL_PROVIDER_available(NULL, "legacy") == 1)
+        return true;
     OSSL_PROVIDER *plain = OSSL_PROVIDER_load(NULL, "default");
     return plain != NULL && OSSL_PROVIDER_load(NULL, "legacy") != NULL;
 }

@@ -17,8 +17,8 @@
 
 enum container_item { CONTAINER_KEY = 1, CONTAINER_CERT };
 
-/* container_init - loads OpenSSL's legacy provider from a file. Call it once in the process. false:
- * the file is missing, so containers of older programs cannot be read. */
+/* container_init - loads OpenSSL's legacy provider from a file; a further call does nothing. false: the
+ * file is missing, so containers of older programs cannot be read. */
 bool container_init(void);
 
 /*

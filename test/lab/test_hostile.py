@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from lab.net import address
+from lab.net import BUILD, address
 from lab.scripted import message as m
 from lab.scripted.peer import Login
 from lab.settings import gateway
@@ -116,3 +116,13 @@ def test_x8_what_is_wrong_is_logged(gate, user):
     bad.auth()
     assert carries(user, bad) and "<7>" in gate.log()
     assert all(line.startswith("<") and line.isprintable() for line in gate.log().splitlines())
+
+
+@pytest.mark.parametrize("kind", ("good", "bad", "nothing", "junk", "fragment"))
+def test_f11_a_flood_writes_no_log(gate, user, kind):
+    """F11: 10,000 datagrams of strangers, of each kind that makes ikatd say or refuse something: no line for each."""
+    before = len(gate.log().splitlines())
+    gate.lab.run("core", os.path.join(BUILD, "bench", "flood"), kind, "5000", "2", address("wan0", "gw"))
+    assert carries(user, user.login())
+    lines = gate.log().splitlines()[before:]
+    assert len([line for line in lines if not line.startswith("<7>")]) < 50, lines[:60]
