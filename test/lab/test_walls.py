@@ -153,9 +153,9 @@ def octets_of(text):
     return bytes([4 if len(packed) == 4 else 6]) + packed.ljust(16, b"\0")
 
 
-def asks(kind, what, prefix_len=0, interface=0):
+def asks(kind, what, prefix_len=0, interface=0, peer=0):
     """struct priv_request, with an empty struct priv_policy and struct inner_device."""
-    head, tail = struct.pack("=II", kind, interface), struct.pack("=HHBBH", 4500, 0, prefix_len, 0, 0)
+    head, tail = struct.pack("=II", kind, interface), struct.pack("=HHBBHBxxx", 4500, 0, prefix_len, 0, 0, peer)
     return head + octets_of(what) + bytes(17 + 2 + 48) + tail + bytes(16 + 4 * 4)
 
 
@@ -188,7 +188,8 @@ def test_taken_over_engine(world):
     user = world.ikatd(lab, "eu", settings)
     lte = int(lab.run("eu", "cat", "/sys/class/net/lte0/ifindex"))
     hostile = [asks(ROUTE_ADD, "0.0.0.0", 0), asks(ROUTE_ADD, "128.0.0.0", 1), asks(ROUTE_ADD, "203.0.113.0", 24),
-               asks(ROUTE_ADD, "10.20.0.0", 23), asks(BLOCK_ADD, "0.0.0.0", 0), asks(ADDRESS_ADD, ROUTER), asks(ADDRESS_ADD, OWN),
+               asks(ROUTE_ADD, "10.20.0.0", 23), asks(BLOCK_ADD, "0.0.0.0", 0),
+               asks(ROUTE_ADD, ROUTER, 32, peer=1), asks(ADDRESS_ADD, ROUTER), asks(ADDRESS_ADD, OWN),
                asks(ADDRESS_ADD, "fd30::1"), asks(PATH_SOCKETS, address("lte", "eu"), interface=lte)]
     with refusing_channel(user, hostile[0]) as channel:
         for octets in hostile[1:] + [asks(ROUTE_ADD, "10.20.0.0", 24)]:
