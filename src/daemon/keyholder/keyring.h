@@ -2,8 +2,8 @@
 #ifndef DAEMON_KEYRING_H
 #define DAEMON_KEYRING_H
 
-/* The pre-shared secrets and private keys, and what is done with them. Lives in the keyholder
- * process. */
+/* The pre-shared secrets and private keys of the keyholder process, and the operations with
+ * them. */
 
 #include "base/writer.h"
 #include "crypto/provider.h"
@@ -21,16 +21,16 @@ struct keyring;
 bool keyring_arena_init(void);
 
 struct keyring *keyring_new(struct crypto_provider *crypto); /* borrowed; NULL: no memory */
-/* keyring_tickets - from now on it has session tickets; `random` is borrowed, `fd` is of
+/* keyring_tickets - adds session tickets to the keyring; `random` is borrowed, `fd` is for
  * ticket_file.h. ERR_NO_MEMORY. */
 int keyring_tickets(struct keyring *keyring, const struct random *random, int fd) MUST_USE;
 struct keyring *keyring_free(struct keyring *keyring); /* wipes; takes NULL; returns NULL */
 
 /*
- * keyring_answer - does what a request of a hostile engine asks. `octets` stand behind it; AUTH
- * data or keys go to `ret_octets`, which has room for KEY_ANSWER. ERR_INVALID: lengths or kind make
- * no sense; ERR_NOT_FOUND: no secret for the identities, no such key, no such PPK; ERR_AUTH: the
- * peer's AUTH is wrong; ERR_FULL. An identity without a secret takes as long as one with a wrong AUTH.
+ * keyring_answer - handles a request of an engine that may be hostile. `octets` follow the request.
+ * AUTH data or keys go to `ret_octets`, which has room for KEY_ANSWER. ERR_INVALID: the kind or a
+ * length is wrong; ERR_NOT_FOUND: no secret for the identities, no such key, or no such PPK;
+ * ERR_AUTH: the peer's AUTH is wrong; ERR_FULL. An unknown identity takes as long as a wrong AUTH.
  *
  * A secret serves a pair of identities when its owners name the peer, or name nobody but ourselves,
  * or when it has no owners; where the peer is not known yet (%any), also when they name us. The one
@@ -40,9 +40,9 @@ void keyring_answer(struct keyring *keyring, const struct key_request *request, 
                     struct key_answer *ret_answer, struct writer *ret_octets);
 
 /*
- * keyring_stage_begin - the loader of that number begins. keyring_stage_answer - does what it asks:
- * KEY_LOAD and KEY_PRIVATE_LOAD put beside what is in use; ERR_INVALID for all others. The engine
- * says by KEY_STAGE_COMMIT that they count.
+ * keyring_stage_begin - the loader with this number begins. keyring_stage_answer - handles its
+ * requests. Its secrets and keys are kept aside until the engine sends KEY_STAGE_COMMIT.
+ * ERR_INVALID: the request is not one of a loader.
  */
 int keyring_stage_begin(struct keyring *keyring, uint64_t number) MUST_USE; /* ERR_NO_MEMORY */
 void keyring_stage_answer(struct keyring *keyring, const struct key_request *request,

@@ -2,7 +2,7 @@
 #ifndef DAEMON_PRIVATE_KEYS_H
 #define DAEMON_PRIVATE_KEYS_H
 
-/* The private keys of the keyholder, and what is done with them: signatures of AUTH payloads and of TLS. */
+/* The private keys of the keyholder, and their signatures for AUTH payloads and TLS. */
 
 #include "base/writer.h"
 #include "crypto/provider.h"
@@ -29,9 +29,9 @@ int private_keys_unload(struct private_keys *keys,
                         const uint8_t key_id[KEY_ID_SIZE]) MUST_USE; /* ERR_NOT_FOUND */
 void private_keys_clear(struct private_keys *keys);
 
-/* private_keys_replace - the keys of `staged` are all that there are then. Those that were there
- * before keep what they may do. `staged` is empty then. ERR_NO_MEMORY: some are lost, and the process
- * had better end. */
+/* private_keys_replace - replaces all keys by those of `staged`, which is empty afterwards. A key
+ * that was there before keeps its permissions. ERR_NO_MEMORY: some keys are lost, so the process
+ * must end. */
 int private_keys_replace(struct private_keys *keys, struct private_keys *staged) MUST_USE;
 
 /* struct private_token - a key that is on a token: its public key, and where it is. */
@@ -41,8 +41,8 @@ struct private_token {
     bool tls;              /* it may sign for TLS */
 };
 
-/* private_keys_token_put - takes a reference of `key`, unless it is there from a file: that one stays.
- * ret_answer->key_id names it. ERR_FULL. */
+/* private_keys_token_put - takes a reference of `key`. If the same key came from a file, that one
+ * stays. ret_answer->key_id names it. ERR_FULL. */
 int private_keys_token_put(struct private_keys *keys, EVP_PKEY *key, const struct token_ref *ref,
                            struct key_answer *ret_answer) MUST_USE;
 /* private_keys_token - NULL: no such key, or it is not on a token. Borrowed until the next change. */

@@ -19,17 +19,18 @@ int shared_keys_load(struct shared_keys *keys, const struct key_load *load,
 int shared_keys_unload(struct shared_keys *keys, const char *name) MUST_USE; /* ERR_NOT_FOUND */
 void shared_keys_clear(struct shared_keys *keys);
 
-/* shared_keys_replace - the secrets of `staged` take the place of all that a client can name; those
- * without a name of a client's stay. `staged` is empty then. ERR_NO_MEMORY: some are lost, and the
- * process had better end. */
+/* shared_keys_replace - replaces all secrets that a client can name by those of `staged`, which is
+ * empty afterwards. Other secrets stay. ERR_NO_MEMORY: some secrets are lost, so the process must
+ * end. */
 int shared_keys_replace(struct shared_keys *keys, struct shared_keys *staged) MUST_USE;
 
-/* shared_keys_choose - the secret, borrowed; empty: none serves the pair. A PPK never does. */
+/* shared_keys_choose - the secret for the pair of identities, borrowed; empty: none. Never a
+ * PPK. */
 struct span shared_keys_choose(const struct shared_keys *keys, const struct ike_id *local,
                                const struct ike_id *remote);
 
-/* shared_keys_ppk - the PPK of that PPK_ID (ID_KEY_ID), borrowed: one that names it, else one that
- * names none; of several the one loaded first. Empty: there is none. */
+/* shared_keys_ppk - the PPK for a PPK_ID (ID_KEY_ID), borrowed: the first loaded PPK that names it,
+ * or else the first that names no PPK_ID. Empty: none. */
 struct span shared_keys_ppk(const struct shared_keys *keys, const struct ike_id *id);
 
 #endif

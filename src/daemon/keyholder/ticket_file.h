@@ -3,19 +3,19 @@
 #define DAEMON_TICKET_FILE_H
 
 /*
- * What must outlive the daemon, so that session tickets do: the keys that seal them, and a record of
- * those that do not count any more. One file, which the supervisor opens and the keyholder alone
- * reads and writes.
+ * The file that lets session tickets outlive the daemon. It holds the keys that seal tickets, and a
+ * record of the tickets that are no longer valid. The supervisor opens it, and only the keyholder
+ * reads and writes it.
  *
  *      head      the key in use and the one before it, and a time: older tickets do not count
  *      records   family | from when on tickets of the family count | when the record is over
  *
- * A family has one record. It is over when the last ticket of the family has expired. If there are
- * too many, all tickets issued so far stop to count, and the records begin anew: a full table makes
- * people log in, and lets no used ticket pass.
+ * A family has one record, which is kept until the last ticket of the family has expired. If the
+ * table is full, all tickets issued so far become invalid, and the table is cleared. Then peers log
+ * in again, but no used ticket is ever accepted.
  *
- * The file is not synced: it survives the end of every process, and a crash of the host may lose
- * the last seconds.
+ * The file is not synced: it survives the end of each process, but a crash of the host may lose the
+ * last seconds.
  */
 
 #include "base/error.h"
@@ -40,8 +40,8 @@ struct ticket_file *ticket_file_new(const struct random *random, int fd, int64_t
 struct ticket_file *
 ticket_file_free(struct ticket_file *file); /* wipes; takes NULL; returns NULL */
 
-/* ticket_file_key - the key that seals now. ticket_file_key_of - the one of that id; NULL: none, or
- * it is too old for any ticket. */
+/* ticket_file_key - the key that seals now. ticket_file_key_of - the key with this id; NULL: no
+ * such key, or all its tickets have expired. */
 const struct ticket_key *ticket_file_key(struct ticket_file *file, int64_t now_ms);
 const struct ticket_key *ticket_file_key_of(const struct ticket_file *file,
                                             const uint8_t id[TICKET_KEY_ID], int64_t now_ms);

@@ -3,8 +3,8 @@
 #define DAEMON_TICKETS_H
 
 /*
- * Session tickets by value (RFC 5723), in the keyholder: sealed and opened here alone. SK_d of a
- * ticket never comes out again; what comes out is SKEYSEED of the IKE SA that resumes.
+ * Session tickets by value (RFC 5723). Only the keyholder seals and opens them. SK_d in a ticket
+ * never leaves the keyholder; it gives out SKEYSEED of the IKE SA that resumes.
  *
  *      version (1) | key id (8) | nonce (12) | ciphertext | tag (16)        AES-256-GCM
  *      '----- associated data -----'
@@ -21,7 +21,7 @@ struct tickets *tickets_new(struct crypto_provider *crypto, const struct random 
                             int64_t now_ms);
 struct tickets *tickets_free(struct tickets *tickets); /* wipes; takes NULL; returns NULL */
 
-/* struct ticket_inside - what the ticket has beside struct key_ticket. `secret` identifies the
+/* struct ticket_inside - the contents of a ticket beside struct key_ticket. `secret` identifies the
  * pre-shared secret of the session (tickets_secret_id); it is zero without one. */
 #define TICKET_SECRET_ID 8
 struct ticket_inside {
@@ -52,7 +52,7 @@ int tickets_open(struct tickets *tickets, struct span sealed, int64_t now_ms,
 int tickets_use(struct tickets *tickets, uint64_t family, uint64_t issued_ms,
                 int64_t now_ms) MUST_USE;
 
-/* tickets_end - the session has ended: none of its tickets counts any more. */
+/* tickets_end - the session has ended: all its tickets become invalid. */
 void tickets_end(struct tickets *tickets, uint64_t family, int64_t now_ms);
 
 #endif

@@ -2,7 +2,7 @@
 #ifndef DAEMON_TOKEN_CALLS_H
 #define DAEMON_TOKEN_CALLS_H
 
-/* What the keyholder has asked the token process, and what becomes of the answers. */
+/* The keyholder's requests to the token process that wait for an answer. */
 
 #include <openssl/evp.h>
 
@@ -11,7 +11,7 @@
 #include "daemon/common/key_channel.h"
 #include "daemon/common/token_channel.h"
 
-#define TOKEN_CALLS 256 /* of one asker at once: none uses up what others need */
+#define TOKEN_CALLS 256 /* limit for each asker, so that no asker blocks the others */
 
 /* enum keyring_asker - whose request it is: the channels of the keyholder. */
 enum keyring_asker { KEYRING_ENGINE, KEYRING_LOADER, KEYRING_EAP, KEYRING_NOBODY };
@@ -53,7 +53,7 @@ int token_calls_add(struct token_calls *calls, const struct token_call *like,
 bool token_calls_send(struct token_calls *calls, struct token_request *ret_request,
                       struct span *ret_octets);
 
-/* token_calls_take - the call of that number, for the caller to free. NULL: there is none. */
+/* token_calls_take - removes the call with this number; the caller frees it. NULL: no such call. */
 struct token_call *token_calls_take(struct token_calls *calls, uint64_t number);
 void token_call_free(struct token_call *call); /* wipes; takes NULL */
 
