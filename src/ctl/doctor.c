@@ -32,7 +32,7 @@ struct examination {
     struct tree *pools, *conns;
     const char *only; /* the connection whose gateways are asked; NULL: all */
     struct host_view host;
-    bool daemon, silent; /* it answers; it took the connection and does not answer */
+    bool daemon, silent; /* the daemon answers; it accepts the connection, but does not answer */
     unsigned findings;
     json_t *problems, *sound; /* owned: with --json, what else is printed; else NULL */
 };

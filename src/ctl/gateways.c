@@ -45,7 +45,8 @@ struct gateways {
     size_t n, n_asks;
 };
 
-/* gateway_add - of a port other than 500, RFC 7296 section 2.23 leaves no second one. */
+/* gateway_add - a gateway on port 500 is also asked on port 4500. A gateway on another port has no
+ * second port (RFC 7296 section 2.23). */
 static void gateway_add(struct gateways *all, const struct tree *conn, const struct address *to,
                         const char *interface)
 {
