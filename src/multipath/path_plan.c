@@ -263,6 +263,22 @@ static unsigned remote_rank(const struct vpn *vpn, const struct address *remote)
     return rank;
 }
 
+struct path wanted_path(const struct vpn *vpn, int policy_index, const char *interface,
+                        const struct address *remote)
+{
+    const struct ike_path_policy *policy = policy_of(vpn, policy_index);
+    struct path path = {
+        .policy = policy_index,
+        .remote = *remote,
+        .priority = policy == NULL ? 1 : policy->priority,
+        .weight = policy == NULL || policy->weight == 0 ? 1 : policy->weight,
+        .metered = policy != NULL && policy->metered,
+        .state = PATH_DOWN,
+    };
+    (void)snprintf(path.interface, sizeof(path.interface), "%s", interface);
+    return path;
+}
+
 static void plan_add(const struct vpn *vpn, struct plan *plan, int policy_index,
                      const char *interface, const struct address *remote)
 {
@@ -278,17 +294,8 @@ static void plan_add(const struct vpn *vpn, struct plan *plan, int policy_index,
             return;
         }
     }
-    const struct ike_path_policy *policy = policy_of(vpn, policy_index);
-    struct path path = {
-        .policy = policy_index,
-        .remote = *remote,
-        .login.later = later,
-        .priority = policy == NULL ? 1 : policy->priority,
-        .weight = policy == NULL || policy->weight == 0 ? 1 : policy->weight,
-        .metered = policy != NULL && policy->metered,
-        .state = PATH_DOWN,
-    };
-    (void)snprintf(path.interface, sizeof(path.interface), "%s", interface);
+    struct path path = wanted_path(vpn, policy_index, interface, remote);
+    path.login.later = later;
     name_path(vpn, plan_count(plan, policy_index, interface), &path);
     plan->from[plan->n] = -1;
     plan->paths[plan->n++] = path;

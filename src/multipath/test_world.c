@@ -460,7 +460,8 @@ static bool view_child(const void *context, ike_child_id id, struct ike_child_in
                                         .line = sa->id,
                                         .session = sa->session,
                                         .policy = &world->conn->children[0],
-                                        .life = IKE_CHILD_ACTIVE};
+                                        .life = IKE_CHILD_ACTIVE,
+                                        .up = !world->no_routes};
     return true;
 }
 

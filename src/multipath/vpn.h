@@ -458,6 +458,9 @@ bool wish_conn_renew(struct vpn *vpn, struct ike_conn *conn);
 /* wanted_plan - plans the paths of an End User anew, after links or remote addresses changed. */
 void wanted_plan(struct vpn *vpn, nanos now);
 void wanted_remotes(struct vpn *vpn, const struct address *more, size_t n);
+/* wanted_path - a path of this policy (-1: of none) over the interface; nothing is known of it yet. */
+struct path wanted_path(const struct vpn *vpn, int policy_index, const char *interface,
+                        const struct address *remote);
 /* wanted_place_there - interface, local address and route of `at` still exist. */
 bool wanted_place_there(const struct path_manager *pm, const struct ike_path *at);
 /* wanted_at_home - `at` is the place of the path; ports do not matter. */

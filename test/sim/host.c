@@ -74,6 +74,15 @@ static void wish(struct sim_host *host)
     }
 }
 
+static void paths_begin(struct sim_host *host)
+{
+    const struct path_options options = {.random = &host->random,
+                                         .view = path_view_of(host->ike),
+                                         .traffic = {.context = host, .child = child_traffic}};
+    host->paths = path_manager_new(&options);
+    ASSERT(host->paths != NULL);
+}
+
 void sim_host_start(struct sim_host *host)
 {
     ASSERT(!host->running);
@@ -81,11 +90,8 @@ void sim_host_start(struct sim_host *host)
     host->options.crypto = host->sim->crypto;
     host->options.random = &host->random;
     host->ike = ike_new(&host->options);
-    const struct path_options options = {.random = &host->random,
-                                         .view = path_view_of(host->ike),
-                                         .traffic = {.context = host, .child = child_traffic}};
-    host->paths = path_manager_new(&options);
-    ASSERT(host->ike != NULL && host->paths != NULL);
+    ASSERT(host->ike != NULL);
+    paths_begin(host);
     host->plane = sim_plane_new(host);
     sim_lease_start(host);
     ASSERT(ike_conn_add(host->ike, host->conn) == 0);
@@ -170,13 +176,9 @@ void sim_host_reload(struct sim_host *host)
     sim_host_pump(host);
 }
 
-void sim_host_links_changed(struct sim_host *host)
+static void links_tell(struct sim_host *host)
 {
     struct path_link links[SIM_INTERFACES] = {0};
-    struct address addresses[SIM_INTERFACES];
-    size_t n = 0;
-    if (!host->running)
-        return;
     for (unsigned i = 0; i < host->n_interfaces; i++) {
         const struct sim_interface *interface = &host->interfaces[i];
         links[i].index = i + 1;
@@ -188,13 +190,45 @@ void sim_host_links_changed(struct sim_host *host)
         links[i].n_addresses = links[i].n_routes = usable;
         links[i].addresses[0] = interface->address;
         ASSERT(range_parse(v6 ? "::/0" : "0.0.0.0/0", &links[i].routes[0].destination));
-        if (usable)
-            addresses[n++] = interface->address;
     }
     path_manager_links_set(host->paths, links, host->n_interfaces, host->sim->now);
-    sim_host_pump(host);
+}
+
+static void addresses_tell(struct sim_host *host)
+{
+    struct address addresses[SIM_INTERFACES];
+    size_t n = 0;
+    for (unsigned i = 0; i < host->n_interfaces; i++)
+        if (host->interfaces[i].link.up && host->interfaces[i].address.family != ADDRESS_NONE)
+            addresses[n++] = host->interfaces[i].address;
     ike_local_addresses_set(host->ike, addresses, n, host->sim->now);
+}
+
+void sim_host_links_changed(struct sim_host *host)
+{
+    if (!host->running)
+        return;
+    links_tell(host);
     sim_host_pump(host);
+    addresses_tell(host);
+    sim_host_pump(host);
+}
+
+void sim_host_core_renew(struct sim_host *host)
+{
+    ike_free(host->ike);
+    host->ike = ike_new(&host->options);
+    ASSERT(host->ike != NULL && ike_conn_add(host->ike, host->conn) == 0);
+    addresses_tell(host);
+    const struct path_view view = path_view_of(host->ike);
+    path_manager_view_set(host->paths, &view);
+}
+
+void sim_host_paths_renew(struct sim_host *host)
+{
+    path_manager_free(host->paths);
+    paths_begin(host);
+    links_tell(host);
 }
 
 /* --- jobs --- */

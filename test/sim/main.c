@@ -4,7 +4,7 @@
  * sim NAME...                  these scenarios; `none`: none, but the random runs
  * environment: SEED=n one random run; SEEDS=n (300); FIRST=n (1); TRACE=1 a line per event;
  * TWICE=1 each run twice, with the same hash; REPLACE=ms: in random runs the IKE core of each host is
- * replaced that often, and its Child SAs leave the data plane and come back
+ * replaced that often, with the path manager, and its Child SAs leave the data plane and come back
  */
 #include <signal.h>
 #include <stdio.h>
@@ -107,11 +107,11 @@ static void report(const struct totals *t, double took)
            (unsigned long long)c->esp_sealed, (unsigned long long)c->esp_delivered,
            (unsigned long long)c->inner_v6, (unsigned long long)c->esp_refused);
     printf("%llu logins, %llu clones and rekeys, %llu inner addresses of clones, %llu moves, %llu "
-           "crashes, %llu cores replaced, %llu failed allocations\n",
+           "crashes, %llu cores and %llu path managers replaced, %llu failed allocations\n",
            (unsigned long long)c->logins, (unsigned long long)c->clones,
            (unsigned long long)c->inner_own, (unsigned long long)c->moves,
            (unsigned long long)c->crashes, (unsigned long long)c->replaced,
-           (unsigned long long)c->failed_allocations);
+           (unsigned long long)c->paths_replaced, (unsigned long long)c->failed_allocations);
     printf("%llu runs, %llu failed, %llu events in %.1f s: %.0f a second; trace hash %016llx\n",
            (unsigned long long)t->runs, (unsigned long long)t->failed,
            (unsigned long long)t->events, took, (double)t->events / took,

@@ -9,9 +9,15 @@
 #define AGAIN SIM_MS(5) /* one session or another is not quiet: then they are asked again */
 #define TRIES 100
 
+struct section {
+    size_t len;
+    uint8_t octets[PATH_EXPORT];
+};
+
 struct move {
     unsigned n;
     struct ike_exported sessions[SIM_SESSIONS];
+    struct section *paths; /* SIM_SESSIONS; of each session */
 };
 
 /* logs_in - an IKE SA has no session yet, or one that is not up. */
@@ -41,17 +47,47 @@ static bool freeze_all(struct sim_host *host)
     return all;
 }
 
+/* waits - the path manager has a wish without a session. */
+static bool waits(const struct sim_host *host)
+{
+    struct path_status status;
+    for (size_t i = 0; path_manager_status(host->paths, i, &status); i++)
+        if (status.session == 0)
+            return true;
+    return false;
+}
+
+static int paths_export(struct sim_host *host, struct section *section, ike_session_id id)
+{
+    struct writer w = writer_of(section->octets, sizeof(section->octets));
+    int err = path_manager_export(host->paths, id, &w, host->sim->now);
+    section->len = w.len;
+    return err;
+}
+
 /* export_all - false: some did not leave; those that did are in `move`. */
 static bool export_all(struct sim_host *host, struct move *move)
 {
     struct ike_session_info info;
     while (ike_session_next(host->ike, 0, &info))
-        if (move->n == SIM_SESSIONS ||
+        if (move->n == SIM_SESSIONS || paths_export(host, &move->paths[move->n], info.id) != 0 ||
             ike_session_export(host->ike, info.id, &move->sessions[move->n], host->sim->now) != 0)
             return false;
         else
             move->n++;
     return true;
+}
+
+static void paths_import(struct sim_host *host, const struct move *move)
+{
+    for (unsigned i = 0; i < move->n; i++) {
+        const struct section *section = &move->paths[i];
+        int err = path_manager_import(host->paths, span_of(section->octets, section->len),
+                                      host->sim->now);
+        if (err != 0)
+            sim_violation(host->sim, "%s: the paths of a session did not come back: %s", host->name,
+                          error_text(err));
+    }
 }
 
 static void import_all(struct sim_host *host, struct move *move)
@@ -70,32 +106,36 @@ static void import_all(struct sim_host *host, struct move *move)
 
 static void core_begin(struct sim_host *host)
 {
-    struct address addresses[SIM_INTERFACES];
-    size_t n = 0;
-    ike_free(host->ike);
-    host->ike = ike_new(&host->options);
-    ASSERT(host->ike != NULL && ike_conn_add(host->ike, host->conn) == 0);
-    for (unsigned i = 0; i < host->n_interfaces; i++)
-        if (host->interfaces[i].link.up && host->interfaces[i].address.family != ADDRESS_NONE)
-            addresses[n++] = host->interfaces[i].address;
-    ike_local_addresses_set(host->ike, addresses, n, host->sim->now);
-    const struct path_view view = path_view_of(host->ike);
-    path_manager_view_set(host->paths, &view);
+    sim_host_core_renew(host);
     host->replaced++;
     host->sim->counts.replaced++;
     sim_log(host->sim, host, "REPLACED");
 }
 
-static void attempt(struct sim *sim, uint64_t argument)
+/* replace_all - false: some session stays, and so do all. */
+static bool replace_all(struct sim_host *host)
 {
-    struct sim_host *host = &sim->hosts[argument >> 8 & 0xff];
-    struct move move = {0};
-    if (!host->running)
-        return;
+    static struct section sections[SIM_SESSIONS];
+    struct move move = {.paths = sections};
     bool all = freeze_all(host) && export_all(host, &move);
+    bool paths = all && !waits(host);
     if (all)
         core_begin(host);
     import_all(host, &move); /* into the new core, or back */
+    if (!paths)
+        return all;
+    sim_host_paths_renew(host);
+    paths_import(host, &move);
+    host->sim->counts.paths_replaced++;
+    return true;
+}
+
+static void attempt(struct sim *sim, uint64_t argument)
+{
+    struct sim_host *host = &sim->hosts[argument >> 8 & 0xff];
+    if (!host->running)
+        return;
+    bool all = replace_all(host);
     unsigned tries = (unsigned)(argument >> 16);
     if (all || tries == TRIES) {
         if (all)

@@ -6,8 +6,8 @@
 
 /* sim_replace - the IKE core of a host ends, and another one goes on with all its sessions, as soon as
  * all of them are quiet and no login is under way. If that takes too long, the host keeps what it has.
- * The Child SAs leave the data plane and come back. The path manager stays: it names what it has by the same
- * numbers. */
+ * The path manager is replaced, too, unless it has a wish without a session. The Child SAs leave the data plane and
+ * come back. */
 void sim_replace(struct sim *sim, uint64_t argument);
 
 #endif

@@ -160,7 +160,7 @@ struct sim_checks; /* checker.h */
 struct sim_counts {
     uint64_t events, datagrams, esp_sealed, esp_delivered, esp_refused, esp_rejected, lost,
         replayed, mutated;
-    uint64_t failed_allocations, crashes, replaced, logins, clones, moves;
+    uint64_t failed_allocations, crashes, replaced, paths_replaced, logins, clones, moves;
     uint64_t inner_v6, inner_own; /* packets delivered over IPv6; leases of clones */
 };
 
