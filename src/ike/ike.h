@@ -747,6 +747,9 @@ bool ike_child_next(const struct ike *ike, ike_child_id after, struct ike_child_
 /* ike_sa_child_next - the same among the Child SAs of one IKE SA. */
 bool ike_sa_child_next(const struct ike *ike, ike_sa_id sa, ike_child_id after,
                        struct ike_child_info *ret_info);
+/* ike_session_child_next - the same among the Child SAs of one session. */
+bool ike_session_child_next(const struct ike *ike, ike_session_id session, ike_child_id after,
+                            struct ike_child_info *ret_info);
 bool ike_sa_get(const struct ike *ike, ike_sa_id id, struct ike_sa_info *ret_info);
 /* ike_line_get - the IKE SA of the session at which the line is now. While a rekey is under way, or two have crossed,
  * this is the old one until the outcome is known. false: the line has ended. */

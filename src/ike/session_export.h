@@ -54,6 +54,9 @@ void ike_session_thaw(struct ike *ike, ike_session_id id, nanos now);
 int ike_session_export(struct ike *ike, ike_session_id id, struct ike_exported *ret_exported,
                        nanos now) MUST_USE;
 
+/* ike_session_export_most - no more octets leave with the session now. 0: there is no such session. */
+size_t ike_session_export_most(const struct ike *ike, ike_session_id id);
+
 /*
  * ike_session_import - the session goes on here, with the numbers that it had: of the session, its IKE
  * SAs and its Child SAs. Other layers name it by them. No event announces it. Everything is checked

@@ -79,6 +79,7 @@ static void carry_session(struct carrier *c, struct vpn *vpn)
     struct vpn_session *session = &vpn->session;
     session->clones = (enum clones)carry_within(c, session->clones, CLONES_NO, CLONES_NEVER);
     session->mobike = carry_bool(c, session->mobike);
+    session->path_terms = carry_bool(c, session->path_terms);
     session->separate = carry_bool(c, session->separate);
     session->first_clone_decided = carry_bool(c, session->first_clone_decided);
     session->favourite = carry_u32(c, session->favourite);

@@ -81,7 +81,7 @@ void sim_plane_free(struct sim_plane *plane)
     free(plane);
 }
 
-static struct data_plane *verbs(const struct sim_plane *plane)
+struct data_plane *sim_plane_verbs(const struct sim_plane *plane)
 {
     return small_plane_verbs(plane->small);
 }
@@ -91,7 +91,7 @@ static void told(struct sim_plane *plane)
 {
     nanos now = plane->host->sim->now;
     struct esp_event event;
-    while (data_plane_event(verbs(plane), now, &event))
+    while (data_plane_event(sim_plane_verbs(plane), now, &event))
         install_tell(plane->host->ike, &event, now);
 }
 
@@ -103,12 +103,12 @@ int sim_plane_install(struct sim_plane *plane, const struct ike_child_install *i
     install_config(plane->host->ike, install, &config);
     config.mtu = MTU;
     prints_add(plane, install);
-    return data_plane_install(verbs(plane), &config, plane->host->sim->now);
+    return data_plane_install(sim_plane_verbs(plane), &config, plane->host->sim->now);
 }
 
 void sim_plane_switch(struct sim_plane *plane, ike_child_id child)
 {
-    int error = data_plane_switch(verbs(plane), child);
+    int error = data_plane_switch(sim_plane_verbs(plane), child);
     ASSERT(error == 0 || error == ERR_NOT_FOUND);
     if (error != 0 && !sim_check_refused(plane->host, child))
         sim_violation(plane->host->sim, "%s: switch to child %u, which is not there",
@@ -117,46 +117,24 @@ void sim_plane_switch(struct sim_plane *plane, ike_child_id child)
 
 void sim_plane_move(struct sim_plane *plane, const struct ike_event *event)
 {
-    int error = install_move(plane->host->ike, verbs(plane), event, MTU);
+    int error = install_move(plane->host->ike, sim_plane_verbs(plane), event, MTU);
     ASSERT(error == 0 || error == ERR_NOT_FOUND);
 }
 
 void sim_plane_remove(struct sim_plane *plane, ike_child_id child, nanos linger)
 {
-    int error = data_plane_remove(verbs(plane), child, linger, plane->host->sim->now);
+    int error = data_plane_remove(sim_plane_verbs(plane), child, linger, plane->host->sim->now);
     ASSERT(error == 0 || error == ERR_NOT_FOUND); /* its installation was refused */
-}
-
-void sim_plane_renew(struct sim_plane *plane)
-{
-    static uint8_t octets[DATA_PLANE_EXPORT];
-    nanos now = plane->host->sim->now;
-    ike_child_id all[CHILDREN];
-    unsigned n = 0;
-    for (const struct small_child *c = small_plane_first(plane->small); c != NULL;
-         c = c->next_child)
-        if (!c->removed && n < CHILDREN)
-            all[n++] = c->esp->id;
-    for (unsigned i = 0; i < n; i++) {
-        struct writer w = writer_of(octets, sizeof(octets));
-        int error = data_plane_export(verbs(plane), all[i], &w, now);
-        if (error == 0)
-            error = data_plane_import(verbs(plane), span_of(octets, w.len), now);
-        if (error != 0)
-            sim_violation(plane->host->sim, "%s: child %u did not come back: %s", plane->host->name,
-                          all[i], error_text(error));
-    }
-    wipe(octets, sizeof(octets));
 }
 
 void sim_plane_session_end(struct sim_plane *plane, ike_session_id session)
 {
-    data_plane_session_end(verbs(plane), session);
+    data_plane_session_end(sim_plane_verbs(plane), session);
 }
 
 void sim_plane_order(struct sim_plane *plane, const struct path_order *order)
 {
-    int error = install_order(verbs(plane), order);
+    int error = install_order(sim_plane_verbs(plane), order);
     ASSERT(error == 0 || error == ERR_NOT_FOUND); /* the child may be gone by now */
 }
 
@@ -164,7 +142,7 @@ bool sim_plane_seen(const struct sim_plane *plane, ike_child_id child, nanos *re
                     nanos *ret_out_ns)
 {
     struct esp_counters counters;
-    if (data_plane_counters(verbs(plane), child, &counters) != 0)
+    if (data_plane_counters(sim_plane_verbs(plane), child, &counters) != 0)
         return false;
     *ret_in_ns = counters.last_in_ns;
     *ret_out_ns = counters.last_out_ns;
@@ -173,12 +151,12 @@ bool sim_plane_seen(const struct sim_plane *plane, ike_child_id child, nanos *re
 
 nanos sim_plane_deadline(const struct sim_plane *plane)
 {
-    return data_plane_deadline(verbs(plane));
+    return data_plane_deadline(sim_plane_verbs(plane));
 }
 
 void sim_plane_tick(struct sim_plane *plane)
 {
-    data_plane_tick(verbs(plane), plane->host->sim->now);
+    data_plane_tick(sim_plane_verbs(plane), plane->host->sim->now);
 }
 
 /* --- packets --- */

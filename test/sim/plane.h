@@ -16,8 +16,7 @@ int sim_plane_install(struct sim_plane *plane, const struct ike_child_install *i
 void sim_plane_switch(struct sim_plane *plane, ike_child_id child);
 void sim_plane_move(struct sim_plane *plane, const struct ike_event *event);
 void sim_plane_remove(struct sim_plane *plane, ike_child_id child, nanos linger);
-/* sim_plane_renew - each Child SA leaves the data plane and comes back, but those that linger. */
-void sim_plane_renew(struct sim_plane *plane);
+struct data_plane *sim_plane_verbs(const struct sim_plane *plane);
 void sim_plane_order(struct sim_plane *plane, const struct path_order *order);
 void sim_plane_session_end(struct sim_plane *plane, ike_session_id session);
 

@@ -2,22 +2,16 @@
 #include "sim/replace.h"
 
 #include "base/assert.h"
-#include "ike/session_export.h"
+#include "multipath/whole_session.h"
 #include "sim/host.h"
 #include "sim/plane.h"
 
 #define AGAIN SIM_MS(5) /* one session or another is not quiet: then they are asked again */
 #define TRIES 100
 
-struct section {
-    size_t len;
-    uint8_t octets[PATH_EXPORT];
-};
-
 struct move {
     unsigned n;
     struct ike_exported sessions[SIM_SESSIONS];
-    struct section *paths; /* SIM_SESSIONS; of each session */
 };
 
 /* logs_in - an IKE SA has no session yet, or one that is not up. */
@@ -57,46 +51,39 @@ static bool waits(const struct sim_host *host)
     return false;
 }
 
-static int paths_export(struct sim_host *host, struct section *section, ike_session_id id)
+static struct session_home home_of(const struct sim_host *host)
 {
-    struct writer w = writer_of(section->octets, sizeof(section->octets));
-    int err = path_manager_export(host->paths, id, &w, host->sim->now);
-    section->len = w.len;
-    return err;
+    return (struct session_home){host->ike, host->paths, sim_plane_verbs(host->plane)};
 }
 
 /* export_all - false: some did not leave; those that did are in `move`. */
 static bool export_all(struct sim_host *host, struct move *move)
 {
+    const struct session_home home = home_of(host);
     struct ike_session_info info;
     while (ike_session_next(host->ike, 0, &info))
-        if (move->n == SIM_SESSIONS || paths_export(host, &move->paths[move->n], info.id) != 0 ||
-            ike_session_export(host->ike, info.id, &move->sessions[move->n], host->sim->now) != 0)
+        if (move->n == SIM_SESSIONS ||
+            whole_session_export(&home, info.id, &move->sessions[move->n], host->sim->now) != 0)
             return false;
         else
             move->n++;
     return true;
 }
 
-static void paths_import(struct sim_host *host, const struct move *move)
+/* import_all - with_paths: the path manager is a new one. Otherwise it has kept what it knew. */
+static void import_all(struct sim_host *host, struct move *move, bool with_paths)
 {
-    for (unsigned i = 0; i < move->n; i++) {
-        const struct section *section = &move->paths[i];
-        int err = path_manager_import(host->paths, span_of(section->octets, section->len),
-                                      host->sim->now);
-        if (err != 0)
-            sim_violation(host->sim, "%s: the paths of a session did not come back: %s", host->name,
-                          error_text(err));
-    }
-}
-
-static void import_all(struct sim_host *host, struct move *move)
-{
+    struct session_home home = home_of(host);
+    if (!with_paths)
+        home.paths = NULL;
     for (unsigned i = 0; i < move->n; i++) {
         ike_session_id id;
         struct ike_exported *session = &move->sessions[i];
-        int err = ike_session_import(host->ike, span_of(session->octets, session->len), &id,
-                                     host->sim->now);
+        struct span cut = span_of(session->octets, session->len - 1);
+        if (whole_session_import(&home, cut, &id, host->sim->now) != ERR_INVALID || id != 0)
+            sim_violation(host->sim, "%s: a part of a session was taken", host->name);
+        int err = whole_session_import(&home, span_of(session->octets, session->len), &id,
+                                       host->sim->now);
         if (err != 0)
             sim_violation(host->sim, "%s: a session did not come back: %s", host->name,
                           error_text(err));
@@ -112,22 +99,28 @@ static void core_begin(struct sim_host *host)
     sim_log(host->sim, host, "REPLACED");
 }
 
+static void paths_begin(struct sim_host *host)
+{
+    sim_host_paths_renew(host);
+    host->sim->counts.paths_replaced++;
+}
+
 /* replace_all - false: some session stays, and so do all. */
 static bool replace_all(struct sim_host *host)
 {
-    static struct section sections[SIM_SESSIONS];
-    struct move move = {.paths = sections};
+    struct move move = {0};
+    unsigned children = sim_plane_n(host->plane);
     bool all = freeze_all(host) && export_all(host, &move);
     bool paths = all && !waits(host);
     if (all)
         core_begin(host);
-    import_all(host, &move); /* into the new core, or back */
-    if (!paths)
-        return all;
-    sim_host_paths_renew(host);
-    paths_import(host, &move);
-    host->sim->counts.paths_replaced++;
-    return true;
+    if (paths)
+        paths_begin(host);
+    import_all(host, &move, paths); /* into what is new, or back */
+    if (sim_plane_n(host->plane) != children)
+        sim_violation(host->sim, "%s: %u Child SAs of %u came back", host->name,
+                      sim_plane_n(host->plane), children);
+    return all;
 }
 
 static void attempt(struct sim *sim, uint64_t argument)
@@ -138,8 +131,6 @@ static void attempt(struct sim *sim, uint64_t argument)
     bool all = replace_all(host);
     unsigned tries = (unsigned)(argument >> 16);
     if (all || tries == TRIES) {
-        if (all)
-            sim_plane_renew(host->plane);
         thaw_all(host);
         sim_host_pump(host);
         return;

@@ -183,15 +183,35 @@ bool ike_child_next(const struct ike *ike, ike_child_id after, struct ike_child_
     return true;
 }
 
+/* child_behind - the Child SA of `sa` with the least id behind `after` that is also below the one of `next`. */
+static const struct child *child_behind(const struct sa *sa, ike_child_id after,
+                                        const struct child *next)
+{
+    for (const struct child *child = sa->children; child != NULL; child = child->sa_next)
+        if (child->id > after && (next == NULL || child->id < next->id))
+            next = child;
+    return next;
+}
+
+bool ike_session_child_next(const struct ike *ike, ike_session_id id, ike_child_id after,
+                            struct ike_child_info *ret_info)
+{
+    const struct session *session = session_find(ike, id);
+    const struct child *next = NULL;
+    for (const struct sa *sa = session == NULL ? NULL : session->sas; sa != NULL;
+         sa = sa->session_next)
+        next = child_behind(sa, after, next);
+    if (next == NULL)
+        return false;
+    child_info(next, ret_info);
+    return true;
+}
+
 bool ike_sa_child_next(const struct ike *ike, ike_sa_id id, ike_child_id after,
                        struct ike_child_info *ret_info)
 {
     const struct sa *sa = sa_find(ike, id);
-    const struct child *next = NULL;
-    for (const struct child *child = sa == NULL ? NULL : sa->children; child != NULL;
-         child = child->sa_next)
-        if (child->id > after && (next == NULL || child->id < next->id))
-            next = child;
+    const struct child *next = sa == NULL ? NULL : child_behind(sa, after, NULL);
     if (next == NULL)
         return false;
     child_info(next, ret_info);

@@ -119,6 +119,12 @@ static int session_write(struct session *session, struct writer *w, nanos now)
 
 /* --- what session_export.h offers --- */
 
+size_t ike_session_export_most(const struct ike *ike, ike_session_id id)
+{
+    const struct session *session = session_find(ike, id);
+    return session == NULL ? 0 : session_octets_most(session) + EXPORT_DIGEST;
+}
+
 int ike_session_export(struct ike *ike, ike_session_id id, struct ike_exported *ret_exported,
                        nanos now)
 {
@@ -135,7 +141,7 @@ int ike_session_export(struct ike *ike, ike_session_id id, struct ike_exported *
         return ERR_AGAIN;
     if (session->n_sas > LIMIT_EXPORT_SAS || session->n_children > LIMIT_EXPORT_CHILDREN)
         return ERR_FULL;
-    size_t most = session_octets_most(session) + EXPORT_DIGEST;
+    size_t most = ike_session_export_most(ike, id);
     uint8_t *octets = malloc(most);
     if (octets == NULL)
         return ERR_NO_MEMORY;
