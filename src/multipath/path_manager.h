@@ -171,15 +171,15 @@ void path_manager_tick(struct path_manager *pm, nanos now);
 /*
  * path_manager_export - appends the session's section: the wish, the addresses of the Gateway, the paths, and how each
  * IKE SA does. Nothing changes here. This section is written before the one of the IKE core, and once all sessions have
- * left this path manager is freed. Whoever waits for news of a wish does not get them. ERR_NOT_FOUND; ERR_AGAIN: a login
- * goes on that made the session or is to replace it; ERR_WRONG_STATE: it is ending; ERR_TRUNCATED: no room.
+ * left this path manager is freed. Whoever waits for news of a wish does not get them. ERR_NOT_FOUND; ERR_AGAIN: a
+ * login goes on that made the session or is to replace it; ERR_WRONG_STATE: it is ending; ERR_TRUNCATED: no room.
  */
 int path_manager_export(struct path_manager *pm, ike_session_id session, struct writer *w,
                         nanos now) MUST_USE;
 
 /*
  * path_manager_import - the session goes on as it is. Its section of the IKE core was imported before, links are set,
- * and no wish for its connection was made. ERR_INVALID: the octets make no sense, are of a version that is not known, or
+ * and no wish for its connection was made. ERR_INVALID: the octets make no sense, are of an unknown version, or
  * do not fit the session; ERR_NOT_FOUND: the IKE core has no such session; ERR_WRONG_STATE: the path manager has the
  * session, or a wish for its connection; ERR_NO_MEMORY. After an error nothing has changed here.
  */

@@ -20,9 +20,9 @@ struct session_home {
 };
 
 /*
- * whole_session_export - the session was frozen (ike_session_freeze), and leaves. The path manager keeps its record, which
- * is of no use any more: whoever exports frees the path manager, or imports the session again with `paths` NULL. Errors:
- * those of path_manager_export and ike_session_export; then the session is here as it was.
+ * whole_session_export - the session was frozen (ike_session_freeze), and leaves. The path manager keeps its record,
+ * which is of no use any more: whoever exports frees the path manager, or imports the session again with `paths` NULL.
+ * Errors: those of path_manager_export and ike_session_export; then the session is here as it was.
  */
 int whole_session_export(const struct session_home *from, ike_session_id id,
                          struct ike_exported *ret_exported, nanos now) MUST_USE;

@@ -22,8 +22,8 @@ void sim_host_reload(struct sim_host *host);
 void sim_host_leave(struct sim_host *host);
 
 void sim_host_links_changed(struct sim_host *host);
-/* sim_host_core_renew, sim_host_paths_renew - an empty IKE core, an empty path manager; the sessions that were there have
- * left. The path manager knows the links. */
+/* sim_host_core_renew, sim_host_paths_renew - an empty IKE core, an empty path manager. The sessions that were there
+ * have left, and the path manager knows the links. */
 void sim_host_core_renew(struct sim_host *host);
 void sim_host_paths_renew(struct sim_host *host);
 int sim_host_command(struct sim_host *host, struct ike_command command);
