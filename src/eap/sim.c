@@ -23,7 +23,8 @@ enum sim_subtype {
 #define SIM_VERSION  1
 #define SIM_STARTS   4  /* RFC 4186 section 4.2.4: 3 of them, and one after AT_COUNTER_TOO_SMALL */
 #define SIM_VERSIONS 32 /* octets of a list of versions */
-#define NO_SIM       "no K and OPc (32 octets) or triplets (28 octets each) for the EAP identity"
+#define NO_SIM                                                                                     \
+    "no K and OPc (32 octets) or different triplets (28 octets each) for the EAP identity"
 
 struct sim_state {
     unsigned starts;
@@ -144,15 +145,22 @@ static enum eap_step peer_start(struct eap_talk *talk, struct sim_state *s,
     return EAP_STEP_REPLY;
 }
 
+/* rands_differ - no two of the RANDs are equal. The next one begins `step` octets further. */
+static bool rands_differ(const uint8_t *rands, size_t n, size_t step)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < i; j++)
+            if (memcmp(rands + i * step, rands + j * step, SIM_RAND) == 0)
+                return false;
+    return true;
+}
+
 /* rands_fit - RFC 4186 section 10.9: two or three RANDs, all different. Fewer make a weaker key. */
 static bool rands_fit(struct sim_state *s, struct span value)
 {
-    size_t n = value.len < 2 ? 0 : (value.len - 2) / MILENAGE_KEY;
-    bool fit = value.len == 2 + n * MILENAGE_KEY && (n == 2 || n == SIM_RANDS);
-    for (size_t i = 0; fit && i < n; i++)
-        for (size_t j = 0; j < i; j++)
-            fit = fit && memcmp(value.ptr + 2 + i * MILENAGE_KEY, value.ptr + 2 + j * MILENAGE_KEY,
-                                MILENAGE_KEY) != 0;
+    size_t n = value.len < 2 ? 0 : (value.len - 2) / SIM_RAND;
+    bool fit = value.len == 2 + n * SIM_RAND && (n == 2 || n == SIM_RANDS) &&
+               rands_differ(value.ptr + 2, n, SIM_RAND);
     s->n_rands = fit ? n : 0;
     return fit;
 }
@@ -237,12 +245,15 @@ static enum eap_step sim_authenticator_begin(struct eap_talk *talk, void *state,
     return nobody(talk);
 }
 
-/* rands_choose - fresh ones; of a list of triplets, SIM_RANDS in a row from a random place. */
+/* rands_choose - fresh ones; of a list of triplets, SIM_RANDS in a row from a random place. ERR_INVALID: a
+ * RAND is twice in the list. RFC 4186 section 10.9: the server must use different ones. */
 static int rands_choose(struct eap_talk *talk, struct sim_state *s, uint8_t *rands)
 {
     struct eap_secret secret;
     int error = sim_secret_find(talk, &s->auth, &secret);
     size_t n = error == 0 && secret.len != sizeof(struct milenage) ? secret.len / SIM_TRIPLET : 0;
+    if (!rands_differ(secret.octets, n, SIM_TRIPLET))
+        error = ERR_INVALID;
     random_fill(talk->random, rands, SIM_RANDS * SIM_RAND);
     size_t first = n == 0 ? 0 : rands[0] % n;
     for (size_t i = 0; n > 0 && i < SIM_RANDS; i++)

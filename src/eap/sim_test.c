@@ -112,6 +112,25 @@ static void triplets_in_turn(void **state)
     assert_int_equal(others, 40);
 }
 
+/* An authenticator whose list has a RAND twice sends no challenge, wherever in the list it begins. */
+static void a_triplet_twice(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        struct test_pair p;
+        test_pair_begin(&p, seed, NULL);
+        test_pair_method(&p, EAP_TYPE_SIM);
+        test_pair_password(&p, 0, TRIPLETS TRIPLET("d"));
+        test_pair_password(&p, 1, TRIPLETS TRIPLET("d") TRIPLET("d"));
+        p.config[1].identity = span_text("anna");
+        test_pair_make(&p);
+        test_pair_to_peer(&p);
+        test_pair_to_authenticator(&p);
+        assert_int_equal(p.result.verdict, EAP_FAILED);
+        test_pair_end(&p);
+    }
+}
+
 /* EAP-AKA cannot do with triplets: they do not prove the network. */
 static void triplets_are_no_usim(void **state)
 {
@@ -224,6 +243,7 @@ int main(void)
         cmocka_unit_test(every_octet_counts), cmocka_unit_test(equal_challenges),
         cmocka_unit_test(hostile_packets),    cmocka_unit_test(triplets),
         cmocka_unit_test(triplets_in_turn),   cmocka_unit_test(triplets_are_no_usim),
+        cmocka_unit_test(a_triplet_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
