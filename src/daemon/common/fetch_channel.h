@@ -23,8 +23,8 @@ struct fetch_request {
 
 struct fetch_answer {
     uint32_t n_octets; /* octets behind the struct: the fetched document */
-    int32_t error; /* ERR_NOT_FOUND: no connection to the host; ERR_AGAIN: it sent nothing in time;
-                      ERR_SYSTEM: any other failure */
+    int32_t error; /* ERR_NOT_FOUND: no connection to the host; ERR_AGAIN: it sent nothing in all of
+                      its time; ERR_SYSTEM: any other failure */
     uint64_t job;
     char reason[FETCH_REASON]; /* for a person: why not */
 };

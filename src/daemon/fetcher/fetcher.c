@@ -23,6 +23,7 @@
 #include "daemon/common/log.h"
 #include "daemon/process/confine.h"
 #include "daemon/process/helpers.h"
+#include "linux/clock.h"
 #include "linux/udp_socket.h"
 
 #define CONNECT_MS  3000L
@@ -46,6 +47,7 @@ struct transfer {
     uint8_t body[FETCH_BODY];
     CURL *easy;
     bool denied, too_long;
+    nanos begun_at; /* 0: it waits, since AT_ONE_HOST others have its server */
     size_t len, cap;
     uint8_t *octets; /* owned: what has come so far */
     char error[CURL_ERROR_SIZE];
@@ -97,6 +99,20 @@ static bool address_allowed(const struct transfer *t, const struct address *addr
             !mapped(address));
 }
 
+static void begins(struct transfer *t)
+{
+    if (t->begun_at == 0)
+        t->begun_at = clock_now();
+}
+
+static int on_resolve(void *resolver, void *unused, void *context)
+{
+    (void)resolver;
+    (void)unused;
+    begins(context);
+    return 0;
+}
+
 /* on_socket - each address that a name or a redirect leads to. */
 static curl_socket_t on_socket(void *context, curlsocktype purpose, struct curl_sockaddr *to)
 {
@@ -105,6 +121,7 @@ static curl_socket_t on_socket(void *context, curlsocktype purpose, struct curl_
     struct endpoint endpoint;
     if (purpose != CURLSOCKTYPE_IPCXN || to->addrlen > sizeof(sockaddr))
         return CURL_SOCKET_BAD;
+    begins(t);
     memcpy(&sockaddr, &to->addr, to->addrlen);
     if (!endpoint_from_sockaddr(&sockaddr, &endpoint) || !address_allowed(t, &endpoint.address)) {
         t->denied = true;
@@ -140,6 +157,8 @@ static bool limits_set(struct transfer *t)
     SET(CURLOPT_FORBID_REUSE, 1L);
     SET(CURLOPT_FRESH_CONNECT, 1L);
     SET(CURLOPT_FAILONERROR, 1L);
+    SET(CURLOPT_RESOLVER_START_FUNCTION, on_resolve); /* not if the address is in libcurl's cache */
+    SET(CURLOPT_RESOLVER_START_DATA, t);
     SET(CURLOPT_OPENSOCKETFUNCTION, on_socket);
     SET(CURLOPT_OPENSOCKETDATA, t);
     return ok;
@@ -177,6 +196,13 @@ static void failure_send(struct fetcher *f, uint64_t job, int error, const char 
     answer_send(f, &answer, (struct span){0});
 }
 
+/* had_time - the server had about `ms`. TOTAL_MS also runs while a transfer waits for its turn, which
+ * tells nothing of the server. */
+static bool had_time(const struct transfer *t, long ms)
+{
+    return t->begun_at != 0 && clock_now() - t->begun_at >= ms * NANOS_PER_MS * 9 / 10;
+}
+
 /* error_of - the host that a redirect led to is not the one of the URL. */
 static int error_of(const struct transfer *t, CURLcode code)
 {
@@ -188,6 +214,8 @@ static int error_of(const struct transfer *t, CURLcode code)
     if (code != CURLE_OPERATION_TIMEDOUT)
         return ERR_SYSTEM;
     (void)curl_easy_getinfo(t->easy, CURLINFO_CONNECT_TIME_T, &connected_us);
+    if (!had_time(t, connected_us == 0 ? CONNECT_MS : TOTAL_MS))
+        return ERR_SYSTEM;
     return connected_us == 0 ? ERR_NOT_FOUND : ERR_AGAIN;
 }
 
@@ -197,6 +225,8 @@ static const char *reason_of(const struct transfer *t, CURLcode code)
         return "the URL leads to a loopback, link-local or multicast address";
     if (t->too_long || code == CURLE_FILESIZE_EXCEEDED)
         return "the answer is longer than 1 MiB";
+    if (t->begun_at == 0 && code == CURLE_OPERATION_TIMEDOUT)
+        return "too many other fetches from this server go first";
     return t->error[0] != '\0' ? t->error : curl_easy_strerror(code);
 }
 
