@@ -332,6 +332,11 @@ static void hostile_triplets(void **state)
                  &import);
     assert_true(remarked(&import, "left-out", "c has 9 triplets already"));
     import_end(&import, text);
+    text = triplets(LINE("c", "a") LINE("c", "1") LINE("c", "A") LINE("c", "2"), &import);
+    assert_true(remarked(&import, "left-out", "c has this RAND already"));
+    assert_null(strstr(text, "3A0000"));
+    assert_non_null(strstr(text, "320000"));
+    import_end(&import, text);
     import = (struct import){.root = tree_new(TREE_SECTION, "")};
     import_triplets(&import, "/nowhere/triplets.dat");
     assert_null(import.root->first);

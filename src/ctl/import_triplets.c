@@ -7,6 +7,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "ctl/config_text.h"
 #include "ctl/config_view.h"
@@ -14,8 +15,9 @@
 
 #define LINE         1024
 #define DIGITS       56 /* of a triplet: RAND 32, SRES 8, Kc 16 */
-#define LEAST        3  /* triplets of a challenge */
-#define MOST         9  /* that a secret of 256 octets has room for */
+#define RAND_DIGITS  32
+#define LEAST        3 /* triplets of a challenge */
+#define MOST         9 /* that a secret of 256 octets has room for */
 #define IDENTITY_MAX 253
 #define SECRET       (2 + MOST * DIGITS + 1)
 
@@ -39,7 +41,8 @@ static bool line_read(char *text, struct line *ret)
     char *rest = text;
     ret->identity = strsep(&rest, ",");
     return ret->identity[0] != '\0' && strlen(ret->identity) <= IDENTITY_MAX &&
-           digits_take(&rest, 32, ret->digits) && digits_take(&rest, 8, ret->digits + 32) &&
+           digits_take(&rest, RAND_DIGITS, ret->digits) &&
+           digits_take(&rest, 8, ret->digits + RAND_DIGITS) &&
            digits_take(&rest, 16, ret->digits + 40) && rest == NULL;
 }
 
@@ -51,6 +54,18 @@ static struct tree *secret_of(struct tree *secrets, const char *identity)
             strcmp(config_text(secret, "id", ""), identity) == 0)
             return secret;
     return NULL;
+}
+
+/* rand_known - the identity has a triplet with that RAND already. A Gateway must not send one RAND twice
+ * (RFC 4186 section 10.9). */
+static bool rand_known(struct tree *secrets, const struct line *line)
+{
+    const struct tree *secret = secret_of(secrets, line->identity);
+    const char *all = secret == NULL ? "0x" : config_text(secret, "secret", "0x");
+    for (const char *at = all + 2; *at != '\0'; at += DIGITS)
+        if (strncasecmp(at, line->digits, RAND_DIGITS) == 0)
+            return true;
+    return false;
 }
 
 /* triplet_put - appends the triplet to the secret of its identity. false: the secret has no room. */
@@ -103,6 +118,9 @@ void import_triplets(struct import *import, const char *path)
         (void)snprintf(where, sizeof(where), "%.200s:%u", path, n);
         if (!line_read(text, &line))
             findings_add(&import->remarks, "refused", where, "no identity,RAND,SRES,Kc");
+        else if (rand_known(secrets, &line))
+            findings_add(&import->remarks, "left-out", where, "%.80s has this RAND already",
+                         line.identity);
         else if (!triplet_put(secrets, &line, n))
             findings_add(&import->remarks, "left-out", where, "%.80s has %d triplets already",
                          line.identity, MOST);
