@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -60,18 +61,24 @@ static void *serve(void *unused)
     return NULL;
 }
 
-static void *fetch(void *end)
+/* fetcher_start - a process, as in the daemon: what the fetcher has allocated goes with it. */
+static pid_t fetcher_start(const int ends[2])
 {
-    (void)fetcher_run(*(int *)end, 0);
-    return NULL;
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)close(ends[0]);
+        _exit(fetcher_run(ends[1], 0));
+    }
+    (void)close(ends[1]);
+    return pid;
 }
 
 static void slow_is_not_dead(void **state)
 {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(at);
-    pthread_t server, fetcher;
-    int ends[2];
+    pthread_t server;
+    int ends[2], status;
     unsigned whole = 0, dead = 0, waited = 0;
     (void)state;
     listener = socket(AF_INET, SOCK_STREAM, 0);
@@ -79,8 +86,9 @@ static void slow_is_not_dead(void **state)
     assert_int_equal(listen(listener, FETCHES), 0);
     assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &len), 0);
     assert_int_equal(channel_pair(ends, 1 << 20), 0);
+    pid_t fetcher = fetcher_start(ends);
+    assert_true(fetcher > 0);
     assert_int_equal(pthread_create(&server, NULL, serve, NULL), 0);
-    assert_int_equal(pthread_create(&fetcher, NULL, fetch, &ends[1]), 0);
     for (unsigned i = 1; i <= FETCHES; i++) {
         struct fetch_request request = {.job = i, .local = 1};
         (void)snprintf(request.url, sizeof(request.url), "http://127.0.0.1:%u/%u",
@@ -105,7 +113,8 @@ static void slow_is_not_dead(void **state)
     assert_int_equal(dead, 0);
     assert_int_equal(waited, 2);
     (void)close(ends[0]);
-    pthread_join(fetcher, NULL);
+    assert_int_equal(waitpid(fetcher, &status, 0), fetcher);
+    assert_int_equal(status, 0);
     (void)shutdown(listener, SHUT_RDWR);
     pthread_join(server, NULL);
 }
