@@ -17,7 +17,7 @@ enum section { SECTION_PATHS = 1, SECTION_IKE, SECTION_CHILD };
 
 static size_t section_begin(struct writer *w, enum section tag)
 {
-    write_u8(w, tag);
+    write_u8(w, (uint8_t)tag);
     write_u32(w, 0);
     return w->len;
 }
