@@ -66,6 +66,9 @@ struct ike *ike_new(const struct ike_options *options)
     ike->patient = ike->half_open; /* empty as well, and with the same key */
     ike->patient.limits =
         (struct half_open_limits){.total = LIMIT_PATIENT, .source = LIMIT_PATIENT_PER_ADDRESS};
+    ike->refused = ike->half_open;
+    ike->refused.limits =
+        (struct half_open_limits){.total = LIMIT_REFUSED, .source = LIMIT_REFUSED_PER_ADDRESS};
     ike->ke_budget.left_ns = ike->options.ke_budget_ns;
     ike->sas_by_spi.beside = sizeof(struct gate);
     ike->retransmit = (struct retransmit_policy){
@@ -128,6 +131,7 @@ struct ike *ike_free(struct ike *ike)
     half_open_done(&ike->half_open);
     ike->conn_index = conn_index_drop(ike->conn_index);
     half_open_done(&ike->patient);
+    half_open_done(&ike->refused);
     deadline_heap_done(&ike->deadlines);
     struct map *maps[] = {&ike->sas_by_id,        &ike->sas_by_spi,        &ike->sessions_by_id,
                           &ike->sessions_by_peer, &ike->children_by_id,    &ike->children_by_spi,

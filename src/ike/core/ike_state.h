@@ -73,6 +73,7 @@ struct ike {
     uint8_t hash_key[SIPHASH_KEY_LEN]; /* of all tables whose keys a peer can choose */
     struct half_open_table half_open;
     struct half_open_table patient; /* the same, of logins in EAP: login_patience */
+    struct half_open_table refused; /* the same, of logins that have their refusal: given_up.c */
     struct map logins_by_request;   /* octets and source of IKE_SA_INIT -> login: answer_init.c */
     struct conn_index *conn_index;  /* owned; NULL: to be built (conn_index.h) */
     struct ke_budget ke_budget;

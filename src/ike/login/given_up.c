@@ -1,9 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An initiator that refuses our part of a login, in the middle of it. */
+/* The end of a login in the middle of it: the initiator refuses our part, or EAP refuses the
+ * initiator. */
 #include "ike/core/exchange.h"
 #include "ike/core/ike_state.h"
 #include "ike/login/login.h"
+#include "ike/login/login_eap.h"
 #include "ike/terms/identity.h"
+
+/* How long a refused IKE SA stays: two or three repetitions of a request. */
+#define REFUSED_STAYS_NS (10 * NANOS_PER_SEC)
+
+nanos login_refusal_at(const struct sa *sa)
+{
+    bool refused = sa->login != NULL && sa->login->refuse_at_ns != 0;
+    return refused ? sa->login->refuse_at_ns : NANOS_NEVER;
+}
+
+/* RFC 7296 section 2.1: the response MUST be kept for a repeated request. A peer may also answer
+ * EAP-Failure with an INFORMATIONAL request. The IKE SA leaves the tables that good peers need. */
+bool login_refused_stays(struct sa *sa, nanos now)
+{
+    struct login *login = sa->login;
+    if (!login->eap_refused || sa->session != NULL ||
+        !login_table_change(sa, &sa->ike->refused, now))
+        return false;
+    login_count_failure(sa, IKE_PEER_AUTH_FAILED);
+    login_eap_leave(sa);
+    login->told = true;
+    login->refuse_at_ns = nanos_after(now, REFUSED_STAYS_NS);
+    sa->expires_ns = NANOS_NEVER;
+    sa_touch(sa);
+    return true;
+}
 
 static void commit_given_up(struct sa *sa, struct answering *answering)
 {
@@ -18,11 +46,15 @@ static void commit_given_up(struct sa *sa, struct answering *answering)
 enum answer_verdict answer_given_up(struct sa *sa, struct answering *answering)
 {
     const struct wire_message *request = answering->request;
+    bool told = sa->login != NULL && sa->login->told;
     bool follows = sa->login != NULL && sa->login->first.octets != NULL;
+    if (told && wire_find(request, WIRE_PAYLOAD_D, NULL) != NULL)
+        return ANSWER_SEND;
     if (!follows || (!wire_notify_has(request, N_AUTHENTICATION_FAILED) &&
                      !wire_notify_has(request, N_INVALID_SYNTAX) &&
                      !wire_notify_has(request, N_UNSUPPORTED_CRITICAL_PAYLOAD)))
         return ANSWER_SILENT;
-    answering->commit = commit_given_up;
+    if (!told)
+        answering->commit = commit_given_up;
     return ANSWER_SEND;
 }

@@ -29,11 +29,12 @@ struct login *login_new(struct sa *sa, struct ike_conn *conn)
 /* leave_half_open - the login no longer counts as half-open. */
 static void leave_half_open(struct ike *ike, struct login *login)
 {
-    if (login->half_open.buckets[0] == NULL)
+    if (login->table == NULL)
         return;
-    half_open_remove(login->patient ? &ike->patient : &ike->half_open, &login->half_open);
-    if (!login->patient)
+    half_open_remove(login->table, &login->half_open);
+    if (login->table == &ike->half_open)
         ike->stats.half_open--;
+    login->table = NULL;
 }
 
 const struct ike_conn *login_conn(const struct sa *sa)
@@ -76,33 +77,30 @@ bool login_evict(struct ike *ike, struct half_open_table *table, nanos now)
     return true;
 }
 
-/* become_patient - a login in EAP may take minutes instead of seconds. It moves from the table of
- * half-open logins to the table of patient logins, which has its own limits. A full table makes
- * room. false: the source has enough patient logins, or no login can be ended for it. */
-static bool become_patient(struct sa *sa, nanos now)
+bool login_table_change(struct sa *sa, struct half_open_table *table, nanos now)
 {
     struct login *login = sa->login;
     struct ike *ike = sa->ike;
     const struct address *source = &login->answer_path.remote.address;
     struct half_open entry = {.owner = login->half_open.owner};
-    bool known = login->half_open.known; /* the table of patient logins knows no sources */
-    if (login->patient)
+    bool known = login->half_open.known; /* the other tables know no sources */
+    if (login->table == table)
         return true;
-    enum half_open_verdict verdict = half_open_judge(&ike->patient, source, true, now);
-    if (verdict == HALF_OPEN_FULL ? !login_evict(ike, &ike->patient, now)
-                                  : verdict != HALF_OPEN_WELCOME)
+    enum half_open_verdict verdict = half_open_judge(table, source, true, now);
+    if (verdict == HALF_OPEN_FULL ? !login_evict(ike, table, now) : verdict != HALF_OPEN_WELCOME)
         return false;
     leave_half_open(ike, login);
     login->half_open = entry;
-    login->patient = half_open_add(&ike->patient, &login->half_open, source, now);
+    login->table = half_open_add(table, &login->half_open, source, now) ? table : NULL;
     login->half_open.known = known;
-    return login->patient;
+    return login->table != NULL;
 }
 
 void login_patience(struct sa *sa, nanos now)
 {
     struct login *login = sa->login;
-    if (!become_patient(sa, now))
+    /* A login in EAP may take minutes instead of seconds. So its table has limits of its own. */
+    if (!login_table_change(sa, &sa->ike->patient, now))
         return; /* the time of a login without EAP stays */
     if (login->began_ns == 0)
         login->began_ns = now;
@@ -259,7 +257,7 @@ static void login_again(struct sa *sa, struct asking *asking, const char *why, n
 void login_count_failure(struct sa *sa, enum ike_outcome outcome)
 {
     bool succeeded = sa->session != NULL && sa->session->established;
-    if (!succeeded && !sa->login->goes_on)
+    if (!succeeded && !sa->login->goes_on && !sa->login->told)
         sa->ike->stats.logins_failed[outcome]++;
 }
 

@@ -157,7 +157,8 @@ struct login {
     size_t n_init_request, n_init_response;
 
     struct sa *sa;
-    struct half_open half_open;    /* responder, in ike->half_open or ike->patient */
+    struct half_open half_open;    /* responder, in `table` */
+    struct half_open_table *table; /* of ike: half_open, patient or refused; NULL: none */
     uint64_t request_key;          /* responder, in ike->logins_by_request; 0: not there */
     struct proposal_choice choice; /* responder: the answer to the proposals of IKE_SA_INIT */
     bool proven;                   /* responder: the source returned a cookie */
@@ -208,8 +209,8 @@ struct login {
     struct login_unfit unfit;
     bool own_id_sent; /* responder: IDr of an EAP-proven round was sent (RFC 5998) */
     bool eap_refused; /* responder: the refusal is an EAP-Failure */
+    bool told;        /* responder: it was sent, and refuse_at_ns is the end of the IKE SA */
     bool eap_due;     /* responder: this response has the first EAP Request */
-    bool patient;     /* responder: in ike->patient instead of ike->half_open */
     nanos began_ns;
     bool cancelled;    /* by login_cancel_sa */
     bool lease_failed; /* INTERNAL_ADDRESS_FAILURE */
@@ -283,6 +284,14 @@ void login_answer_job_done(struct sa *sa, enum ike_event_kind kind, const struct
 /* login_evict - makes room in a full table: ends a login at random of its largest /48 or IPv4 /24.
  * false: all logins are busy or of known sources. */
 bool login_evict(struct ike *ike, struct half_open_table *table, nanos now) MUST_USE;
+
+/* login_table_change - the login counts in another table. A full table makes room. false: the source
+ * has enough logins there, or no login can be ended for it. */
+bool login_table_change(struct sa *sa, struct half_open_table *table, nanos now) MUST_USE;
+
+/* login_refused_stays - responder: the refusal of the login has left. If it is an EAP-Failure, the
+ * IKE SA stays for a while to repeat it. false: it is not, or there is no room to stay. */
+bool login_refused_stays(struct sa *sa, nanos now) MUST_USE;
 
 /* login_patience - responder: an EAP message of the peer arrived. It gets time for the next one. */
 void login_patience(struct sa *sa, nanos now);

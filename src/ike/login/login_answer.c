@@ -93,13 +93,17 @@ void login_refusal_due(struct sa *sa, nanos now)
 {
     struct wire_builder reply;
     struct answering answering = reply_of(sa, &reply, now);
+    if (sa->login->told) { /* it was sent, and the IKE SA has stayed long enough */
+        sa_down(sa, IKE_PEER_AUTH_FAILED, now);
+        return;
+    }
     sa->login->refuse_at_ns = 0;
     if (sa->login->eap_refused)
         add_failure(&sa->login->eap, &reply);
     else
         (void)answer_refuse(&answering, N_AUTHENTICATION_FAILED);
     answer_later_send(sa, &answering);
-    if (sa->life != IKE_DEAD)
+    if (sa->life != IKE_DEAD && !login_refused_stays(sa, now))
         sa_down(sa, IKE_PEER_AUTH_FAILED, now);
 }
 
@@ -624,12 +628,6 @@ bool login_request_fits(const struct sa *sa, const struct answering *answering)
            (wire_find(&own, WIRE_PAYLOAD_SA, NULL) == NULL || child_request_readable(&own));
 }
 
-nanos login_refusal_at(const struct sa *sa)
-{
-    bool refused = sa->login != NULL && sa->login->refuse_at_ns != 0;
-    return refused ? sa->login->refuse_at_ns : NANOS_NEVER;
-}
-
 /* request_keep - keeps the request for its jobs, and the group of the request with the last AUTH.
  * false: a group in another request (docs/protocol.md section 6), or no memory. */
 static bool request_keep(struct login *login, const struct wire_message *request, bool auth)
@@ -670,6 +668,8 @@ static enum answer_verdict read_request(struct sa *sa, struct answering *answeri
 enum answer_verdict answer_auth(struct sa *sa, struct answering *answering)
 {
     struct login *login = sa->login;
+    if (login->told)
+        return answer_refuse(answering, N_AUTHENTICATION_FAILED);
     login->out = (struct login_outgoing){0};
     login->message_id = answering->message_id;
     login->answer_path = *answering->path;
