@@ -157,6 +157,16 @@ static enum scenario_fate edit_the_end(struct world *world, bool to_b, struct me
 
 /* RFC 7296 section 2.21.2: an End User that refuses the Gateway before EAP says so in an INFORMATIONAL
  * request. It is answered, and the login ends at once; any other one ends nothing. */
+/* refusals - notices that a login was refused here: watchers of the log block such addresses. */
+static unsigned refusals(const struct peer *peer)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < peer->n_events; i++)
+        n += peer->events[i].kind == IKE_EV_NOTICE &&
+             peer->events[i].outcome == IKE_PEER_AUTH_FAILED;
+    return n;
+}
+
 static void user_refuses_the_gateway(void **state)
 {
     static const struct {
@@ -180,6 +190,7 @@ static void user_refuses_the_gateway(void **state)
         assert_int_equal(world_n_sas(&world->b), rows[i].ends ? 0 : 1);
         assert_int_equal(stats.logins_failed[IKE_AUTH_FAILED], rows[i].ends ? 1 : 0);
         assert_int_equal(stats.sent, rows[i].ends ? 3 : 2); /* IKE_SA_INIT, IKE_AUTH, this */
+        assert_int_equal(refusals(&world->b), 0);
         expect_nothing(world);
     }
 }

@@ -33,11 +33,12 @@ bool login_refused_stays(struct sa *sa, nanos now)
     return true;
 }
 
+/* No login is refused here: the peer is not the one to blame, nor has it proved its identity. */
 static void commit_given_up(struct sa *sa, struct answering *answering)
 {
     char peer[IDENTITY_TEXT_MAX];
-    event_refused(sa, identity_print(&sa->login->remote_id, peer),
-                  "the peer does not accept this Gateway's proof");
+    event_notice(sa, "%s ends its login: it does not accept this Gateway's proof",
+                 identity_print(&sa->login->remote_id, peer));
     sa_down(sa, IKE_AUTH_FAILED, answering->now);
 }
 
