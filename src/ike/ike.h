@@ -680,6 +680,7 @@ struct ike_sa_info {
     ike_session_id config_owner; /* the session, or a number of its own */
     struct path_terms terms; /* of its path, as the End User said them and the Gateway knows them */
     bool deleting_soon;      /* code 1: unused, will be deleted by itself */
+    bool refused;            /* its login has failed; it stays to repeat the response */
 };
 
 struct ike_session_info {

@@ -14,7 +14,7 @@ static bool sa_wanted(const struct engine_ops *ops, const struct tree *m,
     struct ike_session_info session;
     const char *name = tree_text(m, "ike");
     uint32_t id = vici_number(m, "ike-id");
-    if (id != 0 && id != sa->id)
+    if (sa->refused || (id != 0 && id != sa->id))
         return false;
     return name == NULL || (ike_session_get(ops->ike(ops->engine), sa->session, &session) &&
                             strcmp(session.conn->name, name) == 0);

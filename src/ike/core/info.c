@@ -6,6 +6,7 @@
 #include "ike/core/ike_state.h"
 #include "ike/core/inner_address.h"
 #include "ike/core/unprotected_hint.h"
+#include "ike/core/upper.h"
 
 static void sa_info(const struct sa *sa, struct ike_sa_info *ret_info)
 {
@@ -37,6 +38,7 @@ static void sa_info(const struct sa *sa, struct ike_sa_info *ret_info)
         .config_owner = sa->session == NULL ? 0 : inner_owner(sa),
         .terms = sa->terms,
         .deleting_soon = sa->unused_at_ns != NANOS_NEVER,
+        .refused = login_is_refused(sa),
     };
     memcpy(ret_info->peer_addresses, sa->peer_addresses,
            sa->n_peer_addresses * sizeof(sa->peer_addresses[0]));

@@ -70,6 +70,8 @@ void login_init_agreed(struct sa *sa, nanos now);
  * ends the login: to the peer INVALID_SYNTAX says that there is no IKE SA (RFC 7296
  * section 2.21.2). */
 bool login_request_fits(const struct sa *sa, const struct answering *answering);
+/* login_is_refused - the refusal was sent, and the IKE SA stays only to repeat it. */
+bool login_is_refused(const struct sa *sa);
 /* login_refusal_at - when the refusal of AUTH is due; NANOS_NEVER: there is none.
  * login_refusal_due - sends it. */
 nanos login_refusal_at(const struct sa *sa);

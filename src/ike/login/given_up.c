@@ -16,6 +16,11 @@ nanos login_refusal_at(const struct sa *sa)
     return refused ? sa->login->refuse_at_ns : NANOS_NEVER;
 }
 
+bool login_is_refused(const struct sa *sa)
+{
+    return sa->login != NULL && sa->login->told;
+}
+
 /* RFC 7296 section 2.1: the response MUST be kept for a repeated request. A peer may also answer
  * EAP-Failure with an INFORMATIONAL request. The IKE SA leaves the tables that good peers need. */
 bool login_refused_stays(struct sa *sa, nanos now)
@@ -47,7 +52,7 @@ static void commit_given_up(struct sa *sa, struct answering *answering)
 enum answer_verdict answer_given_up(struct sa *sa, struct answering *answering)
 {
     const struct wire_message *request = answering->request;
-    bool told = sa->login != NULL && sa->login->told;
+    bool told = login_is_refused(sa);
     bool follows = sa->login != NULL && sa->login->first.octets != NULL;
     if (told && wire_find(request, WIRE_PAYLOAD_D, NULL) != NULL)
         return ANSWER_SEND;
