@@ -102,7 +102,8 @@ void message_seal(const struct ike_keylog *log, struct crypto_provider *crypto,
     static uint64_t iv = 1ull << 40; /* never one that the endpoint used */
     struct sk_keys sk = sk_keys_from(log, (header->flags & IKE_FLAG_INITIATOR) != 0);
     size_t associated = IKE_HEADER_LEN + 4;
-    memmove(d->octets + associated + sk.encr->iv_len, chain.ptr, chain.len);
+    if (chain.len > 0) /* memmove() takes no NULL, not even for no octets */
+        memmove(d->octets + associated + sk.encr->iv_len, chain.ptr, chain.len);
     d->len = associated + sk_size(&sk, chain.len);
     ASSERT(d->len <= sizeof(d->octets));
     finish_header(header, WIRE_PAYLOAD_SK, d);
