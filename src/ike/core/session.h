@@ -39,7 +39,7 @@ struct session {
     uint8_t eap_types[POLICY_ROUNDS];  /* of the proofs; 0: not by EAP */
     struct ike_chains chains;          /* of the proofs */
     nanos valid_until_ns;              /* the proof; NANOS_NEVER */
-    nanos certs_until_ns;              /* Gateway: valid_until_ns is never moved behind this */
+    nanos certs_until_ns;              /* valid_until_ns is never moved behind this */
     bool established;
     uint32_t logins;
     nanos established_ns, auth_deadline_ns;

@@ -200,7 +200,6 @@ struct sa *init_half_open_begin(struct ike *ike, const struct init_request *requ
                                        &request->path->remote.address, request->now)) {
         login->half_open.owner = sa;
         login->table = &ike->half_open;
-        ike->stats.half_open++;
         if (map_put(&ike->logins_by_request, request->key, login) == 0) {
             login->request_key = request->key;
             return sa;

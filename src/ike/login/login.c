@@ -27,13 +27,11 @@ struct login *login_new(struct sa *sa, struct ike_conn *conn)
 }
 
 /* leave_half_open - the login no longer counts as half-open. */
-static void leave_half_open(struct ike *ike, struct login *login)
+static void leave_half_open(struct login *login)
 {
     if (login->table == NULL)
         return;
     half_open_remove(login->table, &login->half_open);
-    if (login->table == &ike->half_open)
-        ike->stats.half_open--;
     login->table = NULL;
 }
 
@@ -46,7 +44,7 @@ struct login *login_free(struct ike *ike, struct login *login)
 {
     if (login == NULL)
         return NULL;
-    leave_half_open(ike, login);
+    leave_half_open(login);
     if (login->request_key != 0)
         (void)map_take(&ike->logins_by_request, login->request_key);
     combined_release(login);
@@ -89,7 +87,7 @@ bool login_table_change(struct sa *sa, struct half_open_table *table, nanos now)
     enum half_open_verdict verdict = half_open_judge(table, source, true, now);
     if (verdict == HALF_OPEN_FULL ? !login_evict(ike, table, now) : verdict != HALF_OPEN_WELCOME)
         return false;
-    leave_half_open(ike, login);
+    leave_half_open(login);
     login->half_open = entry;
     login->table = half_open_add(table, &login->half_open, source, now) ? table : NULL;
     login->half_open.known = known;
@@ -170,6 +168,19 @@ int login_start(struct ike *ike, const struct ike_command *command, nanos now)
     if (command->child != NULL)
         (void)snprintf(intent.child_name, sizeof(intent.child_name), "%s", command->child);
     return login_begin(ike, conn, &command->path, &intent, command->replaces, now);
+}
+
+void login_proofs_give(const struct login *login, struct session *session)
+{
+    session->local_id = login->local_id;
+    session->claimed_id = login->remote_id;
+    session->remote_id = login->proven_id.type != ID_ANY ? login->proven_id : login->remote_id;
+    session->valid_until_ns = login->valid_until_ns;
+    session->certs_until_ns = login->certs_until_ns;
+    session->grant = login->grant;
+    memcpy(session->eap_types, login->eap_types, sizeof(session->eap_types));
+    session->chains = login->chains;
+    session->ppk = login->ppk.mixed;
 }
 
 void login_notice_refusal(struct sa *sa, const char *what, const struct wire_notify *notify)

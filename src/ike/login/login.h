@@ -271,6 +271,10 @@ enum ike_outcome login_ask_auth(struct sa *sa, struct wire_builder *request);
 struct verdict login_auth_answered(struct sa *sa, const struct wire_message *response, nanos now);
 struct verdict login_through(struct sa *sa, nanos now); /* both sides have proven all rounds */
 
+/* login_proofs_give - the peer has proven all rounds: the session keeps both identities, and the limits
+ * that the proofs set. */
+void login_proofs_give(const struct login *login, struct session *session);
+
 /* login_refuse_later - AUTH failed: auth_wait.h says when the peer is told, the same for every
  * reason. */
 void login_refuse_later(struct sa *sa, const char *why, nanos now);

@@ -146,18 +146,10 @@ static bool begin_session(struct sa *sa, nanos now)
         return false;
     }
     session_attach(session, sa);
-    session->local_id = login->local_id;
-    session->claimed_id = login->remote_id;
-    session->remote_id = login->proven_id.type != ID_ANY ? login->proven_id : login->remote_id;
-    session->valid_until_ns = login->valid_until_ns;
-    session->certs_until_ns = login->certs_until_ns;
-    session->grant = login->grant;
-    memcpy(session->eap_types, login->eap_types, sizeof(session->eap_types));
-    session->chains = login->chains;
+    login_proofs_give(login, session);
     session->fragmentation = login->fragmentation;
     session->childless = login->childless;
     session->redirects = login->redirects;
-    session->ppk = login->ppk.mixed;
     if (login->resumption != NULL && !session_resumes(session, login, now)) {
         sa_down(sa, IKE_LIMIT, now);
         return false;

@@ -592,13 +592,7 @@ struct verdict login_through(struct sa *sa, nanos now)
     }
     if (combined_read(sa, &group, &peer))
         return exchange_agree(sa, sa->asking, peer, now); /* comes back here */
-    session->local_id = login->local_id;
-    session->claimed_id = login->remote_id;
-    session->remote_id = login->proven_id.type != ID_ANY ? login->proven_id : login->remote_id;
-    session->valid_until_ns = login->valid_until_ns;
-    session->grant = login->grant;
-    session->chains = login->chains;
-    session->ppk = login->ppk.mixed;
+    login_proofs_give(login, session);
     session->resumed = login->resumption != NULL;
     login_ppk_audit(sa);
     login_abilities_read(sa, &response, &sa->path);
