@@ -762,7 +762,8 @@ const struct ike_chains *ike_session_chains(const struct ike *ike, ike_session_i
 bool ike_child_get(const struct ike *ike, ike_child_id id, struct ike_child_info *ret_info);
 
 struct ike_stats {
-    uint64_t half_open, patient /* logins in EAP */, established, sessions, children;
+    uint64_t half_open, in_eap; /* logins that we answer; in_eap: such as wait for a person */
+    uint64_t established, sessions, children;
     uint64_t logins, clones, rekeys_ike, rekeys_child, moves;
     uint64_t received, sent, retransmitted, malformed, unauthenticated, cookies_sent, dropped_limit;
     uint64_t logins_failed[IKE_OUTCOMES]; /* of either role, by enum ike_outcome */

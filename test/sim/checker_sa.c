@@ -367,12 +367,12 @@ const char *sim_check_empty(struct sim *sim)
         if (!host->running)
             continue;
         ike_stats_get(host->ike, &stats);
-        if (stats.half_open + stats.established + stats.sessions + stats.children > 0 ||
-            sim_plane_n(host->plane) > 0)
+        uint64_t ike_sas = stats.half_open + stats.in_eap + stats.established;
+        if (ike_sas + stats.sessions + stats.children > 0 || sim_plane_n(host->plane) > 0)
             return WRONG("%s has %llu sessions, %llu IKE SAs, %llu Child SAs, %u in the plane",
                          host->name, (unsigned long long)stats.sessions,
-                         (unsigned long long)(stats.half_open + stats.established),
-                         (unsigned long long)stats.children, sim_plane_n(host->plane));
+                         (unsigned long long)ike_sas, (unsigned long long)stats.children,
+                         sim_plane_n(host->plane));
         for (unsigned k = 0; k < SIM_LEASES; k++)
             if (host->leases[k].owner != 0)
                 return WRONG("%s: %u has a lease for ever", host->name, host->leases[k].owner);

@@ -81,8 +81,9 @@ bool engine_limit_at(const struct engine *e, size_t index, struct engine_limit *
     ike_stats_get(e->ike, &stats);
     const struct engine_limit fixed[] = {
         {"half-open logins", stats.half_open, LIMIT_HALF_OPEN},
+        {"logins in EAP", stats.in_eap, LIMIT_PATIENT},
         {"sessions", stats.sessions, LIMIT_SESSIONS},
-        {"sessions of one identity", 0, 0},
+        {"sessions of one identity", 0, 0}, /* fullest() walks over all sessions */
         {"memory", memory_used(), e->start->memory_most},
         {"jobs for the keyholder", outbox_waiting(e->to_keyholder), OUTBOX_MESSAGES},
         {"jobs for the verifier", outbox_waiting(e->to_verifier), OUTBOX_MESSAGES},
@@ -92,7 +93,7 @@ bool engine_limit_at(const struct engine *e, size_t index, struct engine_limit *
     const size_t n_fixed = sizeof(fixed) / sizeof(fixed[0]);
     if (index < n_fixed) {
         limit = fixed[index];
-        if (index == 2)
+        if (limit.most == 0)
             fullest(e, &limit);
     } else if (pools_status(e->pools, index - n_fixed, &pool)) {
         (void)snprintf(limit.name, sizeof(limit.name), "leases of pool %.60s", pool.config->name);

@@ -201,8 +201,9 @@ static void stats(struct vici_client *client, const struct tree *m)
     zeros(&w, "queues", priorities, 4);
     vici_put(&w, "scheduled", "0");
     vici_section(&w, "ikesas");
-    vici_put(&w, "total", "%" PRIu64, stats.established + stats.half_open);
-    vici_put(&w, "half-open", "%" PRIu64, stats.half_open);
+    uint64_t half_open = stats.half_open + stats.in_eap;
+    vici_put(&w, "total", "%" PRIu64, stats.established + half_open);
+    vici_put(&w, "half-open", "%" PRIu64, half_open);
     vici_section_end(&w);
     vici_list(&w, "plugins");
     vici_item(&w, "ikat");

@@ -253,6 +253,8 @@ bool ike_child_get(const struct ike *ike, ike_child_id id, struct ike_child_info
 void ike_stats_get(const struct ike *ike, struct ike_stats *ret_stats)
 {
     *ret_stats = ike->stats;
+    ret_stats->half_open = ike->half_open.n;
+    ret_stats->in_eap = ike->patient.n;
 }
 
 static void check_sa(const struct sa *sa)
