@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""usage: python3 -m bench [--only peer|rounds|scale|aggregate|aggregate-model|flood]
+"""usage: python3 -m bench [--only peer|speed|rounds|scale|aggregate|aggregate-model|flood]
 [--profiles NAME,...] [--seconds N] [--logins N]
 [--runs N] [--rounds N] [--scale N] [--flood KIND...] [--rate N...]
 
@@ -19,6 +19,7 @@ from bench.flood import KINDS as FLOODS, RATES, flood
 from bench.logins import logins, pids
 from bench.rounds import rounds
 from bench.scale import scale
+from bench.speed import speed
 from lab.daemons import Ikatd, Strongswan
 from lab.net import INTERFACE, Lab, address
 from lab.run import wait
@@ -97,13 +98,17 @@ def main():
     parser.add_argument("--sessions", type=int, default=50)
     parser.add_argument("--scale", type=int, default=100000, help="most sessions in one Gateway")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each kind of round trips")
-    parser.add_argument("--only", choices=("peer", "rounds", "scale", "aggregate", "aggregate-model", "flood"), help="a part of it")
+    parser.add_argument("--only", choices=("peer", "speed", "rounds", "scale", "aggregate", "aggregate-model", "flood"),
+                        help="a part of it")
+    parser.add_argument("--wireguard-go", metavar="PATH", help="a program of wireguard-go, for speed")
     parser.add_argument("--profiles", type=lambda text: text.split(","), help="of aggregate; all without")
     parser.add_argument("--flood", nargs="*", choices=FLOODS, default=FLOODS, help="kinds of floods")
     parser.add_argument("--rate", type=int, nargs="*", default=RATES, help="spoofed datagrams a second")
     options = parser.parse_args()
     if options.only in (None, "peer"):
         peer(options)
+    if options.only in (None, "speed"):
+        speed(options.seconds, options.rounds, options.wireguard_go)
     if options.only in (None, "rounds"):
         rounds(options.rounds)
     if options.only in (None, "aggregate"):
