@@ -44,6 +44,9 @@ int ike_session_freeze(struct ike *ike, ike_session_id id, nanos now) MUST_USE;
 /* ike_session_thaw - it stays after all. Takes a session that is gone, or not frozen. */
 void ike_session_thaw(struct ike *ike, ike_session_id id, nanos now);
 
+/* ike_session_quiet - the frozen session could leave now: ike_session_export would not say ERR_AGAIN. */
+bool ike_session_quiet(struct ike *ike, ike_session_id id, nanos now);
+
 /*
  * ike_session_export - takes the frozen session out of this process, without a word to the peer and
  * without an event. ERR_AGAIN: an exchange or a job is under way, or events and datagrams wait to be

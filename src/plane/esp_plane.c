@@ -94,9 +94,12 @@ static void workers_stop(struct esp_plane *plane)
         atomic_store(&plane->workers[i].stop, true);
     if (plane->workers != NULL && plane->workers[plane->n_workers - 1].kick.fd >= 0)
         plane_kick(plane);
+    esp_plane_go(plane);
     for (unsigned i = 0; plane->workers != NULL && i < plane->n_workers; i++)
-        if (plane->workers[i].running)
+        if (plane->workers[i].running) {
             pthread_join(plane->workers[i].thread, NULL);
+            plane->workers[i].running = false;
+        }
 }
 
 static void devices_free(struct esp_plane *plane)
@@ -138,6 +141,7 @@ static void plane_destroy(struct esp_plane *plane, bool close_fds)
     }
     free(plane->workers);
     plane_inbox_done(&plane->inbox);
+    pthread_mutex_destroy(&plane->gate);
     flow_table_free(plane->flows);
     esp_crypto_free(c->crypto);
     free(c->slot);
@@ -174,6 +178,7 @@ int esp_plane_new(const struct esp_plane_options *o, struct esp_plane **ret_plan
         free(plane);
         return err;
     }
+    pthread_mutex_init(&plane->gate, NULL);
     plane->flows = flow_table_new();
     plane->policy = esp_policy_new(plane->hash_key);
     err = plane->flows == NULL || plane->policy == NULL ? ERR_NO_MEMORY : workers_init(plane, o);
@@ -201,6 +206,24 @@ int esp_plane_start(struct esp_plane *plane)
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return err;
+}
+
+void esp_plane_hold(struct esp_plane *plane)
+{
+    pthread_mutex_lock(&plane->gate);
+    plane->held = true;
+}
+
+void esp_plane_go(struct esp_plane *plane)
+{
+    if (plane->held)
+        pthread_mutex_unlock(&plane->gate);
+    plane->held = false;
+}
+
+void esp_plane_stop(struct esp_plane *plane)
+{
+    workers_stop(plane);
 }
 
 struct esp_plane *esp_plane_free(struct esp_plane *plane)

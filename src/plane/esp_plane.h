@@ -43,6 +43,11 @@ struct esp_plane_options {
  * esp_plane_start. ERR_NO_MEMORY, ERR_SYSTEM, ERR_INVALID: the descriptors stay the caller's. */
 int esp_plane_new(const struct esp_plane_options *options, struct esp_plane **ret_plane) MUST_USE;
 int esp_plane_start(struct esp_plane *plane) MUST_USE; /* ERR_SYSTEM */
+/* esp_plane_hold - before esp_plane_start: the workers take no packet until esp_plane_go. Packets wait in the sockets
+ * and devices. esp_plane_stop - the workers end, and packets wait again. The verbs still work. */
+void esp_plane_hold(struct esp_plane *plane);
+void esp_plane_go(struct esp_plane *plane);
+void esp_plane_stop(struct esp_plane *plane);
 /* esp_plane_free - stops the workers, wipes keys. Takes NULL, returns NULL. */
 struct esp_plane *esp_plane_free(struct esp_plane *plane);
 

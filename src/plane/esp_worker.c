@@ -107,6 +107,8 @@ void *plane_worker_run(void *worker)
 {
     struct plane_worker *w = worker;
     struct epoll_event events[EVENTS_MAX];
+    pthread_mutex_lock(&w->plane->gate);
+    pthread_mutex_unlock(&w->plane->gate);
     while (!atomic_load(&w->stop)) {
         atomic_store(&w->seen, WORKER_IDLE);
         int n = wait_events(w, events);

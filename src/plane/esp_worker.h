@@ -211,6 +211,8 @@ struct esp_plane {
     _Atomic uint32_t n_live;             /* order spaces in use: LIMIT_ORDER_SPACES */
     _Atomic(struct esp_shunts *) shunts; /* NULL: there are none */
     _Atomic bool acquire;                /* ESP_EVENT_ACQUIRE is on */
+    pthread_mutex_t gate;                /* workers pass it before they begin */
+    bool held;                           /* the control thread has the gate */
     struct plane_inbox inbox;
     struct plane_worker *workers;
     struct plane_control *control;

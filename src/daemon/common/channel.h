@@ -54,7 +54,7 @@ enum priv_kind {
     /* address/prefix_len (remote) and `policy`: packets pass without IPsec, or are dropped */
     PRIV_SHUNT_ADD,
     PRIV_SHUNT_REMOVE,
-    PRIV_SHUNTS_ALL, /* no more shunts follow: those of an earlier engine go */
+    PRIV_SHUNTS_ALL, /* the first load has ended: what an earlier engine asked for, and this one did not, goes */
     /* interface, address, port: UDP sockets bound to both; answered with descriptors, one per worker */
     PRIV_PATH_SOCKETS,
     PRIV_MTU, /* mtu: of our TUN, and of further ones */
@@ -126,7 +126,8 @@ enum order_kind {
     ORDER_LOADER,   /* with one descriptor: the loader's end of a VICI connection */
     ORDER_RESOLVER, /* with one descriptor: the last resolver has ended, this leads to a new one */
     ORDER_ALIVE,    /* the engine's loop sends it back: it turns */
-    ORDER_UPGRADE,  /* after PRIV_UPGRADE; `upgrade` */
+    /* after PRIV_UPGRADE; `upgrade`. GO: with one descriptor, a file for the sessions that are handed over, or none */
+    ORDER_UPGRADE,
 };
 
 /* enum upgrade_answer - the supervisor's decision about an upgrade. After all but GO, nothing has changed. */

@@ -81,6 +81,7 @@ enum hook_kind {
     HOOK_SCRIPT_RUN = 1,
     HOOK_NAME_SERVERS,
     HOOK_ENGINE_BEGINS, /* the settings of an earlier engine are taken back */
+    HOOK_ENGINE_FOLLOWS, /* the same, but its name servers stay until a message about name servers comes */
 };
 
 struct hook_message {

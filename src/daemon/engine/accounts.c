@@ -250,3 +250,53 @@ struct engine_child_traffic accounts_path(struct accounts *accounts, ike_session
             return account.traffic;
     return (struct engine_child_traffic){0};
 }
+
+/* --- to another engine --- */
+
+static void carry_account(struct carrier *c, struct account *account)
+{
+    struct engine_child_traffic *t = &account->traffic;
+    account->path.interface = carry_u32(c, account->path.interface);
+    carry_address(c, &account->path.local.address);
+    carry_address(c, &account->path.remote.address);
+    t->packets_in = carry_u64(c, t->packets_in);
+    t->octets_in = carry_u64(c, t->octets_in);
+    t->packets_out = carry_u64(c, t->packets_out);
+    t->octets_out = carry_u64(c, t->octets_out);
+    t->last_in_ns = carry_stamp(c, t->last_in_ns);
+    t->last_out_ns = carry_stamp(c, t->last_out_ns);
+}
+
+/* account_enter - of a session that has just arrived. */
+static void account_enter(struct accounts *accounts, ike_session_id id,
+                          const struct account *account)
+{
+    struct session_account *session = session_of(accounts, id);
+    size_t index = session == NULL ? SIZE_MAX : path_index(session, &account->path);
+    if (index != SIZE_MAX)
+        session->paths[index].traffic = account->traffic;
+}
+
+void accounts_carry(struct accounts *accounts, ike_session_id id, struct carrier *c)
+{
+    struct account account = {0};
+    uint32_t n = 0;
+    while (!carrier_is_reader(c) && accounts_at(accounts, id, n, &account))
+        n++;
+    n = carry_within(c, n, 0, PATHS_MAX);
+    for (uint32_t i = 0; c->error == 0 && i < n; i++) {
+        account = (struct account){0};
+        if (!carrier_is_reader(c))
+            (void)accounts_at(accounts, id, i, &account);
+        carry_account(c, &account);
+        if (carrier_is_reader(c) && c->error == 0)
+            account_enter(accounts, id, &account);
+    }
+}
+
+void accounts_child_counted(struct accounts *accounts, ike_child_id id)
+{
+    struct child_account *child = child_find(accounts, id);
+    if (child != NULL)
+        (void)accounts->read(accounts->context, id, &child->seen);
+}

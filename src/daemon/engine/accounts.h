@@ -8,6 +8,7 @@
  * pair of outer addresses and, if known, our interface; ports do not matter.
  */
 
+#include "base/carrier.h"
 #include "daemon/vici/engine_ops.h"
 
 struct accounts;
@@ -59,5 +60,10 @@ bool accounts_at(struct accounts *accounts, ike_session_id session, size_t index
 /* accounts_path - the traffic of that path; zero if it carried none. */
 struct engine_child_traffic accounts_path(struct accounts *accounts, ike_session_id session,
                                           const struct ike_path *path);
+
+/* accounts_carry - the traffic of the session so far goes to another engine, path by path (base/carrier.h).
+ * accounts_child_counted - the Child SA arrived in the same way: its counters up to now are in that traffic. */
+void accounts_carry(struct accounts *accounts, ike_session_id session, struct carrier *c);
+void accounts_child_counted(struct accounts *accounts, ike_child_id child);
 
 #endif

@@ -137,12 +137,60 @@ static void odd(void **state)
     accounts_free(accounts);
 }
 
+#define ARRIVED 9
+
+static int carried(struct accounts *from, struct accounts *to, size_t cut, size_t *ret_len)
+{
+    uint8_t octets[4096];
+    struct writer w = writer_of(octets, sizeof(octets));
+    struct carrier out = carrier_writes(&w, 1, 100);
+    accounts_carry(from, 7, &out);
+    assert_int_equal(carrier_done(&out), 0);
+    *ret_len = w.len;
+    struct carrier in = carrier_reads(span_of(octets, w.len - cut), 1, 5100);
+    accounts_carry(to, ARRIVED, &in);
+    return carrier_done(&in);
+}
+
+/* In another engine the counters of the Child SA go on, and none of its packets is charged twice. */
+static void handed_over(void **state)
+{
+    (void)state;
+    struct accounts *from = accounts_new(read_counters, NULL);
+    struct ike_path p1 = path(1, 4500), p2 = path(2, 4500);
+    size_t len;
+    memset(counted, 0, sizeof(counted));
+    accounts_child(from, 7, 1, &p1);
+    counted[1] = 4;
+    accounts_moved(from, 1, &p2);
+    counted[1] = 10;
+    struct accounts *to = accounts_new(read_counters, NULL);
+    assert_int_equal(carried(from, to, 0, &len), 0);
+    accounts_child(to, ARRIVED, 1, &p2);
+    accounts_child_counted(to, 1);
+    assert_packets(to, ARRIVED, 1, 4);
+    assert_packets(to, ARRIVED, 2, 6);
+    counted[1] = 15;
+    assert_packets(to, ARRIVED, 1, 4);
+    assert_packets(to, ARRIVED, 2, 11);
+    struct engine_child_traffic traffic = accounts_path(to, ARRIVED, &p1);
+    assert_int_equal(traffic.last_in_ns, 5004); /* the distance from now stays */
+    accounts_free(to);
+    for (size_t cut = 1; cut <= len; cut++) {
+        to = accounts_new(read_counters, NULL);
+        assert_int_equal(carried(from, to, cut, &len), ERR_INVALID);
+        accounts_free(to);
+    }
+    accounts_free(from);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(charged),
         cmocka_unit_test(words),
         cmocka_unit_test(odd),
+        cmocka_unit_test(handed_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -141,6 +141,8 @@ static void on_order(void *context, int fd, unsigned events)
     }
     if (error == 0 && order.kind == ORDER_UPGRADE && !engine_upgrade_answered(e, order.upgrade))
         return; /* we stay; otherwise we stop as at the end of the daemon */
+    if (error == 0 && order.kind == ORDER_UPGRADE && n_fds == 1)
+        e->leave.fd = fds[0];
     /* the supervisor has ended: nobody can change the host for us */
     if (error != 0 || e->stopping) {
         e->done = true;
@@ -229,6 +231,8 @@ static int engine_begin(struct engine *e, pid_t parent)
     if (error == 0 && sandbox_files(SANDBOX_FILES_NONE, &abi) != 0)
         error = failed("Landlock");
     log_line(LOG_LEVEL_DEBUG, "event=landlock abi=%d", abi);
+    if (error == 0 && engine_arrival_open(e) != 0)
+        error = failed("sessions of the engine before this one");
     if (error == 0 &&
         (esp_plane_start(e->esp) != 0 || ke_workers_start(e->ke_workers, e->start->n_workers) != 0))
         error = failed("workers");
@@ -255,6 +259,7 @@ static nanos engine_deadline(const struct engine *e)
     deadline = nanos_min(deadline, engine_connect_deadline(e));
     deadline = nanos_min(deadline, engine_aaa_deadline(e));
     deadline = nanos_min(deadline, engine_limits_deadline(e));
+    deadline = nanos_min(deadline, engine_leave_deadline(e));
     return e->stopping ? nanos_min(deadline, e->stop_by) : deadline;
 }
 
@@ -289,7 +294,9 @@ static void engine_tick(struct engine *e)
     engine_aaa_tick(e);
     engine_pump(e);
     struct ike_session_info session;
-    if (e->stopping && (e->now >= e->stop_by || !ike_session_next(e->ike, 0, &session)))
+    if (e->stopping && e->leave.fd >= 0)
+        e->done = engine_leave_turn(e);
+    else if (e->stopping && (e->now >= e->stop_by || !ike_session_next(e->ike, 0, &session)))
         e->done = true;
 }
 
@@ -312,6 +319,7 @@ static void engine_end(struct engine *e)
     engine_authorities_done(e);
     engine_credentials_done(e);
     engine_down_forget(e);
+    engine_leave_done(e);
     e->pools = pools_free(e->pools);
     e->accounts = accounts_free(e->accounts);
     e->reqids = reqids_free(e->reqids);
@@ -333,6 +341,7 @@ int engine_run(const struct engine_start *start, pid_t parent)
     if (e == NULL)
         return EXIT_FAILURE;
     e->start = start;
+    e->leave.fd = -1;
     if (engine_begin(e, parent) != 0)
         return EXIT_FAILURE; /* the exit of the process closes all descriptors */
     while (!e->done) {

@@ -49,11 +49,22 @@ struct engine_hooks *engine_hooks_free(struct engine_hooks *hooks)
     return NULL;
 }
 
-void engine_hooks_begin(struct engine *e)
+static void settings_end(struct engine *e, enum hook_kind kind)
 {
-    const struct hook_message message = {.kind = HOOK_ENGINE_BEGINS};
+    const struct hook_message message = {.kind = kind};
     if (channel_send(e->start->hooks_fd, &message, sizeof(message), NULL, 0) != 0)
         log_line(LOG_LEVEL_ERROR, "event=updown-lost text=\"what was up may stay\"");
+}
+
+void engine_hooks_begin(struct engine *e)
+{
+    if (e->arrival.ptr == NULL)
+        settings_end(e, HOOK_ENGINE_BEGINS);
+}
+
+void engine_hooks_follow(struct engine *e)
+{
+    settings_end(e, HOOK_ENGINE_FOLLOWS);
 }
 
 static void tell(struct engine *e, struct hooked *hooked, bool up)

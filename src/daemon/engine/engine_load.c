@@ -165,6 +165,7 @@ void engine_load_drop(struct engine *e, uint64_t number)
 
 void engine_load_ended(struct engine *e)
 {
+    engine_arrive(e);
     e->load_ended = true;
     vici_server_loading(e->vici, false);
 }
@@ -199,6 +200,8 @@ int engine_load_all(struct engine *e, const struct engine_load *load,
     if (error == 0) {
         engine_pools_check(e);
         engine_lan_check(e);
+        if (load->number != 0)
+            engine_leave_conns(e, load);
         engine_load_ended(e);
     }
     if (error != 0) /* the caller tells the client */

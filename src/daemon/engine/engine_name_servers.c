@@ -32,6 +32,7 @@ struct engine_name_servers {
     struct reached children[CHILDREN_MOST];
     uint64_t last_order;
     struct hook_name_servers told; /* to the hooks process */
+    bool unsure;                   /* an earlier engine told it something else */
     bool again;                    /* the hooks process had no room for the last change */
 };
 
@@ -143,8 +144,9 @@ static void tell(struct engine *e)
     struct hook_name_servers *list = &message.name_servers;
     compose(e, list);
     all->again = false;
-    if (same_list(list, &all->told))
+    if (e->arrival.ptr != NULL || (!all->unsure && same_list(list, &all->told)))
         return;
+    all->unsure = false;
     int error = channel_send(e->start->hooks_fd, &message, sizeof(message), NULL, 0);
     if (error == 0)
         all->told = *list;
@@ -158,6 +160,12 @@ void engine_name_servers_tick(struct engine *e)
 {
     if (e->name_servers->again)
         tell(e);
+}
+
+void engine_name_servers_arrived(struct engine *e)
+{
+    e->name_servers->unsure = true;
+    tell(e);
 }
 
 /* server_reached - a Child SA with these remote selectors carries questions to the server. */

@@ -68,7 +68,8 @@ bool engine_conn_connecting(const struct engine *e, const char *name)
     return some;
 }
 
-static void conn_start(struct engine *e, struct ike_conn *conn)
+/* conn_start - `connect`: it has no session and no wish yet. */
+static void conn_start(struct engine *e, struct ike_conn *conn, bool connect)
 {
     if (engine_is_down(e, conn->name))
         return;
@@ -84,6 +85,8 @@ static void conn_start(struct engine *e, struct ike_conn *conn)
                      "hosts that are known, or networks of hosts: connecting at once\"",
                      conn->name, child->name);
         engine_hold(e, conn, child, NULL);
+        if (!connect)
+            continue;
         struct path_connect wish = {
             .conn = conn, .child = child->name, .tag = engine_number(e), .keep = true};
         int error = engine_connect(e, &wish);
@@ -169,8 +172,8 @@ static int conn_replace(struct engine *e, struct ike_conn *old, struct ike_conn 
     bool restart = changed && !e->stopping && conn_changed(e, old, conn, wanted);
     /* if a person ended it, it stays down through a load that changes nothing */
     bool fresh = old == NULL || changed;
-    if (fresh && (!wanted || restart) && !e->stopping)
-        conn_start(e, conn);
+    if (fresh && (!wanted || restart) && !e->stopping && e->arrival.ptr == NULL)
+        conn_start(e, conn, true);
     else if (changed && !e->stopping)
         engine_hold_traps(e, conn);
     if (!e->load_switching) /* once for all of a load */
@@ -184,6 +187,11 @@ static int conn_replace(struct engine *e, struct ike_conn *old, struct ike_conn 
     if (!e->load_switching)
         engine_lan_check(e);
     return 0;
+}
+
+void engine_conn_begin(struct engine *e, struct ike_conn *conn)
+{
+    conn_start(e, conn, !conn_wanted(e, conn->name));
 }
 
 static int op_conn_credentials(void *engine, const struct conn_credentials *credentials,
@@ -635,16 +643,20 @@ void engine_delete_all(struct engine *e)
 {
     struct ike_conn *conn;
     for (size_t i = 0; (conn = ike_conn_at(e->ike, i)) != NULL; i++)
-        path_manager_disconnect(e->paths, conn->name, e->now);
-    engine_release(e, NULL, NULL);
-    conn_unblock(e, NULL);
+        if (!engine_conn_leaves(e, conn->name))
+            path_manager_disconnect(e->paths, conn->name, e->now);
+    if (e->leave.fd < 0) { /* else the next engine decides */
+        engine_release(e, NULL, NULL);
+        conn_unblock(e, NULL);
+    }
     struct ike_session_info session = {0};
     struct ike_command command = {.kind = IKE_CMD_DELETE_SESSION};
     const uint64_t tag = engine_number(e);
     while (ike_session_next(e->ike, session.id, &session)) {
         /* Who has a ticket of ours comes back with it after a restart. A Delete would end it (RFC
          * 5723 section 6.2). */
-        if (session.role == IKE_GATEWAY && session.ticket_family != 0)
+        if ((session.role == IKE_GATEWAY && session.ticket_family != 0) ||
+            engine_may_leave(e, &session))
             continue;
         session_release(e, &session);
         command.session = session.id;

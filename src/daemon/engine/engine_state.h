@@ -13,6 +13,8 @@
  *   engine_pump.c     drains the IKE core and the path manager after each input
  *   engine_events.c   what each event of the IKE core means for the rest
  *   engine_helpers.c  the channels to the keyholder and the verifier
+ *   engine_arrive.c   sessions of the engine before this one
+ *   engine_leave.c    sessions leave for the engine that follows
  *   engine_audit.c    records for the audit file
  *   engine_auth.c     AUTH jobs
  *   engine_credentials.c  secrets, private keys and certificates that are loaded
@@ -139,6 +141,17 @@ struct engine_carrier {
     struct esp_overhead overhead;
 };
 
+/* struct engine_leave - sessions that go to the next engine. */
+struct engine_leave {
+    int fd; /* where they are written; -1: no upgrade is under way */
+    bool frozen;
+    nanos by;                /* frozen: a session that is not quiet by then ends */
+    ike_session_id quiet_to; /* frozen: the sessions up to this one are quiet */
+    struct ike_conn *
+        *conns; /* owned, with references: the connections of the files, at the last load */
+    size_t n_conns;
+};
+
 struct engine {
     const struct engine_start *start;
     struct event_loop *loop;
@@ -178,6 +191,8 @@ struct engine {
     bool keylog_fails;       /* the log says so already */
     bool serving;            /* IKE_SA_INIT of others is answered */
     bool stopping, done;
+    struct engine_leave leave;
+    struct span arrival;  /* owned: sessions of the engine before this one, until they are taken */
     uint64_t upgrade_job; /* a client waits for the supervisor's decision; 0: none does */
     nanos stop_by;
     int status;
@@ -453,6 +468,9 @@ nanos engine_connect_deadline(const struct engine *e);
 struct engine_hooks *engine_hooks_new(void);                        /* NULL: no memory */
 struct engine_hooks *engine_hooks_free(struct engine_hooks *hooks); /* takes NULL; returns NULL */
 void engine_hooks_begin(struct engine *e); /* the settings of an earlier engine go */
+/* engine_hooks_follow - the sessions of an earlier engine have arrived: its scripts go, its name servers stay until
+ * engine_name_servers_arrived. */
+void engine_hooks_follow(struct engine *e);
 void engine_hooks_child_up(struct engine *e, ike_child_id id);
 void engine_hooks_child_down(struct engine *e, ike_child_id id);
 
@@ -465,6 +483,8 @@ void engine_name_servers_tick(
     struct engine *e); /* repeats a message for which the hooks process had no room */
 void engine_name_servers_child_up(struct engine *e, ike_child_id id);
 void engine_name_servers_child_down(struct engine *e, ike_child_id id);
+/* engine_name_servers_arrived - the Child SAs of an earlier engine are up again: name servers of others go. */
+void engine_name_servers_arrived(struct engine *e);
 /* engine_name_servers_usable - the servers of an End User's session that its Child SAs reach,
  * whoever gives them to the host. The domains are left out if a Child SA is for all traffic: the
  * servers are asked for all names then. */
@@ -481,7 +501,9 @@ int engine_load_all(struct engine *e, const struct engine_load *load,
 
 /* engine_ops.c */
 void engine_ops_init(struct engine *e);
-void engine_delete_all(struct engine *e);
+void engine_delete_all(struct engine *e); /* but the sessions that leave */
+/* engine_conn_begin - start_action of a connection that was loaded before sessions arrived. */
+void engine_conn_begin(struct engine *e, struct ike_conn *conn);
 
 /* engine_conn_connecting - a login of the connection is wanted and not complete. */
 bool engine_conn_connecting(const struct engine *e, const char *name);
@@ -556,6 +578,25 @@ void engine_trap_done(struct engine *e, const struct ike_event *done); /* a comm
  * true: the engine is to stop. */
 int engine_upgrade(struct engine *e, const struct engine_reply *reply) MUST_USE;
 bool engine_upgrade_answered(struct engine *e, uint32_t answer);
+
+/*
+ * engine_leave.c. engine_leave_conns - a whole configuration was loaded from files. engine_may_leave - the session is
+ * of a kind that leaves, and an upgrade is under way. engine_conn_leaves - such a session is of that connection.
+ * engine_leave_turn - while an upgrade is under way; true: all have left. engine_session_delete - of a session that
+ * cannot leave, or cannot arrive as a whole.
+ */
+void engine_session_delete(struct engine *e, ike_session_id session);
+void engine_leave_conns(struct engine *e, const struct engine_load *load);
+bool engine_may_leave(const struct engine *e, const struct ike_session_info *session);
+bool engine_conn_leaves(const struct engine *e, const char *conn);
+bool engine_leave_turn(struct engine *e);
+nanos engine_leave_deadline(const struct engine *e);
+void engine_leave_done(struct engine *e);
+
+/* engine_arrive.c. engine_arrival_open - sessions will arrive, if the supervisor has some: until then the workers
+ * wait. ERR_SYSTEM. engine_arrive - the first load has ended. */
+int engine_arrival_open(struct engine *e) MUST_USE;
+void engine_arrive(struct engine *e);
 
 /* engine_watch.c */
 struct watching *engine_watch_add(struct engine *e, enum watch_kind kind, uint64_t tag,

@@ -41,14 +41,19 @@ static void script_run(const struct hook_request *request)
     (void)program_run(env.argv, env.envp, (struct span){0}, HOOK_TIME_NS);
 }
 
-/* take_back - runs `down` for an engine that has ended and cannot ask for it. */
-static void take_back(struct hook_list *list, struct name_servers *servers)
+/* scripts_end - runs `down` for an engine that has ended and cannot ask for it. */
+static void scripts_end(struct hook_list *list)
 {
     static struct hook_request request;
     while (hook_list_pop(list, &request)) {
         request.up = 0;
         script_run(&request);
     }
+}
+
+static void take_back(struct hook_list *list, struct name_servers *servers)
+{
+    scripts_end(list);
     name_servers_end(servers);
 }
 
@@ -122,6 +127,8 @@ int hooks_run(const struct spawn_start *start)
             name_servers_ordered(start->permit_fd, &message.name_servers, &servers);
         else if (message.kind == HOOK_ENGINE_BEGINS)
             take_back(&list, &servers);
+        else if (message.kind == HOOK_ENGINE_FOLLOWS)
+            scripts_end(&list);
         else
             log_line(LOG_LEVEL_ERROR, "event=hook-refused");
     }

@@ -64,9 +64,10 @@ static void engine_fds_keep(const struct engine_start *e)
         fd_keep(e->udp4_fds[i]);
         fd_keep(e->udp6_fds[i]);
     }
-    const int others[] = {e->ike4_fd,   e->ike6_fd, e->raw4_fd,     e->raw6_fd,  e->vici_fd,
-                          e->keylog_fd, e->priv_fd, e->order_fd,    e->key_fd,   e->verifier_fd,
-                          e->eap_fd,    e->aaa_fd,  e->resolver_fd, e->hooks_fd, e->audit_fd};
+    const int others[] = {e->ike4_fd,     e->ike6_fd,     e->raw4_fd,  e->raw6_fd,
+                          e->vici_fd,     e->keylog_fd,   e->priv_fd,  e->order_fd,
+                          e->key_fd,      e->verifier_fd, e->eap_fd,   e->aaa_fd,
+                          e->resolver_fd, e->hooks_fd,    e->audit_fd, e->sessions_fd};
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
         fd_keep(others[i]);
 }

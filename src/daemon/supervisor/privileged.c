@@ -245,14 +245,14 @@ static void devices_close(struct privileged *p, bool all)
             (void)device_close(p, &p->tuns.tuns[i]);
 }
 
-/* shunts_settle - those of an engine before this one that it did not ask for again. */
-static int shunts_settle(struct privileged *p)
+/* stale_remove - entries of an engine before this one that it did not ask for again: routes, or all others. */
+static int stale_remove(struct privileged *p, bool routes)
 {
     struct entry *entry, *next;
     int failure = 0;
     HASH_ITER(hh, p->entries, entry, next)
     {
-        if (!entry->stale)
+        if (!entry->stale || (entry->key.kind == ENTRY_ROUTE) != routes)
             continue;
         int error = entry_run(p, NETLINK_DELETE, &entry->key, &(struct address){0});
         failure = error != 0 ? error : failure;
@@ -261,13 +261,20 @@ static int shunts_settle(struct privileged *p)
     return failure;
 }
 
+static int stale_settle(struct privileged *p)
+{
+    int routes = stale_remove(p, true); /* before the addresses that some of them prefer */
+    int others = stale_remove(p, false);
+    return routes != 0 ? routes : others;
+}
+
 /* --- what an engine before this one left --- */
 
-static void shunts_age(struct privileged *p)
+static void entries_age(struct privileged *p, unsigned kinds)
 {
     struct entry *entry, *next;
     HASH_ITER(hh, p->entries, entry, next)
-    entry->stale = entry->key.kind == ENTRY_SHUNT;
+    entry->stale = (kinds >> entry->key.kind & 1) != 0;
     for (size_t i = 1; i < LIMIT_DEVICES; i++)
         p->tuns.tuns[i].stale = p->tuns.tuns[i].used;
 }
@@ -480,8 +487,14 @@ void privileged_reset(struct privileged *p)
     entries_remove(p, ENTRY_ROUTE); /* before the addresses that some of them prefer */
     entries_remove(p, ENTRY_ADDRESS);
     entries_remove(p, ENTRY_INSIDE);
-    shunts_age(p);
+    entries_age(p, 1u << ENTRY_SHUNT);
     privileged_settle(p);
+}
+
+void privileged_hand_over(struct privileged *p)
+{
+    entries_age(p,
+                1u << ENTRY_SHUNT | 1u << ENTRY_ROUTE | 1u << ENTRY_ADDRESS | 1u << ENTRY_INSIDE);
 }
 
 struct privileged *privileged_free(struct privileged *p, bool keep_blocks)
@@ -620,7 +633,7 @@ void privileged_answer(struct privileged *p, const struct priv_request *r, struc
         ret->error = entry_change(p, r, ENTRY_INSIDE, r->kind == PRIV_INSIDE_ADD);
         break;
     case PRIV_SHUNTS_ALL:
-        ret->error = shunts_settle(p);
+        ret->error = stale_settle(p);
         devices_close(p, false);
         break;
     case PRIV_DEVICE_OPEN: ret->error = device_open(p, r, ret, ret_fds); break;

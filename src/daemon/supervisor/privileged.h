@@ -30,6 +30,10 @@ nanos privileged_deadline(const struct privileged *privileged);
  * stay until the next engine has named its own. */
 void privileged_reset(struct privileged *privileged);
 
+/* privileged_hand_over - the engine has ended, and the next one goes on with its sessions: all stays that it does not
+ * give up before PRIV_SHUNTS_ALL. */
+void privileged_hand_over(struct privileged *privileged);
+
 /* privileged_free - removes everything that was added. With `keep_blocks` the blocks, and the rules
  * that lead to them, stay for the next daemon. Takes NULL; returns NULL. */
 struct privileged *privileged_free(struct privileged *privileged, bool keep_blocks);

@@ -35,7 +35,8 @@ struct entry {
         uint8_t zero[3];           /* no padding: keys are compared as octets */
         struct priv_policy policy; /* ENTRY_SHUNT */
     } key;
-    bool stale; /* of an engine before this one, until PRIV_SHUNTS_ALL; LAN: not there any more */
+    /* of an engine before this one, and not asked for since; until PRIV_SHUNTS_ALL. LAN: not there any more */
+    bool stale;
     UT_hash_handle hh;
 };
 

@@ -245,7 +245,9 @@ static void upgrade_tell(struct supervisor *s, enum upgrade_answer answer)
 {
     const struct order order = {.kind = ORDER_UPGRADE, .upgrade = answer};
     log_line(LOG_LEVEL_INFO, "event=upgrade answer=%s", upgrade_answer_name(answer));
-    if (channel_send(s->engine.order_fd, &order, sizeof(order), NULL, 0) != 0)
+    unsigned n_fds = s->upgrade.sessions_fd >= 0 ? 1 : 0;
+    if (channel_send(s->engine.order_fd, &order, sizeof(order), &s->upgrade.sessions_fd, n_fds) !=
+        0)
         log_line(LOG_LEVEL_WARNING, "event=order-lost kind=upgrade");
 }
 
@@ -392,7 +394,11 @@ static void restart_plan(struct supervisor *s)
     fd_drop(s, &s->engine.order_fd);
     s->watchdog.asked = false;
     processes_close(&s->processes);
-    privileged_reset(s->privileged);
+    s->devices.sessions_fd = upgrade_sessions(&s->upgrade);
+    if (s->devices.sessions_fd >= 0)
+        privileged_hand_over(s->privileged);
+    else
+        privileged_reset(s->privileged);
     s->fetcher.at = s->resolver.at = NANOS_NEVER;
     pace_plan(&s->all, clock_now());
     if (upgrade_turn(&s->upgrade, &s->processes, clock_now()))
@@ -599,6 +605,9 @@ static int servers_start(struct supervisor *s)
 {
     pace_started(&s->all);
     int error = processes_servers_start(&s->processes, &s->devices, &s->engine);
+    if (s->devices.sessions_fd >= 0) /* the next engine must not get them, too */
+        close(s->devices.sessions_fd);
+    s->devices.sessions_fd = -1;
     if (error == 0)
         error = event_loop_add(s->loop, s->engine.order_fd, EVENT_READ, on_alive, s);
     return error != 0 ? error

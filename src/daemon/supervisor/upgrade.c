@@ -2,6 +2,7 @@
 #include "daemon/supervisor/upgrade.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,7 +15,7 @@
 
 void upgrade_init(struct upgrade *upgrade)
 {
-    *upgrade = (struct upgrade){.other_fd = -1, .by = NANOS_NEVER};
+    *upgrade = (struct upgrade){.other_fd = -1, .sessions_fd = -1, .by = NANOS_NEVER};
 }
 
 static void upgrade_end(struct upgrade *upgrade)
@@ -22,6 +23,9 @@ static void upgrade_end(struct upgrade *upgrade)
     if (upgrade->other_fd >= 0)
         close(upgrade->other_fd);
     upgrade->other_fd = -1;
+    if (upgrade->sessions_fd >= 0)
+        close(upgrade->sessions_fd);
+    upgrade->sessions_fd = -1;
     upgrade->phase = UPGRADE_IDLE;
     upgrade->by = NANOS_NEVER;
 }
@@ -71,11 +75,25 @@ static enum upgrade_answer status_answer(int status)
 enum upgrade_answer upgrade_probed(struct upgrade *upgrade, int status, nanos now)
 {
     enum upgrade_answer answer = status_answer(status);
-    if (answer == UPGRADE_GO)
-        phase_begin(upgrade, UPGRADE_LEAVING, nanos_after(now, LEAVE_PATIENCE));
-    else
+    if (answer != UPGRADE_GO) {
         upgrade_end(upgrade);
+        return answer;
+    }
+    upgrade->sessions_fd = memfd_create("ikatd-sessions", MFD_CLOEXEC);
+    phase_begin(upgrade, UPGRADE_LEAVING, nanos_after(now, LEAVE_PATIENCE));
     return answer;
+}
+
+int upgrade_sessions(struct upgrade *upgrade)
+{
+    struct stat file;
+    int fd = upgrade->sessions_fd;
+    upgrade->sessions_fd = -1;
+    if (fd >= 0 && fstat(fd, &file) == 0 && file.st_size > 0)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
 }
 
 static void programs_swap(struct upgrade *upgrade, struct processes *processes)

@@ -2,6 +2,8 @@
 /* The phases of an upgrade, without processes. test/lab/test_upgrade.py upgrades whole daemons. */
 #include "daemon/supervisor/upgrade.h"
 
+#include <unistd.h>
+
 #include "base/unit_test.h"
 
 #define OLD     10 /* no descriptors: they are only compared */
@@ -12,7 +14,7 @@
 static struct upgrade probing(struct processes *processes)
 {
     *processes = (struct processes){.exe_fd = OLD};
-    return (struct upgrade){.phase = UPGRADE_PROBING, .other_fd = NEW, .by = 5};
+    return (struct upgrade){.phase = UPGRADE_PROBING, .other_fd = NEW, .sessions_fd = -1, .by = 5};
 }
 
 static void test_new_program(void **state)
@@ -47,6 +49,25 @@ static void test_back(void **state)
     assert_true(upgrade_turn(&upgrade, &processes, 3)); /* the new program has ended */
     assert_int_equal(upgrade.outcome, UPGRADE_BACK);
     assert_int_equal(upgrade.phase, UPGRADE_IDLE);
+}
+
+/* The file of the sessions goes to one engine, if any session is in it. */
+static void test_sessions(void **state)
+{
+    struct processes processes;
+    (void)state;
+    for (size_t some = 0; some < 2; some++) {
+        struct upgrade upgrade = probing(&processes);
+        assert_int_equal(upgrade_sessions(&upgrade), -1); /* a crash */
+        assert_int_equal(upgrade_probed(&upgrade, EXIT(PROBE_FITS), 1), UPGRADE_GO);
+        int fd = upgrade.sessions_fd;
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, "session", some), some);
+        assert_int_equal(upgrade_sessions(&upgrade), some > 0 ? fd : -1);
+        assert_int_equal(upgrade_sessions(&upgrade), -1);
+        if (some > 0)
+            close(fd);
+    }
 }
 
 static void test_refused(void **state)
@@ -96,9 +117,8 @@ static void test_holds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_new_program),
-        cmocka_unit_test(test_back),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_new_program), cmocka_unit_test(test_back),
+        cmocka_unit_test(test_sessions),    cmocka_unit_test(test_refused),
         cmocka_unit_test(test_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

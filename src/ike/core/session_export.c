@@ -125,6 +125,21 @@ size_t ike_session_export_most(const struct ike *ike, ike_session_id id)
     return session == NULL ? 0 : session_octets_most(session) + EXPORT_DIGEST;
 }
 
+static bool becomes_quiet(struct session *session)
+{
+    for (struct sa *sa = session->sas; sa != NULL; sa = sa->session_next)
+        questions_drop(sa);
+    ike_settle(session->ike);
+    return session_quiet(session);
+}
+
+bool ike_session_quiet(struct ike *ike, ike_session_id id, nanos now)
+{
+    struct session *session = session_find(ike, id);
+    ike->now = now;
+    return session != NULL && session->frozen && !session->ending && becomes_quiet(session);
+}
+
 int ike_session_export(struct ike *ike, ike_session_id id, struct ike_exported *ret_exported,
                        nanos now)
 {
@@ -134,10 +149,7 @@ int ike_session_export(struct ike *ike, ike_session_id id, struct ike_exported *
         return ERR_NOT_FOUND;
     if (!session->frozen || session->ending)
         return ERR_WRONG_STATE;
-    for (struct sa *sa = session->sas; sa != NULL; sa = sa->session_next)
-        questions_drop(sa);
-    ike_settle(ike);
-    if (!session_quiet(session))
+    if (!becomes_quiet(session))
         return ERR_AGAIN;
     if (session->n_sas > LIMIT_EXPORT_SAS || session->n_children > LIMIT_EXPORT_CHILDREN)
         return ERR_FULL;

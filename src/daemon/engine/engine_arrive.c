@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An upgrade: the sessions of the engine before this one arrive (engine_leave.c), once the configuration is loaded and
+ * before it starts connections. The cores know the sessions then. The rest of this engine hears of a session by events
+ * otherwise, so it learns here what these events would have told.
+ */
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/common/log.h"
+#include "daemon/engine/accounts.h"
+#include "daemon/engine/engine_state.h"
+#include "daemon/engine/hand_over.h"
+#include "daemon/engine/reqids.h"
+#include "ike/terms/identity.h"
+#include "multipath/whole_session.h"
+
+int engine_arrival_open(struct engine *e)
+{
+    int fd = e->start->sessions_fd;
+    struct stat file;
+    if (fd < 0)
+        return 0;
+    void *octets = fstat(fd, &file) != 0
+                       ? MAP_FAILED
+                       : mmap(NULL, (size_t)file.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    close(fd);
+    if (octets == MAP_FAILED)
+        return ERR_SYSTEM;
+    e->arrival = span_of(octets, (size_t)file.st_size);
+    esp_plane_hold(e->esp);
+    return 0;
+}
+
+/* --- what events tell otherwise --- */
+
+static void child_arrived(struct engine *e, const struct ike_session_info *session,
+                          const struct ike_child_info *child)
+{
+    struct ike_sa_info sa;
+    if (!ike_sa_get(e->ike, child->sa, &sa))
+        return;
+    const struct ike_child_install install = {.child = child->id,
+                                              .session = child->session,
+                                              .policy = child->policy,
+                                              .local_ts = child->local_ts,
+                                              .remote_ts = child->remote_ts};
+    reqids_take(e->reqids, &install);
+    accounts_child(e->accounts, session->id, child->id, &sa.path);
+    accounts_child_counted(e->accounts, child->id);
+    engine_path_bind(e, &sa.path);
+    engine_mtu_carrier(e, child->id, &sa.path);
+    host_addresses(e->host, sa.config_owner, sa.config);
+    if (sa.config_owner == session->id)
+        engine_hold(e, session->conn, child->policy,
+                    &(struct engine_held){&child->remote_ts, &session->config});
+    const struct engine_route route = {
+        child->id, child->sa, session->id, child->policy, &child->local_ts, &child->remote_ts, 0};
+    engine_routes_set(e, &route);
+    engine_name_servers_child_up(e, child->id);
+}
+
+static void session_arrived(struct engine *e, ike_session_id id)
+{
+    char local[IDENTITY_TEXT_MAX], remote[IDENTITY_TEXT_MAX];
+    struct ike_session_info session;
+    struct ike_child_info child = {0};
+    if (!ike_session_get(e->ike, id, &session))
+        return;
+    const struct account_who who = {session.role, session.resumed, session.conn->name,
+                                    identity_print(&session.local_id, local),
+                                    identity_print(&session.remote_id, remote)};
+    accounts_begin(e->accounts, id, &who, session.established_ns);
+    while (ike_session_child_next(e->ike, id, child.id, &child))
+        child_arrived(e, &session, &child);
+    engine_session_log(e, "session-arrived", &(struct ike_event){.session = id});
+}
+
+/* --- the file --- */
+
+/* session_take - with an error and a session, a part of it is missing: it ends, and a login follows. */
+static bool session_take(struct engine *e, const struct handed_session *handed)
+{
+    const struct session_home home = {e->ike, e->paths, e->plane};
+    struct carrier c = carrier_reads(handed->engine, HAND_OVER_VERSION, e->now);
+    ike_session_id id;
+    int error = whole_session_import(&home, handed->cores, &id, e->now);
+    if (error == 0) {
+        accounts_carry(e->accounts, id, &c);
+        error = carrier_done(&c);
+    }
+    if (error == 0)
+        return true;
+    log_line(LOG_LEVEL_WARNING, "event=session-not-taken session=%u error=%s", id,
+             error_text(error));
+    if (id != 0)
+        engine_session_delete(e, id);
+    return false;
+}
+
+static void sessions_take(struct engine *e)
+{
+    struct reader file;
+    struct handed_session handed;
+    unsigned n = 0, lost = 0;
+    int error = hand_over_open(&file, e->arrival);
+    while (error == 0 && hand_over_next(&file, &handed)) {
+        bool taken = session_take(e, &handed);
+        n += taken;
+        lost += !taken;
+    }
+    log_line(LOG_LEVEL_INFO, "event=sessions-arrived n=%u lost=%u result=%s", n, lost,
+             error_text(error));
+}
+
+void engine_arrive(struct engine *e)
+{
+    struct ike_session_info session = {0};
+    struct ike_conn *conn;
+    if (e->arrival.ptr == NULL)
+        return;
+    sessions_take(e);
+    (void)munmap((void *)(uintptr_t)e->arrival.ptr, e->arrival.len);
+    e->arrival = (struct span){0};
+    engine_hooks_follow(e);
+    engine_pump(e);
+    for (size_t i = 0; (conn = ike_conn_at(e->ike, i)) != NULL; i++)
+        engine_conn_begin(e, conn);
+    while (ike_session_next(e->ike, session.id, &session))
+        session_arrived(e, session.id);
+    engine_name_servers_arrived(e);
+    engine_pump(e);
+    esp_plane_go(e->esp);
+}

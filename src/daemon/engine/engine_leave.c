@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An upgrade: sessions leave this engine, and the next engine goes on with them (engine_arrive.c). First the sessions
+ * that cannot leave are deleted. Then all others are frozen. Once they are quiet the workers stop, and all leave at
+ * once: their packets wait in the sockets and the TUN device until the next engine takes them.
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "daemon/common/log.h"
+#include "daemon/engine/accounts.h"
+#include "daemon/engine/engine_devices.h"
+#include "daemon/engine/engine_state.h"
+#include "daemon/engine/hand_over.h"
+#include "multipath/whole_session.h"
+
+#define QUIET_NS     (NANOS_PER_SEC / 2) /* how long a session may take to become quiet */
+#define ASK_AGAIN_NS (5 * NANOS_PER_MS)
+
+/* --- which sessions leave --- */
+
+void engine_leave_conns(struct engine *e, const struct engine_load *load)
+{
+    struct engine_leave *leave = &e->leave;
+    struct ike_conn **conns = calloc(load->n_conns + 1, sizeof(struct ike_conn *));
+    engine_leave_done(e);
+    for (size_t i = 0; conns != NULL && i < load->n_conns; i++) {
+        struct ike_conn *conn = ike_conn_find(e->ike, load->conns[i]->name);
+        if (conn != NULL)
+            conns[leave->n_conns++] = ike_conn_ref(conn);
+    }
+    leave->conns = conns;
+}
+
+void engine_leave_done(struct engine *e)
+{
+    struct engine_leave *leave = &e->leave;
+    while (leave->n_conns > 0)
+        ike_conn_unref(leave->conns[--leave->n_conns]);
+    free(leave->conns);
+    leave->conns = NULL;
+}
+
+/* conn_of_files - the next engine loads the connection: it is the one that the files had at the last load. */
+static bool conn_of_files(const struct engine *e, const char *name)
+{
+    const struct ike_conn *conn = ike_conn_find(e->ike, name);
+    for (size_t i = 0; conn != NULL && i < e->leave.n_conns; i++)
+        if (e->leave.conns[i] == conn)
+            return true;
+    return false;
+}
+
+/* children_plain - no updown script belongs to a Child SA, and no device but the first one. */
+static bool children_plain(const struct engine *e, ike_session_id session)
+{
+    struct ike_child_info child = {0};
+    struct inner_marks marks;
+    while (ike_session_child_next(e->ike, session, child.id, &child))
+        if (child.policy->updown[0] != '\0' || engine_child_device(e, child.id) != 0 ||
+            engine_child_marks(e, child.id, &marks))
+            return false;
+    return true;
+}
+
+bool engine_may_leave(const struct engine *e, const struct ike_session_info *session)
+{
+    const struct ike_chains *chains = ike_session_chains(e->ike, session->id);
+    return e->leave.fd >= 0 && session->established && session->role == IKE_END_USER &&
+           (chains == NULL || chains->n == 0) && conn_of_files(e, session->conn->name) &&
+           children_plain(e, session->id);
+}
+
+bool engine_conn_leaves(const struct engine *e, const char *conn)
+{
+    struct ike_session_info session = {0};
+    while (e->leave.fd >= 0 && ike_session_next(e->ike, session.id, &session))
+        if (strcmp(session.conn->name, conn) == 0 && engine_may_leave(e, &session))
+            return true;
+    return false;
+}
+
+/* others_remain - a session that does not leave waits for the response to its Delete. A session with a ticket gets
+ * none. */
+static bool others_remain(const struct engine *e)
+{
+    struct ike_session_info session = {0};
+    while (ike_session_next(e->ike, session.id, &session))
+        if (!engine_may_leave(e, &session) &&
+            (session.role != IKE_GATEWAY || session.ticket_family == 0))
+            return true;
+    return false;
+}
+
+/* --- waiting until they are quiet --- */
+
+static void freeze_all(struct engine *e)
+{
+    struct ike_session_info session = {0};
+    while (ike_session_next(e->ike, session.id, &session))
+        if (engine_may_leave(e, &session) && ike_session_freeze(e->ike, session.id, e->now) != 0)
+            log_line(LOG_LEVEL_DEBUG, "event=not-frozen session=%u", session.id);
+    e->leave.frozen = true;
+    e->leave.by = nanos_after(e->now, QUIET_NS);
+}
+
+/* all_quiet - goes on where it found the first session that was not. */
+static bool all_quiet(struct engine *e)
+{
+    struct ike_session_info session = {.id = e->leave.quiet_to};
+    while (ike_session_next(e->ike, session.id, &session)) {
+        if (engine_may_leave(e, &session) && !ike_session_quiet(e->ike, session.id, e->now))
+            return false;
+        e->leave.quiet_to = session.id;
+    }
+    return true;
+}
+
+nanos engine_leave_deadline(const struct engine *e)
+{
+    return e->leave.frozen ? nanos_after(e->now, ASK_AGAIN_NS) : NANOS_NEVER;
+}
+
+/* --- leaving --- */
+
+/* engine_write - before the Child SAs leave: then their counters cannot be read any more. */
+static int engine_write(struct engine *e, ike_session_id id, struct writer *w)
+{
+    struct carrier c = carrier_writes(w, HAND_OVER_VERSION, e->now);
+    accounts_carry(e->accounts, id, &c);
+    return carrier_done(&c);
+}
+
+/* session_write - ERR_SYSTEM: there is no room, and the session is lost; other errors: it is here as it was. */
+static int session_write(struct engine *e, ike_session_id id)
+{
+    static uint8_t room[HAND_OVER_ENGINE];
+    const struct session_home home = {e->ike, e->paths, e->plane};
+    struct writer w = writer_of(room, sizeof(room));
+    struct ike_exported cores;
+    int error = engine_write(e, id, &w);
+    if (error == 0)
+        error = whole_session_export(&home, id, &cores, e->now);
+    if (error != 0)
+        return error;
+    const struct handed_session session = {.cores = span_of(cores.octets, cores.len),
+                                           .engine = writer_span(&w)};
+    error = hand_over_add(e->leave.fd, &session);
+    ike_exported_done(&cores);
+    return error;
+}
+
+void engine_session_delete(struct engine *e, ike_session_id session)
+{
+    const struct ike_command command = {
+        .kind = IKE_CMD_DELETE_SESSION, .session = session, .tag = engine_number(e)};
+    int error = ike_command(e->ike, &command, e->now);
+    if (error != 0)
+        log_line(LOG_LEVEL_DEBUG, "event=not-deleted session=%u error=%s", session,
+                 error_text(error));
+}
+
+/* session_leave - a session that cannot leave now ends: its Delete leaves, and nobody waits for the response. */
+static bool session_leave(struct engine *e, ike_session_id id)
+{
+    int error = session_write(e, id);
+    if (error == 0)
+        return true;
+    log_line(LOG_LEVEL_WARNING, "event=session-does-not-leave session=%u error=%s", id,
+             error_text(error));
+    ike_session_thaw(e->ike, id, e->now);
+    engine_session_delete(e, id);
+    return false;
+}
+
+static void leave_all(struct engine *e)
+{
+    struct ike_session_info session = {0};
+    unsigned n = 0;
+    esp_plane_stop(e->esp);
+    engine_pump(e);
+    int error = hand_over_begin(e->leave.fd);
+    while (error == 0 && ike_session_next(e->ike, session.id, &session)) {
+        if (engine_may_leave(e, &session))
+            n += session_leave(e, session.id);
+        engine_pump(e);
+    }
+    log_line(LOG_LEVEL_INFO, "event=sessions-leave n=%u", n);
+}
+
+bool engine_leave_turn(struct engine *e)
+{
+    if (!e->leave.frozen && e->now < e->stop_by && others_remain(e))
+        return false;
+    if (!e->leave.frozen)
+        freeze_all(e);
+    engine_pump(e);
+    if (e->now < e->leave.by && !all_quiet(e))
+        return false;
+    leave_all(e);
+    close(e->leave.fd);
+    e->leave.fd = -1;
+    return true;
+}

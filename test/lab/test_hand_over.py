@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ikat upgrade`: sessions go on in the new engine. The peer sees no login, no Delete and no new SPI."""
+import os
+import re
+import shutil
+import signal
+
+import pytest
+
+from lab import daemons
+from lab.capture import Capture
+from lab.daemons import IKATD
+from lab.run import wait
+from lab.settings import LAN, LAN6, end_user, gateway, paths
+from lab.watch import PROTECTED, Watch, processes
+
+BOTH = f"{LAN}, {LAN6}"
+HOST = PROTECTED[4][1]
+INFORMATIONAL = 37
+
+
+def install(source, place):
+    """As dpkg does: a new file takes the name."""
+    shutil.copy(source, place + ".new")
+    os.rename(place + ".new", place)
+
+
+@pytest.fixture(name="place")
+def fixture_place(tmp_path, monkeypatch):
+    """The path of a program that the daemons run, and that can be replaced."""
+    place = str(tmp_path / "ikatd")
+    install(IKATD, place)
+    monkeypatch.setattr(daemons, "IKATD", place)
+    return place
+
+
+class Stream:
+    """A ping each 5 ms: how many were lost, and the longest time without an answer."""
+
+    def __init__(self, lab, folder, host="eu", target=HOST):
+        self.place = os.path.join(folder, f"stream-{host}")
+        with open(self.place, "w", encoding="ascii") as out:
+            self.process = lab.start(host, "ping", "-D", "-i", "0.005", "-n", target, stdout=out, stderr=-3)
+
+    def text(self):
+        """What ping has said so far."""
+        with open(self.place, encoding="ascii") as file:
+            return file.read()
+
+    def wait(self, count):
+        """Until that many packets have come back."""
+        wait(lambda: self.text().count("icmp_seq") >= count, "traffic")
+
+    def end(self):
+        """(lost before the last answer, gap in seconds)"""
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait()
+        answers = [(float(at), int(number)) for at, number in re.findall(r"^\[([0-9.]+)\] .*icmp_seq=(\d+)", self.text(), re.M)]
+        numbers, times = sorted(number for _, number in answers), sorted(at for at, _ in answers)
+        return numbers[-1] - len(set(numbers)), max(later - one for one, later in zip(times, times[1:]))
+
+
+def spis(daemon, name="home"):
+    """Of all its IKE SAs and Child SAs."""
+    session = daemon.session(name)
+    return (sorted(sa["spi_i"] + sa["spi_r"] for sa in session["ike_sas"]),
+            sorted(child["spi_in"] + child["spi_out"] for sa in session["ike_sas"] for child in sa["children"]))
+
+
+def traffic(lab, host="eu", target=HOST):
+    """A packet goes there and comes back."""
+    return "1 received" in lab.run(host, "ping", "-c1", "-W1", target, check=False)
+
+
+def upgrade(daemon, place):
+    """All its processes run another copy of the program."""
+    before = processes(daemon)["engine"]
+    install(IKATD, place)
+    assert "the installed program runs" in daemon.ikat("upgrade")
+    assert processes(daemon)["engine"] != before
+
+
+class Unnoticed:
+    """Over an upgrade: no packet is lost or leaves in the clear, no SPI changes, no session begins or ends."""
+
+    def __init__(self, lab, folder, daemon, name="home"):
+        self.lab, self.daemon, self.name = lab, daemon, name
+        self.spis, self.watch = spis(daemon, name), Watch(lab, "eu")
+        self.capture, self.stream = Capture(lab, "gw"), Stream(lab, folder)
+        self.stream.wait(50)
+
+    def check(self):
+        """Some packets after the upgrade."""
+        self.stream.wait(self.stream.text().count("icmp_seq") + 100)
+        lost, gap = self.stream.end()
+        print("lost", lost, "gap", gap)
+        exchanges = {message.exchange for message in self.capture.dissect()}
+        assert lost == 0 and self.watch.count() == 0 and spis(self.daemon, self.name) == self.spis
+        assert exchanges <= {INFORMATIONAL}  # probes
+
+
+@pytest.fixture(name="up")
+def fixture_up(world, place):
+    """A session with two paths, by a pre-shared key."""
+    lab = world.lab()
+    child = {"start_action": "start", "dpd_action": "restart", "remote_ts": BOTH}
+    gw = world.ikatd(lab, "gw", gateway({"pools": "inner, inner6"}, {"local_ts": BOTH}))
+    eu = world.ikatd(lab, "eu", end_user(paths("failover", vips="0.0.0.0, ::"), child))
+    eu.wait_paths(2)
+    wait(lambda: traffic(lab), "traffic")
+    return lab, gw, eu, place
+
+
+def test_end_user(up, tmp_path):
+    """Twice, with a rekey between: the session is whole each time."""
+    lab, gw, eu, place = up
+    for _ in range(2):
+        unnoticed = Unnoticed(lab, tmp_path, eu)
+        upgrade(eu, place)
+        unnoticed.check()
+        eu.wait_paths(2)
+        before = spis(eu)
+        eu.swanctl("--rekey", "--ike", "home")
+        eu.swanctl("--rekey", "--child", "net")
+        wait(lambda old=before: not set(spis(eu)[0] + spis(eu)[1]) & set(old[0] + old[1]), "new keys")
+        assert traffic(lab) and len(gw.sessions()) == 1
+    eu.ikat("down", "home")
+    wait(lambda: not gw.sessions(), "the Gateway heard of the end")
+    packets = int(re.search(r"event=session-account .*packets-in=(\d+)", eu.log()).group(1))
+    assert packets > 300, "the traffic before the upgrades counts"
+
+
+def test_failover_afterwards(up):
+    """The path manager knows the paths as before: a dead one is left, and comes back."""
+    lab, _, eu, place = up
+    upgrade(eu, place)
+    lab.blackhole("wlan")
+    wait(lambda: traffic(lab), "traffic over the other path")
+    lab.blackhole("wlan", False)
+    eu.wait_paths(2)
+
+
+def test_connection_gone(up):
+    """The files do not have the connection any more: the new engine takes no session of it. The other end notices."""
+    lab, gw, eu, place = up
+    with open(eu.config, encoding="ascii") as file:
+        text = file.read()
+    with open(eu.config, "w", encoding="ascii") as file:
+        file.write(text.replace("home {", "other {"))
+    first = gw.session("gate")["id"]
+    upgrade(eu, place)
+    eu.wait_log("event=session-not-taken")
+    wait(lambda: traffic(lab), "traffic of a new session", 20)
+    assert eu.session("other") and [s["id"] for s in gw.sessions()] != [first]
