@@ -107,6 +107,8 @@
 #define LIMIT_DEVICES       64   /* TUN devices, the first one included */
 #define LIMIT_COMPARISONS   1024 /* of selectors for one outbound packet: all of one session */
 #define LIMIT_SESSION_PATHS 16
+#define LIMIT_CLASSES       16 /* of traffic, in a connection */
+#define LIMIT_CLASS_RANGES  4  /* of addresses, in a class */
 #define LIMIT_ORDER_SPACES                                                                         \
     256 /* sessions whose flows use several paths at once; each takes up to 17 MiB while it does */
 #define LIMIT_NAME 64 /* name of a connection, child, pool, path */

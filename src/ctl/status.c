@@ -198,22 +198,33 @@ static json_t *lane_json(const struct tree *path)
         integer(lane, "restored"));
 }
 
+/* classes_json - the classes of traffic that may take the path. */
+static json_t *classes_json(const struct tree *path)
+{
+    json_t *names = json_array();
+    const struct tree *list = tree_get(path, "classes");
+    for (const struct tree *name = list == NULL ? NULL : list->first; name != NULL;
+         name = name->next)
+        json_array_append_new(names, json_string((const char *)name->value));
+    return names;
+}
+
 static json_t *path_json(const struct tree *session, const struct tree *path)
 {
     uint64_t vpn = number(path, "vpn");
-    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:o, "
-                     "s:o, s:s?, s:o}",
-                     "name", path->name, "interface", string(path, "interface"), "local",
-                     string(path, "local"), "remote", string(path, "remote"), "state",
-                     string(path, "state"), "usable",
-                     json_boolean(strcmp(text(path, "usable"), "yes") == 0), "priority",
-                     integer(path, "priority"), "weight", integer(path, "weight"), "vpn",
-                     vpn == 0 ? json_null() : json_integer((json_int_t)vpn), "rtt_ms",
-                     (double)number(path, "rtt-us") / 1000.0, "heard_s", heard_json(path), "losses",
-                     integer(path, "losses"), "bytes_in", integer(path, "bytes-in"), "bytes_out",
-                     integer(path, "bytes-out"), "packets_in", integer(path, "packets-in"),
-                     "packets_out", integer(path, "packets-out"), "last_error",
-                     trouble(session, path), "aggregate", lane_json(path));
+    return json_pack(
+        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:o, "
+        "s:o, s:s?, s:o, s:o}",
+        "name", path->name, "interface", string(path, "interface"), "local", string(path, "local"),
+        "remote", string(path, "remote"), "state", string(path, "state"), "usable",
+        json_boolean(strcmp(text(path, "usable"), "yes") == 0), "priority",
+        integer(path, "priority"), "weight", integer(path, "weight"), "vpn",
+        vpn == 0 ? json_null() : json_integer((json_int_t)vpn), "rtt_ms",
+        (double)number(path, "rtt-us") / 1000.0, "heard_s", heard_json(path), "losses",
+        integer(path, "losses"), "bytes_in", integer(path, "bytes-in"), "bytes_out",
+        integer(path, "bytes-out"), "packets_in", integer(path, "packets-in"), "packets_out",
+        integer(path, "packets-out"), "last_error", trouble(session, path), "aggregate",
+        lane_json(path), "classes", classes_json(path));
 }
 
 static json_t *session_json(const struct status *status, const struct tree *session)
@@ -454,6 +465,32 @@ static void print_lanes(const struct status *status, bool colour)
     table_end(&table, "", colour);
 }
 
+/* print_classes - prints which classes of traffic may take which path. */
+static void print_classes(const struct status *status, bool colour)
+{
+    struct table table;
+    bool any = false;
+    for (const struct tree *path = status->paths->first; path != NULL; path = path->next)
+        any |= tree_get(path, "classes") != NULL;
+    if (!any)
+        return;
+    printf("\n");
+    table_begin(&table, "CONNECTION|PATH|CLASSES");
+    for (const struct tree *path = status->paths->first; path != NULL; path = path->next) {
+        const struct tree *list = tree_get(path, "classes");
+        char names[256] = "-";
+        size_t at = 0;
+        for (const struct tree *name = list == NULL ? NULL : list->first;
+             name != NULL && at < sizeof(names); name = name->next)
+            at += (size_t)snprintf(names + at, sizeof(names) - at, "%s%s", at > 0 ? " " : "",
+                                   (const char *)name->value);
+        table_put(&table, NULL, "%s", text(path, "conn"));
+        table_put(&table, NULL, "%s", path->name);
+        table_put(&table, NULL, "%s", names);
+    }
+    table_end(&table, "", colour);
+}
+
 void status_print_paths(const struct status *status, bool colour)
 {
     struct table table;
@@ -482,6 +519,7 @@ void status_print_paths(const struct status *status, bool colour)
     }
     table_end(&table, "", colour);
     print_lanes(status, colour);
+    print_classes(status, colour);
 }
 
 bool status_paths_settled(const struct status *status, const char *conn)

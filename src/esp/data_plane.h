@@ -14,6 +14,7 @@
  * agree with a peer on something that needs one. All times are of one clock, which never goes back.
  */
 
+#include "base/traffic_class.h"
 #include "base/writer.h"
 #include "esp/esp.h"
 
@@ -77,10 +78,13 @@ struct data_plane_ops {
     int (*mtu)(struct data_plane *plane, esp_child_id child, uint16_t mtu);
     int (*state)(struct data_plane *plane, esp_child_id child, uint32_t priority, uint32_t weight,
                  bool usable);
+    int (*carries)(struct data_plane *plane, esp_child_id child, uint16_t classes);
     int (*remove)(struct data_plane *plane, esp_child_id child, nanos linger, nanos now);
     int (*leave)(struct data_plane *plane, esp_child_id child, struct writer *w, nanos now);
     int (*enter)(struct data_plane *plane, struct span octets, nanos now);
     int (*mode)(struct data_plane *plane, esp_session_id session, enum esp_mode mode, bool follow);
+    int (*classes)(struct data_plane *plane, esp_session_id session,
+                   const struct traffic_classes *classes);
     void (*session_end)(struct data_plane *plane, esp_session_id session);
     int (*counters)(const struct data_plane *plane, esp_child_id child, struct esp_counters *ret);
     void (*acquire)(struct data_plane *plane, bool wanted);
@@ -156,6 +160,14 @@ static inline int MUST_USE data_plane_state(struct data_plane *plane, esp_child_
     return plane->ops->state(plane, child, priority, weight, usable);
 }
 
+/* data_plane_carries - a bit for each class of traffic that may take the path of the child. At first, and
+ * after data_plane_classes, none may. ERR_NOT_FOUND. */
+static inline int MUST_USE data_plane_carries(struct data_plane *plane, esp_child_id child,
+                                              uint16_t classes)
+{
+    return plane->ops->carries(plane, child, classes);
+}
+
 /* data_plane_remove - the child stops sending at once and receives for `linger` more. Its flows move to
  * other children of the group. ERR_NOT_FOUND. */
 static inline int MUST_USE data_plane_remove(struct data_plane *plane, esp_child_id child,
@@ -207,6 +219,14 @@ static inline int MUST_USE data_plane_mode(struct data_plane *plane, esp_session
                                            enum esp_mode mode, bool follow)
 {
     return plane->ops->mode(plane, session, mode, follow);
+}
+
+/* data_plane_classes - the classes of traffic of a session, in place of those before; copied. n 0: none.
+ * ERR_NO_MEMORY. data_plane_session_end forgets them. */
+static inline int MUST_USE data_plane_classes(struct data_plane *plane, esp_session_id session,
+                                              const struct traffic_classes *classes)
+{
+    return plane->ops->classes(plane, session, classes);
 }
 
 static inline void data_plane_session_end(struct data_plane *plane, esp_session_id session)

@@ -226,6 +226,7 @@ void esp_child_succeed(struct esp_child *child, const struct esp_child *old)
     child->flow_tag = old->flow_tag;
     esp_child_state_set(child, atomic_load(&old->priority), atomic_load(&old->weight),
                         atomic_load(&old->usable));
+    atomic_store(&child->classes, atomic_load(&old->classes));
 }
 
 void esp_child_lock(struct esp_child *child)

@@ -61,6 +61,7 @@ struct esp_child {
     /* path state, written by the control thread */
     _Atomic uint32_t priority, weight;
     _Atomic bool usable;
+    _Atomic uint16_t classes;   /* bits: the classes of traffic that may take its path */
     _Atomic uint16_t inner_max; /* largest inner packet that fits the outer path */
     /* of the layer above: addresses and sockets; the object never changes */
     _Atomic(void *) route;

@@ -124,6 +124,7 @@ bool esp_inner_parse(struct span packet, struct esp_inner *ret_inner)
     bool ok = inner.version == 4   ? ipv4_parse(packet, &inner)
               : inner.version == 6 ? ipv6_parse(packet, &inner)
                                    : false;
+    inner.segment_len = inner.total_len;
     if (ok)
         *ret_inner = inner;
     return ok;

@@ -28,11 +28,13 @@ struct esp_inner {
     struct address src, dst;
     uint16_t src_port, dst_port; /* host order, 0 without has_ports; ICMP: both type * 256 + code */
     uint16_t total_len;          /* as the header says: at most the length of the packet */
-    uint16_t l4_offset;          /* octets of headers before the transport header */
-    uint16_t device;             /* the TUN device that it comes from or goes to; parsing: 0 */
-    uint8_t version;             /* 4 or 6 */
-    uint8_t protocol;            /* of the transport header, behind IPv6 extension headers */
-    uint8_t tos;                 /* TOS or traffic class */
+    /* octets of each packet, where the kernel joined several to one frame; parsing: total_len */
+    uint16_t segment_len;
+    uint16_t l4_offset; /* octets of headers before the transport header */
+    uint16_t device;    /* the TUN device that it comes from or goes to; parsing: 0 */
+    uint8_t version;    /* 4 or 6 */
+    uint8_t protocol;   /* of the transport header, behind IPv6 extension headers */
+    uint8_t tos;        /* TOS or traffic class */
     uint8_t ttl;
     bool has_ports;     /* the transport header is complete and has ports */
     bool fragment;      /* a fragment, the first one included */

@@ -36,7 +36,8 @@ struct session {
     esp_session_id id;
     enum esp_mode mode;
     bool follow;
-    bool told; /* esp_policy_mode was called, and not esp_policy_mode_end */
+    bool told; /* esp_policy_mode or _classes was called, and not esp_policy_mode_end */
+    struct esp_classes *classes; /* owned, and retired, since readers use it; NULL: none */
     struct esp_bundle *bundles;
     struct esp_child *children; /* that receive */
 };
@@ -75,6 +76,7 @@ static void session_free(struct session *session)
         free(bundle->group);
         free(bundle);
     }
+    free(session->classes);
     free(session);
 }
 
@@ -113,12 +115,25 @@ static struct session *session_of(struct esp_policy *policy, esp_session_id id)
     return session;
 }
 
+/* classes_retire - the session has these classes (NULL: none) in place of those before. */
+static void classes_retire(struct esp_policy *policy, struct session *session,
+                           struct esp_classes *classes)
+{
+    struct esp_classes *old = session->classes;
+    session->classes = classes;
+    for (struct esp_bundle *bundle = session->bundles; bundle != NULL; bundle = bundle->next)
+        atomic_store(&bundle->group->classes, classes);
+    if (old != NULL)
+        retired_add(&policy->retired, &old->retired);
+}
+
 /* session_leave - frees the session when nothing needs it any more. */
 static void session_leave(struct esp_policy *policy, struct session *session)
 {
     if (session->told || session->children != NULL)
         return;
     (void)map_take(&policy->sessions, session->id);
+    classes_retire(policy, session, NULL);
     session_free(session);
 }
 
@@ -134,6 +149,23 @@ int esp_policy_mode(struct esp_policy *policy, esp_session_id id, enum esp_mode 
         atomic_store(&bundle->group->mode, mode);
         atomic_store(&bundle->group->follow, follow);
     }
+    return 0;
+}
+
+int esp_policy_classes(struct esp_policy *policy, esp_session_id id,
+                       const struct traffic_classes *list)
+{
+    struct session *session = session_of(policy, id);
+    struct esp_classes *classes = NULL;
+    if (session == NULL)
+        return ERR_NO_MEMORY;
+    session->told = true;
+    if (list->n > 0 && (classes = esp_classes_new(list)) == NULL)
+        return ERR_NO_MEMORY;
+    /* their bits are of the former list: until new ones come, no child may carry a strict class */
+    for (struct esp_child *child = session->children; child != NULL; child = child->session_next)
+        atomic_store(&child->classes, 0);
+    classes_retire(policy, session, classes);
     return 0;
 }
 
@@ -289,6 +321,7 @@ static struct esp_group *group_new(const struct session *session, const struct e
     group->icmp = child->icmp && !child->transport;
     atomic_store(&group->mode, session->mode);
     atomic_store(&group->follow, session->follow);
+    atomic_store(&group->classes, session->classes);
     for (uint32_t i = 0; old != NULL && i < old->group->n; i++) {
         struct esp_child *member = atomic_load(&old->group->children[i]);
         if (member != NULL)
@@ -495,6 +528,13 @@ static bool can_send(const struct esp_child *child)
     return child != NULL && esp_child_can_send(child);
 }
 
+/* can_carry - packets of these classes (bits); 0: of none. */
+static bool can_carry(const struct esp_child *child, unsigned classes)
+{
+    return can_send(child) &&
+           (atomic_load_explicit(&child->classes, memory_order_relaxed) & classes) == classes;
+}
+
 static bool group_takes(const struct esp_group *group, const struct esp_inner *inner)
 {
     const struct esp_child *member = first_member(group);
@@ -602,7 +642,8 @@ static double rendezvous_score(const struct esp_child *child, uint64_t flow_hash
 
 /* best_of - chooses among the usable children with the lowest priority number: the first, or by
  * weight. */
-static struct esp_child *best_of(const struct esp_group *group, uint64_t flow_hash)
+static struct esp_child *best_of(const struct esp_group *group, uint64_t flow_hash,
+                                 unsigned classes)
 {
     struct esp_child *best = NULL;
     uint32_t best_priority = UINT32_MAX;
@@ -610,7 +651,7 @@ static struct esp_child *best_of(const struct esp_group *group, uint64_t flow_ha
     enum esp_mode mode = atomic_load(&group->mode);
     for (uint32_t i = 0; i < group->n; i++) {
         struct esp_child *child = atomic_load(&group->children[i]);
-        if (!can_send(child))
+        if (!can_carry(child, classes))
             continue;
         uint32_t priority = atomic_load_explicit(&child->priority, memory_order_relaxed);
         bool same = best != NULL && priority == best_priority;
@@ -627,25 +668,42 @@ static struct esp_child *best_of(const struct esp_group *group, uint64_t flow_ha
 }
 
 /* came_in_on - the usable child on which the flow last came in. NULL: none, or it does not count. */
-static struct esp_child *came_in_on(const struct esp_group *group, uint16_t tag)
+static struct esp_child *came_in_on(const struct esp_group *group, uint16_t tag, unsigned classes)
 {
     for (uint32_t i = 0; tag != 0 && i < group->n; i++) {
         struct esp_child *child = atomic_load(&group->children[i]);
-        if (can_send(child) && child->flow_tag == tag && atomic_load(&group->follow))
+        if (can_carry(child, classes) && child->flow_tag == tag && atomic_load(&group->follow))
             return child;
     }
     return NULL;
 }
 
-struct esp_child *esp_group_choose(const struct esp_group *group, uint64_t flow_hash,
-                                   struct flow_origin origin)
+static struct esp_child *choose(const struct esp_group *group, unsigned classes, uint64_t flow_hash,
+                                struct flow_origin origin)
 {
-    struct esp_child *from = came_in_on(group, origin.tag);
+    struct esp_child *from = came_in_on(group, origin.tag, classes);
     if (from != NULL && origin.recent)
         return from;
-    struct esp_child *best = best_of(group, flow_hash);
+    struct esp_child *best = best_of(group, flow_hash, classes);
     bool equal = from != NULL && best != NULL &&
                  atomic_load_explicit(&from->priority, memory_order_relaxed) ==
                      atomic_load_explicit(&best->priority, memory_order_relaxed);
     return equal ? from : best;
+}
+
+struct esp_child *esp_group_choose(const struct esp_group *group, uint64_t flow_hash,
+                                   struct flow_origin origin)
+{
+    return choose(group, 0, flow_hash, origin);
+}
+
+struct esp_child *esp_group_choose_class(const struct esp_group *group, int class,
+                                         uint64_t flow_hash, struct flow_origin origin)
+{
+    const struct esp_classes *classes = atomic_load(&group->classes);
+    if (class == ESP_CLASS_NONE || classes == NULL || (unsigned)class >= classes->n)
+        return choose(group, 0, flow_hash, origin);
+    struct esp_child *child = choose(group, 1u << class, flow_hash, origin);
+    bool all = child == NULL && !classes->list[class].strict;
+    return all ? choose(group, 0, flow_hash, origin) : child;
 }

@@ -23,6 +23,7 @@
 #include "base/limits.h"
 #include "base/map.h"
 #include "base/shared_map.h"
+#include "esp/classes.h"
 #include "esp/esp_child.h"
 #include "esp/flow_table.h"
 
@@ -36,6 +37,7 @@ struct esp_group {
     uint32_t rank;       /* of its Child SAs, against shunts */
     uint16_t device;     /* that its packets come from */
     _Atomic bool follow; /* a flow is answered on the Child SA on which it arrived */
+    _Atomic(struct esp_classes *) classes; /* of the session; NULL: it has none */
     uint32_t n;
     _Atomic(struct esp_child *) children[]; /* in order of joining; NULL: it has left */
 };
@@ -78,6 +80,11 @@ int esp_policy_mode(struct esp_policy *policy, esp_session_id session, enum esp_
                     bool follow) MUST_USE;
 void esp_policy_mode_end(struct esp_policy *policy, esp_session_id session);
 
+/* esp_policy_classes - of a session, in place of those before; n 0: none. No child may
+ * carry any of them yet. ERR_NO_MEMORY: it has those before. */
+int esp_policy_classes(struct esp_policy *policy, esp_session_id session,
+                       const struct traffic_classes *classes) MUST_USE;
+
 /* esp_policy_retired - objects that changes removed, in order. Each is freed when no reader holds
  * it. */
 struct retired_list *esp_policy_retired(struct esp_policy *policy);
@@ -104,5 +111,17 @@ bool esp_group_multicast(const struct esp_group *group, const struct address *to
  */
 struct esp_child *esp_group_choose(const struct esp_group *group, uint64_t flow_hash,
                                    struct flow_origin origin);
+
+/* esp_group_class - the class of traffic of a packet that the group carries, or ESP_CLASS_NONE. */
+static inline int esp_group_class(const struct esp_group *group, const struct esp_inner *inner)
+{
+    const struct esp_classes *classes = atomic_load_explicit(&group->classes, memory_order_acquire);
+    return classes == NULL ? ESP_CLASS_NONE : esp_class_find(classes, inner);
+}
+
+/* esp_group_choose_class - the same for a packet of that class: among the Child SAs that it may use,
+ * if one of them is usable. Otherwise among all, unless the class is strict. */
+struct esp_child *esp_group_choose_class(const struct esp_group *group, int class,
+                                         uint64_t flow_hash, struct flow_origin origin);
 
 #endif

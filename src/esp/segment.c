@@ -71,6 +71,16 @@ static size_t l4_header_len(struct span frame, const struct esp_inner *inner, ui
     return len >= TCP_HEADER_MIN && len <= left ? len : 0;
 }
 
+uint16_t esp_segment_len(const struct esp_vnet *vnet, struct span frame,
+                         const struct esp_inner *inner)
+{
+    uint8_t gso_type = vnet->gso_type & (uint8_t)~ESP_VNET_GSO_ECN;
+    if (gso_type == ESP_VNET_GSO_NONE)
+        return inner->total_len;
+    size_t len = inner->l4_offset + l4_header_len(frame, inner, gso_type) + vnet->gso_size;
+    return len < inner->total_len ? (uint16_t)len : inner->total_len;
+}
+
 /* fixed_sum - the part of the transport checksum that all segments share. Header fields that differ
  * are added per segment, so they count as zero here. */
 static uint64_t fixed_sum(const struct esp_segments *s)

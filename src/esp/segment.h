@@ -55,6 +55,11 @@ enum esp_segment_plan esp_segments_begin(struct esp_segments *segments, const st
                                          struct buffer frame, const struct esp_inner *inner,
                                          size_t inner_max);
 
+/* esp_segment_len - octets of each packet of the frame, before esp_segments_begin. As the header of the
+ * frame says: at most inner->total_len. */
+uint16_t esp_segment_len(const struct esp_vnet *vnet, struct span frame,
+                         const struct esp_inner *inner);
+
 /* esp_segments_next_len - octets of the packet that esp_segments_next writes next; 0: no more. */
 size_t esp_segments_next_len(const struct esp_segments *segments);
 

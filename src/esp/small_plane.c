@@ -355,6 +355,15 @@ static int child_state(struct data_plane *verbs, esp_child_id id, uint32_t prior
     return 0;
 }
 
+static int child_carries(struct data_plane *verbs, esp_child_id id, uint16_t classes)
+{
+    const struct small_child *child = small_plane_find(plane_of(verbs), id);
+    if (child == NULL)
+        return ERR_NOT_FOUND;
+    atomic_store(&child->esp->classes, classes);
+    return 0;
+}
+
 static int child_remove(struct data_plane *verbs, esp_child_id id, nanos linger, nanos now)
 {
     struct small_plane *plane = plane_of(verbs);
@@ -386,6 +395,15 @@ static int session_mode(struct data_plane *verbs, esp_session_id session, enum e
                         bool follow)
 {
     return esp_policy_mode(plane_of(verbs)->policy, session, mode, follow);
+}
+
+static int session_classes(struct data_plane *verbs, esp_session_id session,
+                           const struct traffic_classes *classes)
+{
+    struct small_plane *plane = plane_of(verbs);
+    int error = esp_policy_classes(plane->policy, session, classes);
+    policy_changed(plane);
+    return error;
 }
 
 static void session_end(struct data_plane *verbs, esp_session_id session)
@@ -428,10 +446,12 @@ static const struct data_plane_ops ops = {
     .keepalive = child_keepalive,
     .mtu = child_mtu,
     .state = child_state,
+    .carries = child_carries,
     .remove = child_remove,
     .leave = child_export,
     .enter = child_import,
     .mode = session_mode,
+    .classes = session_classes,
     .session_end = session_end,
     .counters = child_counters,
     .acquire = acquire,
@@ -543,7 +563,8 @@ int small_plane_send(struct small_plane *plane, struct span packet, nanos now)
         if (group->follow)
             origin = flow_table_find(plane->flows, hash, now);
     }
-    const struct esp_child *chosen = esp_group_choose(group, hash, origin);
+    const struct esp_child *chosen =
+        esp_group_choose_class(group, esp_group_class(group, &inner), hash, origin);
     if (chosen == NULL)
         return ERR_NOT_FOUND;
     return small_plane_seal(plane, small_plane_find(plane, chosen->id), packet, now);

@@ -106,6 +106,19 @@ bool ike_conn_same(const struct ike_conn *a, const struct ike_conn *b)
     return conn_lists_same(a, b) && cas_same(a->cas, b->cas);
 }
 
+bool ike_conn_same_but_classes(const struct ike_conn *a, const struct ike_conn *b)
+{
+    struct ike_conn *one = ike_conn_copy(a), *other = ike_conn_copy(b);
+    bool same = false;
+    if (one != NULL && other != NULL) {
+        one->n_classes = other->n_classes = 0;
+        same = ike_conn_same(one, other);
+    }
+    ike_conn_unref(one);
+    ike_conn_unref(other);
+    return same;
+}
+
 uint64_t ike_lifetime_soft(uint64_t rekey, uint64_t jitter, const struct random *random)
 {
     uint64_t less = rekey > 0 && jitter > 0 ? random_u64(random) % jitter : 0;

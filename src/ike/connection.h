@@ -20,17 +20,20 @@
 #include "base/limits.h"
 #include "base/random.h"
 #include "base/time.h"
+#include "base/traffic_class.h"
 
-#define POLICY_ADDRESSES 8
-#define POLICY_CHILDREN  16
-#define POLICY_PATHS     LIMIT_SESSION_PATHS
-#define POLICY_POOLS     4
-#define POLICY_TS        LIMIT_TRAFFIC_SELECTORS
-#define POLICY_PROPOSALS 16
-#define POLICY_TEXT      (LIMIT_ID / 2) /* octets of an identity as text, with its NUL */
-#define POLICY_HOST      256            /* octets of the name of a host, with its NUL */
-#define GATEWAY_NAME     254            /* the same of a DNS name: RFC 1035 section 2.3.4 */
-#define POLICY_SCRIPT    128            /* octets of a script and its arguments, with the NUL */
+#define POLICY_ADDRESSES   8
+#define POLICY_CHILDREN    16
+#define POLICY_PATHS       LIMIT_SESSION_PATHS
+#define POLICY_CLASSES     LIMIT_CLASSES
+#define POLICY_CLASS_PATHS 4
+#define POLICY_POOLS       4
+#define POLICY_TS          LIMIT_TRAFFIC_SELECTORS
+#define POLICY_PROPOSALS   16
+#define POLICY_TEXT        (LIMIT_ID / 2) /* octets of an identity as text, with its NUL */
+#define POLICY_HOST        256            /* octets of the name of a host, with its NUL */
+#define GATEWAY_NAME       254            /* the same of a DNS name: RFC 1035 section 2.3.4 */
+#define POLICY_SCRIPT      128            /* octets of a script and its arguments, with the NUL */
 
 /* struct ike_id - an identity as in IDi/IDr (RFC 7296 section 3.5): type and data octets, no
  * reserved ones. */
@@ -250,6 +253,15 @@ struct ike_path_policy {
     bool metered;
 };
 
+/* struct ike_class_paths - of a class of traffic (`classes.<name>`): its name, and the paths that its packets may
+ * take. */
+struct ike_class_paths {
+    char name[LIMIT_NAME];
+    uint8_t n_paths;                            /* 0: `priority` says which */
+    char paths[POLICY_CLASS_PATHS][LIMIT_NAME]; /* names of path sections or of interfaces */
+    uint32_t first_priority, last_priority;     /* of the paths; 0 and UINT32_MAX: all */
+};
+
 /* struct ike_remote - one entry of local_addrs/remote_addrs: addresses that match, or a name to
  * resolve. */
 struct ike_remote {
@@ -322,6 +334,9 @@ struct ike_conn {
     /* keys of our own (design: "Control and configuration") */
     uint8_t n_paths;
     struct ike_path_policy *paths;
+    uint8_t n_classes;
+    struct traffic_class *classes;       /* at most POLICY_CLASSES */
+    struct ike_class_paths *class_paths; /* of each */
     enum ike_multipath multipath;
     enum ike_clone clone;
     enum ike_clone prefer; /* KEEP_OLD or RFC7791 */
@@ -357,6 +372,9 @@ struct ike_conn {
  * compared, so both must have been zero before they were filled. */
 bool ike_conn_same(const struct ike_conn *a, const struct ike_conn *b);
 
+/* ike_conn_same_but_classes - the same, whatever the classes of traffic are. false, if there is no memory. */
+bool ike_conn_same_but_classes(const struct ike_conn *a, const struct ike_conn *b);
+
 /* ike_conn_keep_old, ike_conn_rfc7791 - the dialects of cloning that the connection speaks. */
 static inline bool ike_conn_keep_old(const struct ike_conn *conn)
 {
@@ -381,7 +399,7 @@ nanos ike_lifetime_rekey_at(const struct ike_lifetime *lifetime, const struct ra
  * 0: not at all. */
 uint64_t ike_lifetime_soft(uint64_t rekey, uint64_t jitter, const struct random *random);
 
-/* ike_conn_new - zeroed, refs 1, with room for the most items of each list: 80 KiB. NULL: no memory.
+/* ike_conn_new - zeroed, refs 1, with room for the most items of each list: 90 KiB. NULL: no memory.
  */
 struct ike_conn *ike_conn_new(void);
 /* ike_conn_copy - refs 1, with room for the items of `conn` and no more; some 3 KiB with one child.

@@ -67,6 +67,8 @@ static const struct list conn_lists[] = {
     {LIST_COUNTED, offsetof(struct ike_conn, children), offsetof(struct ike_conn, n_children),
      offsetof(struct ike_conn, n_shunts), ITEM(ike_conn, children), POLICY_CHILDREN, &child_layout},
     COUNTED(ike_conn, paths, n_paths, POLICY_PATHS, NULL),
+    COUNTED(ike_conn, classes, n_classes, POLICY_CLASSES, NULL),
+    COUNTED(ike_conn, class_paths, n_classes, POLICY_CLASSES, NULL),
     OPTIONAL(ike_conn, redirect_to),
     OPTIONAL(ike_conn, dns_domains),
 };

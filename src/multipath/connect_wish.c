@@ -119,6 +119,8 @@ void path_manager_conn_loaded(struct path_manager *pm, struct ike_conn *conn, na
         if (!vpn_end_user(vpn) || strcmp(vpn->conn->name, conn->name) != 0)
             continue;
         vpn->conn_next = ike_conn_unref(vpn->conn_next);
+        vpn->session.classes_told = false;
+        vpn_touch(vpn);
         if (vpn->conn == conn)
             continue;
         if (vpn->session.id != 0) {

@@ -92,7 +92,11 @@ int install_order(struct data_plane *plane, const struct path_order *order)
 {
     if (order->kind == PATH_ORDER_MODE)
         return data_plane_mode(plane, order->session, order->mode, order->follow);
-    return data_plane_state(plane, order->child, order->priority, order->weight, order->usable);
+    if (order->kind == PATH_ORDER_CLASSES)
+        return data_plane_classes(plane, order->session, &order->classes);
+    int error =
+        data_plane_state(plane, order->child, order->priority, order->weight, order->usable);
+    return error != 0 ? error : data_plane_carries(plane, order->child, order->carries);
 }
 
 void install_tell(struct ike *ike, const struct esp_event *event, nanos now)

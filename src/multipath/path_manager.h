@@ -195,17 +195,20 @@ int path_manager_import(struct path_manager *pm, struct span octets, nanos now) 
 bool path_manager_command(struct path_manager *pm, struct ike_command *ret_command);
 
 enum path_order_kind {
-    PATH_ORDER_MODE,  /* session, mode, follow */
-    PATH_ORDER_CHILD, /* child, usable, priority, weight */
+    PATH_ORDER_MODE,    /* session, mode, follow */
+    PATH_ORDER_CLASSES, /* session, classes */
+    PATH_ORDER_CHILD,   /* child, usable, priority, weight, carries */
 };
 struct path_order {
     enum path_order_kind kind;
     ike_session_id session;
     ike_child_id child;
     enum esp_mode mode;
-    bool follow; /* Gateway: answer a flow on the Child SA on which it came in */
+    bool follow;                    /* Gateway: answer a flow on the Child SA on which it came in */
+    struct traffic_classes classes; /* borrowed until the next path_manager_* call */
     bool usable;
     uint32_t priority, weight;
+    uint16_t carries; /* bits: the classes of traffic that may take its path */
 };
 bool path_manager_order(struct path_manager *pm, struct path_order *ret_order);
 
@@ -273,6 +276,11 @@ struct path_status {
     bool usable;        /* its Child SAs may carry traffic */
     uint32_t priority, weight;
     bool metered;
+    /* classes of traffic of the connection (borrowed until the next path_manager_* call), and bits for those that may
+     * take the path */
+    uint8_t n_classes;
+    uint16_t classes;
+    const struct ike_class_paths *class_names;
     nanos rtt_ns;        /* smoothed; 0: unknown */
     nanos jitter_ns;     /* mean deviation of the round-trip time */
     nanos last_heard_ns; /* 0: never */

@@ -125,6 +125,8 @@ bool orders_next(struct vpn *vpn, struct path_order *ret_order)
         };
         return true;
     }
+    if (classes_order(vpn, ret_order))
+        return true;
     /* Child SAs that become usable come first, so the session always has a usable one. */
     for (int pass = 1; pass >= 0; pass--) {
         for (unsigned i = 0; i < vpn->session.n_bearers; i++) {
@@ -132,19 +134,23 @@ bool orders_next(struct vpn *vpn, struct path_order *ret_order)
             bool usable = bearer_usable(vpn, bearer);
             uint32_t priority, weight;
             bearer_rank(vpn, bearer, &priority, &weight);
-            if (usable != (pass == 1) || (bearer->told && bearer->usable == usable &&
-                                          bearer->priority == priority && bearer->weight == weight))
+            uint16_t carries = classes_on(vpn, leg_of(vpn, bearer->line));
+            if (usable != (pass == 1) ||
+                (bearer->told && bearer->usable == usable && bearer->priority == priority &&
+                 bearer->weight == weight && bearer->carries == carries))
                 continue;
             bearer->told = true;
             bearer->usable = usable;
             bearer->priority = priority;
             bearer->weight = weight;
+            bearer->carries = carries;
             *ret_order = (struct path_order){.kind = PATH_ORDER_CHILD,
                                              .session = vpn->session.id,
                                              .child = bearer->id,
                                              .usable = usable,
                                              .priority = priority,
-                                             .weight = weight};
+                                             .weight = weight,
+                                             .carries = carries};
             return true;
         }
     }
@@ -314,6 +320,7 @@ static void path_status_of(const struct vpn *vpn, const struct path *path,
     }
     status->priority = path->priority;
     status->weight = path->weight;
+    classes_status(vpn, classes_of_path(vpn, path), status);
 }
 
 static void gateway_status(const struct vpn *vpn, const struct leg *leg, struct path_status *status)

@@ -521,11 +521,17 @@ static void pull(struct world *world)
                 path_manager_refused(world->pm, command.tag, err, world->now);
         }
         while (path_manager_order(world->pm, &order)) {
+            if (order.kind == PATH_ORDER_CLASSES) {
+                world->classes_told++;
+                for (unsigned i = 0; i < WORLD_SAS; i++)
+                    world->sas[i].child_carries = 0; /* as esp/policy.h says */
+            }
             struct world_sa *sa =
                 order.kind == PATH_ORDER_CHILD ? sa_of_child(world, order.child) : NULL;
             if (sa != NULL) {
                 sa->child_usable = order.usable;
                 sa->child_priority = order.priority;
+                sa->child_carries = order.carries;
             }
         }
         while (path_manager_news(world->pm, &news)) {

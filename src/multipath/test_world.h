@@ -42,6 +42,7 @@ struct world_sa {
     nanos child_in, child_out;
     bool child_usable;
     uint32_t child_priority;
+    uint16_t child_carries; /* classes of traffic */
     /* intents; the first one is asked */
     unsigned n;
     struct world_intent intents[16];
@@ -85,7 +86,8 @@ struct world {
     unsigned commands_this_second, worst_second;
     nanos second;
     unsigned connected, failed, retries;
-    unsigned ups; /* news of a path that is up */
+    unsigned classes_told; /* to the data plane */
+    unsigned ups;          /* news of a path that is up */
     enum ike_outcome outcome;
 };
 

@@ -60,6 +60,7 @@ struct bearer {
     /* as last ordered from the data plane */
     bool told, usable;
     uint32_t priority, weight;
+    uint16_t carries;
 };
 
 /* struct failure - of a leg that carried traffic: its path failed at `since_ns`, when it was at
@@ -233,6 +234,8 @@ struct vpn_session {
     bool path_terms;          /* End User: the Gateway takes the terms of paths */
     bool separate;            /* create-and-move failed: separate exchanges from now on */
     bool mode_told;           /* to the data plane */
+    bool classes_told;        /* the same */
+    bool classes_some;        /* ... which has some */
     bool first_clone_decided; /* Gateway: whether to begin the first clone */
     ike_sa_id favourite;      /* Gateway, failover: the End User sends on this line */
     struct vpn_choice choice; /* End User, failover */
@@ -613,6 +616,15 @@ bool reauth_lost(struct vpn *successor, nanos now);
 
 /* --- gateway.c --- */
 void gateway_settle(struct vpn *vpn, nanos now);
+
+/* --- classes.c --- */
+/* classes_order - the order that tells the data plane the classes of traffic. false: it has them. */
+bool classes_order(struct vpn *vpn, struct path_order *ret_order);
+/* classes_of_path - bits: the classes that may take the path. classes_on - those that may use the leg where it is. */
+uint16_t classes_of_path(const struct vpn *vpn, const struct path *path);
+uint16_t classes_on(const struct vpn *vpn, const struct leg *leg);
+/* classes_status - `on`: bits of the classes that may take the path. */
+void classes_status(const struct vpn *vpn, uint16_t on, struct path_status *status);
 
 /* --- path_terms.c --- */
 /* terms_settle - an End User tells its Gateway what its paths are worth, where that changed. Returns when to look

@@ -508,6 +508,16 @@ static int verb_state(struct data_plane *verbs, esp_child_id child, uint32_t pri
     return 0;
 }
 
+static int verb_carries(struct data_plane *verbs, esp_child_id child, uint16_t classes)
+{
+    struct esp_plane *plane = plane_of(verbs);
+    const struct plane_record *record = plane_record_find(plane->control, child);
+    if (record == NULL)
+        return ERR_NOT_FOUND;
+    atomic_store(&record->child->classes, classes);
+    return 0;
+}
+
 static int verb_mtu(struct data_plane *verbs, esp_child_id child, uint16_t mtu)
 {
     struct esp_plane *plane = plane_of(verbs);
@@ -526,6 +536,15 @@ static int verb_mode(struct data_plane *verbs, esp_session_id session, enum esp_
 {
     struct esp_plane *plane = plane_of(verbs);
     return esp_policy_mode(plane->policy, session, mode, follow);
+}
+
+static int verb_classes(struct data_plane *verbs, esp_session_id session,
+                        const struct traffic_classes *classes)
+{
+    struct esp_plane *plane = plane_of(verbs);
+    int error = esp_policy_classes(plane->policy, session, classes);
+    plane_garbage_settle(plane);
+    return error;
 }
 
 static void verb_session_end(struct data_plane *verbs, esp_session_id session)
@@ -553,10 +572,12 @@ static const struct data_plane_ops ops = {
     .keepalive = verb_keepalive,
     .mtu = verb_mtu,
     .state = verb_state,
+    .carries = verb_carries,
     .remove = verb_remove,
     .leave = verb_export,
     .enter = verb_import,
     .mode = verb_mode,
+    .classes = verb_classes,
     .session_end = verb_session_end,
     .counters = verb_counters,
     .acquire = plane_acquire_set,

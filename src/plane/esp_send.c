@@ -351,7 +351,8 @@ static struct esp_child *child_choose(struct plane_worker *w, struct span packet
         if (group->follow)
             origin = flow_table_find(w->plane->flows, hash, w->now);
     }
-    struct esp_child *child = esp_group_choose(group, hash, origin);
+    struct esp_child *child =
+        esp_group_choose_class(group, esp_group_class(group, inner), hash, origin);
     const struct plane_route *route = child != NULL ? atomic_load(&child->route) : NULL;
     if (route == NULL || own_packet(route, inner)) {
         worker_count(w, STAT_NOT_USABLE, 1);
@@ -369,6 +370,7 @@ static void frame_send(struct plane_worker *w, const struct esp_vnet *vnet, stru
         return;
     }
     inner.device = device;
+    inner.segment_len = esp_segment_len(vnet, span_of(frame.ptr, frame.len), &inner);
     const struct esp_group *group;
     struct esp_child *child = child_choose(w, span_of(frame.ptr, frame.len), &inner, &group);
     if (child == NULL)

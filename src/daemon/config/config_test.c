@@ -323,7 +323,8 @@ static void whole_files(void **state)
          "t.conf:3: multipth: unknown key, did you mean 'multipath'?"},
         {"connections {\n a {\n qqqqqqqqq = x\n" AUTH "}\n}\n", "t.conf:3: qqqqqqqqq: unknown key"},
         {"connections {\n a {\n child { }\n" AUTH "}\n}\n",
-         "t.conf:3: child: unknown section, children, paths, local... and remote... are expected"},
+         "t.conf:3: child: unknown section, children, paths, classes, local... and remote... are "
+         "expected"},
         {"connections {\n a {\n}\n}\n", NULL}, /* pubkey on both sides, as in strongSwan */
         {"connections {\n a {\n local { id = x }\n}\n}\n", NULL},
         {"connections {\n a {\n local-1 { auth = psk }\n local-2 { auth = psk }\n}\n}\n", NULL},

@@ -269,6 +269,8 @@ static int conn_subsection(const struct tree *section, void *target, struct buil
     }
     if (strcasecmp(section->name, "paths") == 0)
         return build_paths(section, &work->conn, error);
+    if (strcasecmp(section->name, "classes") == 0)
+        return classes_build(section, &work->conn, error);
     if (strncasecmp(section->name, "local", 5) == 0)
         return auth_build(section, &work->local, work->credentials, error);
     if (strncasecmp(section->name, "remote", 6) == 0)
@@ -551,6 +553,8 @@ static int check_conn(const struct tree *section, const struct conn_work *work,
     int err = check_pools(section, work, error);
     if (err == 0)
         err = check_traps(section, conn, error);
+    if (err == 0)
+        err = classes_check(section, conn, error);
     return err != 0 ? err : auth_rounds_check(section, &work->local, &work->remote, error);
 }
 
@@ -622,7 +626,7 @@ int conn_build(const struct tree *section, struct ike_conn **ret_conn,
                struct conn_credentials *ret_credentials, struct build_error *error)
 {
     static const struct key_table table = {conn_keys, LEN(conn_keys), conn_subsection,
-                                           "children, paths, local... and remote..."};
+                                           "children, paths, classes, local... and remote..."};
     struct conn_work *work = work_new();
     if (work == NULL)
         return ERR_NO_MEMORY;

@@ -69,6 +69,13 @@ int child_build(const struct tree *section, struct ike_conn *conn,
  * others, in their order, and are counted apart. */
 void child_shunts_last(struct ike_conn *conn);
 
+/* classes_build - the section `classes`: classes of traffic (class_build.c). classes_check - once all keys of the
+ * connection are applied. */
+int classes_build(const struct tree *section, struct ike_conn *conn,
+                  struct build_error *error) MUST_USE;
+int classes_check(const struct tree *section, const struct ike_conn *conn,
+                  struct build_error *error) MUST_USE;
+
 #define KEY_HOUR_NS     (3600 * NANOS_PER_SEC)
 #define KEY_UNSET       (-1) /* a time that was not given */
 #define KEY_KERNEL_ONLY "the userspace data plane has no use for it"

@@ -41,7 +41,7 @@ static bool number_of(const struct named *list, size_t n, const char *text, uint
     return value_u64(text, ret_number);
 }
 
-static const char *port_range(char *text, uint16_t *ret_start, uint16_t *ret_end)
+const char *ts_ports(char *text, uint16_t *ret_start, uint16_t *ret_end)
 {
     uint64_t start, end;
     char *dash = strchr(text, '-');
@@ -66,7 +66,7 @@ static const char *port_range(char *text, uint16_t *ret_start, uint16_t *ret_end
     return NULL;
 }
 
-static const char *protocol_of(const char *text, uint8_t *ret_protocol)
+const char *ts_protocol(const char *text, uint8_t *ret_protocol)
 {
     uint64_t number;
     if (text[0] == '\0' || strcmp(text, "any") == 0)
@@ -93,9 +93,9 @@ const char *ts_build(const char *text, struct ike_ts_policy *policy)
         char *slash = strchr(bracket + 1, '/');
         if (slash != NULL)
             *slash = '\0';
-        const char *why = protocol_of(bracket + 1, &ts.protocol);
+        const char *why = ts_protocol(bracket + 1, &ts.protocol);
         if (why == NULL && slash != NULL)
-            why = port_range(slash + 1, &ts.start_port, &ts.end_port);
+            why = ts_ports(slash + 1, &ts.start_port, &ts.end_port);
         if (why != NULL)
             return why;
     }

@@ -8,6 +8,11 @@
 
 #define TS_TEXT_MAX 160
 
+/* ts_protocol, ts_ports - the parts of that notation: "tcp", "5060-5080". ts_ports changes the text. Nothing and "any"
+ * leave the result as it is. NULL: fine, else why not. */
+const char *ts_protocol(const char *text, uint8_t *ret_protocol);
+const char *ts_ports(char *text, uint16_t *ret_start, uint16_t *ret_end);
+
 /* ts_build - "10.0.0.0/8[tcp/443]", "dynamic[udp]": adds to the policy. NULL: fine, else why not.
  */
 const char *ts_build(const char *text, struct ike_ts_policy *policy);

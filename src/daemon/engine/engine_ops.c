@@ -139,6 +139,7 @@ static bool conn_changed(struct engine *e, const struct ike_conn *old, struct ik
                          bool wanted)
 {
     bool restart = false, unloaded = false;
+    wanted = wanted && !ike_conn_same_but_classes(old, conn); /* these need no other session */
     for (uint8_t i = 0; i < old->n_children; i++)
         restart |= wanted && old->children[i].start_action == IKE_START_START;
     for (uint8_t i = 0; i < old->n_children; i++) {

@@ -478,6 +478,18 @@ static void put_lane(struct vici_writer *w, const struct engine_ops *ops, ike_ch
     vici_section_end(w);
 }
 
+/* put_classes - those that may take the path. Without classes there is no such list. */
+static void put_classes(struct vici_writer *w, const struct path_status *path)
+{
+    if (path->n_classes == 0)
+        return;
+    vici_list(w, "classes");
+    for (uint8_t i = 0; i < path->n_classes; i++)
+        if ((path->classes >> i & 1) != 0)
+            vici_item(w, path->class_names[i].name);
+    vici_list_end(w);
+}
+
 void vici_status_path(struct vici_writer *w, const struct engine_ops *ops,
                       const struct path_status *path)
 {
@@ -494,6 +506,7 @@ void vici_status_path(struct vici_writer *w, const struct engine_ops *ops,
     vici_put(w, "priority", "%u", path->priority);
     vici_put(w, "weight", "%u", path->weight);
     vici_put(w, "metered", "%s", path->metered ? "yes" : "no");
+    put_classes(w, path);
     vici_put(w, "usable", "%s", path->usable ? "yes" : "no");
     vici_put(w, "parked", "%s", path->parked ? "yes" : "no");
     vici_put(w, "ike-sa", "%u", path->sa);

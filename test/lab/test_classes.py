@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Classes of traffic: which packets take which path, also when it is gone, and after a reload."""
+import pytest
+
+from lab.net import address
+from lab.run import Failed, wait
+from lab.settings import LAN, end_user, gateway, paths
+
+HOST = address("lan", "host")
+VOICE = {"dscp": "ef", "paths": "lte"}
+SENT = 500 * 500  # octets that send() brings to a path at least
+IDLE = 100_000  # octets that probes and rekeys take at most
+SEND = """
+import socket, sys
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, int(sys.argv[2]) << 2)
+for _ in range(500):
+    sock.sendto(bytes(500), (sys.argv[1], int(sys.argv[3])))
+"""
+
+
+def took(lab, interface):
+    """Octets that the End User sent over an interface."""
+    return int(lab.run("eu", "cat", f"/sys/class/net/{interface}/statistics/tx_bytes"))
+
+
+def send(lab, dscp, port=9):
+    """The interfaces that 500 datagrams of one flow take: "wlan", "lte", "both", "none"."""
+    before = [took(lab, name) for name in ("wlan0", "lte0")]
+    lab.run("eu", "python3", "-c", SEND, HOST, str(dscp), str(port))
+    octets = [took(lab, name) - old for name, old in zip(("wlan0", "lte0"), before)]
+    if any(IDLE < count < SENT for count in octets):
+        raise Failed(f"{octets} octets: a part of 500 datagrams")
+    return ("none", "wlan", "lte", "both")[sum(bit for bit, count in zip((1, 2), octets) if count > IDLE)]
+
+
+def in_the_clear(lab):
+    """How many packets to the network behind the Gateway the access networks were asked to carry."""
+    return sum(int(lab.run(host, "nft", "list", "table", "inet", "clear").split("packets ")[1].split()[0]) for host in ("wlan", "lte"))
+
+
+def start(world, classes, mode="failover", child=None, **conn):
+    """Both ends, with a session over two paths, and counters of what is in the clear."""
+    lab = world.lab()
+    for host in ("wlan", "lte"):
+        lab.run(host, "nft", "-f", "-", input="table inet clear { chain in { type filter hook prerouting priority -300;\n"
+                f"ip daddr {LAN} counter\n}}\n}}\n")
+    world.ikatd(lab, "gw", gateway({"multipath": mode, "stable_for": "1s"}))
+    settings = end_user(paths(mode) | {"classes": classes, "stable_for": "1s"} | conn, child)
+    user = world.ikatd(lab, "eu", settings)
+    if child is None or child["start_action"] == "none":
+        user.initiate("net")
+    user.wait_paths(2)
+    return lab, user, settings
+
+
+def shown(user):
+    """The classes of each path, as `ikat paths` says."""
+    return {path["name"]: path["classes"] for path in user.session()["paths"]}
+
+
+@pytest.mark.parametrize("mode", ("failover", "balance"))
+def test_voice_takes_the_second_path(world, mode):
+    """By DSCP, whatever the rank of the paths; by name of the path section or of the interface; by priority."""
+    classes = {"voice": VOICE, "backup": {"protocol": "udp", "remote_port": "873", "paths": "wlan0"}}
+    if mode == "failover":
+        classes["slow"] = {"dscp": "le", "remote_ts": LAN, "priority": "2-9"}
+    lab, user, _ = start(world, classes, mode)
+    slow = ["slow"] if mode == "failover" else []
+    assert shown(user) == {"wlan": ["backup"], "lte": ["voice"] + slow}
+    assert "voice" in user.ikat("paths")
+    assert [send(lab, 46) for _ in range(4)] == ["lte"] * 4
+    assert [send(lab, 0, 873) for _ in range(4)] == ["wlan"] * 4
+    assert send(lab, 46, 873) == "lte"  # the first class counts
+    if mode == "failover":
+        assert send(lab, 1) == "lte" and send(lab, 0) == "wlan"
+    assert in_the_clear(lab) == 0
+
+
+@pytest.mark.parametrize("strict", ("no", "yes"))
+def test_path_of_a_class_is_gone(world, strict):
+    """Its packets take another path, or with `strict` none; and its own path again when that is back."""
+    lab, user, _ = start(world, {"voice": VOICE | {"strict": strict}})
+    for down, up in ((lab.cut, lab.restore), (lab.blackhole, lambda name: lab.blackhole(name, False))):
+        assert send(lab, 46) == "lte"
+        down("lte")
+        user.wait_paths(1)
+        wait(lambda: send(lab, 46) == ("none" if strict == "yes" else "wlan"), "the class leaves the path", 10)
+        assert send(lab, 0) == "wlan"
+        up("lte")
+        user.wait_paths(2, timeout=20)
+        wait(lambda: send(lab, 46) == "lte", "the class has its path again", 20)
+    assert in_the_clear(lab) == 0
+
+
+@pytest.mark.parametrize("start_action", ("none", "start"))
+def test_reload_needs_no_login(world, start_action):
+    """Another list of classes concerns the session that is up; one with a mistake changes nothing."""
+    lab, user, settings = start(world, {"voice": VOICE}, child={"start_action": start_action})
+    before = user.session()
+    home = settings["connections"]["home"]
+    home["classes"] = {"first": {"dscp": "af11", "paths": "lte", "strict": "yes"}, "calls": {"dscp": "ef", "paths": "wlan"}}
+    user.load(settings)
+    wait(lambda: shown(user) == {"wlan": ["calls"], "lte": ["first"]}, "the new classes")
+    assert send(lab, 46) == "wlan" and send(lab, 10) == "lte" and send(lab, 0) == "wlan"
+    del home["classes"]
+    user.load(settings)
+    wait(lambda: shown(user) == {"wlan": [], "lte": []}, "no classes")
+    assert send(lab, 10) == "wlan"
+    home["classes"] = {"bad": {"dscp": "64"}}
+    with pytest.raises(Failed, match=r"dscp: '64' is not a DSCP"):
+        user.load(settings)
+    after = user.session()
+    assert (after["id"], after["logins"], after["age_s"] >= before["age_s"]) == (before["id"], before["logins"], True)
+    assert in_the_clear(lab) == 0
