@@ -118,6 +118,10 @@ struct eap_result {
 /* eap_result_done - wipes. */
 void eap_result_done(struct eap_result *result);
 
+/* eap_result_refuse - of a success that does not meet the demands of a connection makes a failure
+ * with its EAP-Failure. The type and the identity stay; the key is wiped. */
+void eap_result_refuse(struct eap_result *result, const char *reason);
+
 /* --- the algorithms of the methods --- */
 
 struct eap_crypto; /* MD4, DES, AES and digests, in a library context of their own */

@@ -87,3 +87,15 @@ void eap_result_done(struct eap_result *result)
 {
     wipe(result, sizeof(*result));
 }
+
+void eap_result_refuse(struct eap_result *result, const char *reason)
+{
+    uint8_t identifier = result->packet[1];
+    struct writer w = writer_of(result->packet, sizeof(result->packet));
+    wipe(result->msk, sizeof(result->msk));
+    result->msk_len = 0;
+    result->verdict = EAP_FAILED;
+    eap_packet_short(&w, EAP_FAILURE, identifier); /* RFC 3748 section 4.2 */
+    result->packet_len = w.len;
+    (void)snprintf(result->reason, sizeof(result->reason), "%s", reason);
+}

@@ -113,6 +113,9 @@ enum ike_auth_method { IKE_AUTH_PSK, IKE_AUTH_PUBKEY, IKE_AUTH_EAP };
 struct ike_auth_policy {
     enum ike_auth_method method;
     uint32_t credentials; /* opaque, the daemon's; 0: none */
+    /* remote, EAP: opaque. One EAP conversation proves the round for all policies with this number: they
+     * differ in the demands on its result only (eap_id, groups) */
+    uint32_t conversation;
     /* local: own identity (type 0: the outer address); remote: what the peer must be */
     struct ike_id id;
     char *id_pattern; /* remote: text with wildcards as configured; empty: %any; POLICY_TEXT */

@@ -403,10 +403,9 @@ struct ike_eap_job {
     bool authenticator;    /* we are the Gateway */
     uint8_t round;         /* of the side that EAP authenticates, from 0 */
     uint32_t credentials;  /* of the round's policy */
-    /* those when the conversation began. Others: the conversation is over, but what it proved did not
-     * meet the demands of that policy (ike_result.unfit). Does it meet those of this one? `packet` is
-     * empty */
-    uint32_t begun_with;
+    /* the conversation is over, but what it proved did not meet the demands of the policy then
+     * (ike_result.unfit). Does it meet those of this one? `packet` is empty */
+    bool again;
     /* `credentials` of the other side in the current round: a peer gets the Gateway's, an authenticator our own */
     uint32_t other_credentials;
     const char *conn;
@@ -590,7 +589,7 @@ struct ike_result {
     const char *reason; /* for a person, why not; NULL: none */
     /* AUTH_VERIFY with an error, EAP with FAILURE: the proof is not known to be wrong. It does not meet
      * the demands of this policy, and may meet those of another one. EAP: until EAP_END comes, the
-     * conversation is kept for a job that asks about another one */
+     * conversation is kept for a job that asks about another one, and proof.identity is the proven one */
     bool unfit;
     /* AUTH_SIGN: the payloads to send */
     uint8_t auth_method; /* AUTH method number; 0: 2, with PSK */

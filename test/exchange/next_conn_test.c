@@ -409,6 +409,7 @@ static struct ike_conn *says_conn(struct office *office, const char *name, const
     struct ike_conn *conn = eap_conn(office, name, (uint32_t)office->n + 1);
     strcpy(conn->remote[0].eap_id, eap_id);
     conn->remote[0].eap_says = true;
+    conn->remote[0].conversation = conn->remote[0].credentials;
     return conn;
 }
 
@@ -475,6 +476,102 @@ static void identity_of_none(void **state)
         case 3: second->remote[0].method = IKE_AUTH_PUBKEY; break;
         case 4: office.conns[0]->remote[0].eap_says = false; break;
         default: break;
+        }
+        nobody_gets_in(&office);
+    }
+}
+
+/* --- the identity that is proven in the end --- */
+
+/* proves_office - the peer says one identity and proves another one: inside of TLS, in place of a
+ * pseudonym, or by the User-Name of a server. */
+static struct office proves_office(uint64_t seed, const char *says, const char *proves)
+{
+    struct office office = says_office(seed, says);
+    office.world->b.eap.identity = proves;
+    office.world->b.eap.judges = true;
+    return office;
+}
+
+/* proves_conn - one of those whose round one EAP conversation proves. */
+static struct ike_conn *proves_conn(struct office *office, const char *name, const char *eap_id)
+{
+    struct ike_conn *conn = says_conn(office, name, eap_id);
+    conn->remote[0].credentials = conn->remote[0].conversation = 7;
+    return conn;
+}
+
+/* The first loaded connection that is for the proven identity, whatever the peer has said before. */
+static void proven_identity_chooses(void **state)
+{
+    static const struct {
+        const char *says, *proves, *first, *second, *third, *taken;
+    } rows[] = {
+        {"anonymous@sales", "anna@sales", "*@research", "anna@*", "*@sales", "third"},
+        {"anonymous@sales", "anna@sales", "*@research", "anna@sales", "%any", "second"},
+        {"anonymous@sales", "anna@research", "*@research", "*@sales", "%any", "first"},
+        {"anna@sales", "anna@research", "*@research", "*@sales", "%any", "first"},
+        {"7pseudo@sales", "0232@sales", "0232@sales", "*@sales", "%any", "first"},
+        {"7pseudo@sales", "0232@sales", "0233@sales", "7pseudo@sales", "*@sales", "third"},
+        {"ben@sales", "anna@sales", "ben@sales", "*@research", "anna@sales", "third"},
+        {"anna@sales", "anna@sales", "*@research", "*@sales", "%any", "second"},
+        {"ben@sales", "anna@sales", "ben@sales", "*@research", "carl@sales", NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct office office = proves_office(300 + i, rows[i].says, rows[i].proves);
+        struct peer *gateway = &office.world->b;
+        (void)proves_conn(&office, "first", rows[i].first);
+        (void)proves_conn(&office, "second", rows[i].second);
+        (void)proves_conn(&office, "third", rows[i].third);
+        if (rows[i].taken == NULL) {
+            nobody_gets_in(&office);
+            continue;
+        }
+        assert_int_equal(login(&office), IKE_OK);
+        struct ike_session_info session = scenario_session(gateway);
+        assert_string_equal(session.conn->name, rows[i].taken);
+        assert_string_equal(session.eap_identity, rows[i].proves);
+        assert_int_equal(gateway->eap.conversations, 1); /* the peer proves itself once */
+        office_free(&office);
+        scenario_end(office.world);
+    }
+}
+
+/* Of forty connections for one person each, the one is asked that is for this person. */
+static void proven_identity_of_many(void **state)
+{
+    (void)state;
+    struct office office = proves_office(320, "anonymous@sales", "user39@sales");
+    for (unsigned i = 0; i < 40; i++) {
+        char name[16], eap_id[32];
+        (void)snprintf(name, sizeof(name), "number %u", i);
+        (void)snprintf(eap_id, sizeof(eap_id), "user%u@sales", i);
+        (void)proves_conn(&office, name, eap_id);
+    }
+    assert_int_equal(login(&office), IKE_OK);
+    assert_string_equal(scenario_session(&office.world->b).conn->name, "number 39");
+    office_free(&office);
+    scenario_end(office.world);
+}
+
+/* The connection for the proven identity demands another method, group, Gateway or IDi: no way in. */
+static void proven_identity_is_not_all(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 5; i++) {
+        struct office office = proves_office(330 + i, "anonymous@sales", "anna@sales");
+        (void)proves_conn(&office, "first", "*@research");
+        struct ike_conn *second = proves_conn(&office, "second", "anna@sales");
+        switch (i) {
+        case 0: second->remote[0].conversation = 8; break;
+        case 1:
+            second->remote[0].credentials = 8;
+            office.world->b.eap.member = 9;
+            break;
+        case 2: second->local[0].credentials = 8; break;
+        case 3: strcpy(second->remote[0].id_pattern, "ben.ca2.user.example"); break;
+        default: second->remote[0].method = IKE_AUTH_PUBKEY; break;
         }
         nobody_gets_in(&office);
     }
@@ -605,6 +702,9 @@ int main(void)
         cmocka_unit_test(group_is_not_all),
         cmocka_unit_test(identity_of_the_second),
         cmocka_unit_test(identity_of_none),
+        cmocka_unit_test(proven_identity_chooses),
+        cmocka_unit_test(proven_identity_of_many),
+        cmocka_unit_test(proven_identity_is_not_all),
         cmocka_unit_test(nak_of_the_first),
         cmocka_unit_test(nak_of_all),
         cmocka_unit_test(ppk_of_the_second),

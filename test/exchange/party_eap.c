@@ -2,6 +2,7 @@
 #include "exchange/party_eap.h"
 
 #include "base/assert.h"
+#include "ike/terms/identity.h"
 #include "wire/iana.h"
 
 #define TYPE          254 /* expanded: of nobody */
@@ -57,11 +58,15 @@ static void succeed(struct party_eap *eap, struct ike_result *result)
         strcpy(result->proof.identity, eap->identity);
 }
 
-/* judged - the method has succeeded; the policy may demand another group. */
+/* judged - the method has succeeded; the policy may demand another group or identity. */
 static void judged(struct party_eap *eap, const struct ike_eap_job *job, struct ike_result *result)
 {
-    result->unfit = eap->member != 0 && job->credentials != eap->member;
+    result->unfit =
+        (eap->member != 0 && job->credentials != eap->member) ||
+        (eap->judges && !identity_fits_eap(job->policy->eap_id, span_text(eap->identity)));
     if (result->unfit) {
+        if (eap->judges)
+            strcpy(result->proof.identity, eap->identity);
         result->eap_state = IKE_EAP_FAILURE;
         result->eap_packet = packet_of(eap, EAP_FAILURE);
         result->reason = "it is of another group";
@@ -111,7 +116,7 @@ void party_eap(struct party_eap *eap, const struct ike_event *event, struct ike_
 {
     const struct ike_eap_job *job = &event->eap;
     *ret_result = (struct ike_result){0};
-    if (job->begun_with != job->credentials) {
+    if (job->again) {
         ASSERT(job->authenticator && job->packet.len == 0 &&
                job->conversation == eap->conversation);
         judged(eap, job, ret_result);

@@ -23,6 +23,7 @@ struct party_eap {
     uint8_t wants;        /* the only method that the peer takes: another gets a Nak; 0: all */
     nanos valid_ns;       /* of the proof */
     uint32_t member;      /* authenticator: the proof meets these credentials alone; 0: all */
+    bool judges;          /* authenticator: the proof meets no policy whose eap_id does not fit */
     uint64_t grant;
     /* state */
     unsigned seen, conversations, ended;

@@ -7,7 +7,7 @@ from lab.net import address
 from lab.radius import SECRET, Freeradius
 from lab.run import wait
 from lab.settings import IDS, end_user, gateway, merge
-from test_eap import EAP_PLUGINS, PASSWORD, USER, secrets
+from test_eap import EAP_PLUGINS, PASSWORD, USER, next_login, secrets, usim
 
 NETS = {"research": "10.20.0.0/28", "sales": "10.20.0.16/28"}
 POOLS = {"research": "10.31.0.0/24", "sales": "10.32.0.0/24"}
@@ -144,3 +144,35 @@ def test_eap(world, kind, first, why):
     taken(eu, gw, "sales")
     assert gw.sas()[0][1]["remote-eap-id"] == USER
     gw.wait_log(f"{why}; switching to connection 'sales'")
+
+
+def test_permanent_identity(world):
+    """AKA: the permanent identity chooses, also when the End User says a name that the Gateway gave it."""
+    lab, name = world.lab(), "0232010000000000@wlan.example"
+    remotes = {"research": {"auth": "eap-aka", "eap_id": "0232010000000001@wlan.example"}, "sales": {"auth": "eap-aka", "eap_id": name}}
+    top = gateway(top=usim(name))
+    gw = world.ikatd(lab, "gw", departments(remotes, top["connections"]["gate"]["local"], secrets=top["secrets"]))
+    settings = end_user({"local": {"auth": "eap-aka", "eap_id": name}}, {"remote_ts": "10.20.0.0/24"}, top=usim(name))
+    eu = world.ikatd(lab, "eu", settings)
+    taken(eu, gw, "sales")
+    for _ in range(2):
+        next_login(eu, gw)
+        [(conn, sa)] = gw.sas()
+        assert (conn, sa["remote-eap-id"]) == ("sales", name)
+
+
+def test_user_name(world):
+    """RADIUS: the server's User-Name chooses, and the session, VICI and accounting have it; one login asks it."""
+    lab = world.lab()
+    server = Freeradius(lab, "host", {USER: (PASSWORD, ['User-Name = "anna@sales.example"'])}).start()
+    remotes = {name: {"auth": "eap-radius", "eap_id": f"*@{name}.example"} for name in NETS}
+    radius = {"aaa": {"address": address("lan", "host"), "secret": SECRET, "accounting": "yes"}}
+    psk = gateway()["connections"]["gate"]["local"]
+    gw = world.ikatd(lab, "gw", departments(remotes, psk, radius=radius, secrets=gateway()["secrets"]))
+    settings = end_user({"local": {"auth": "eap-mschapv2", "eap_id": USER}}, {"remote_ts": "10.20.0.0/24"}, top=secrets())
+    eu = world.ikatd(lab, "eu", settings)
+    taken(eu, gw, "sales")
+    assert gw.sas()[0][1]["remote-eap-id"] == "anna@sales.example"
+    wait(lambda: "Start" in server.accounts(), "a record of the accounting")
+    assert server.records()[0]["User-Name"] == "anna@sales.example"
+    assert server.counters()["Access-Accepts"] == 1

@@ -425,16 +425,14 @@ static const char *accept_unfit(const struct passage *p, const struct aaa_answer
 static void accept_judge(struct passage *p, struct aaa_answer *ret)
 {
     const char *why = accept_unfit(p, ret);
-    uint8_t identifier = ret->result.packet[1];
     if (why == NULL)
         return;
     if (p->accepted == NULL)
         p->accepted = malloc(sizeof(*p->accepted));
     if (p->accepted != NULL)
         *p->accepted = *ret;
-    wipe(&ret->result, sizeof(ret->result));
     ret->grant = (struct aaa_grant){0};
-    failure_set(&ret->result, identifier, why);
+    eap_result_refuse(&ret->result, why);
     ret->unfit = p->accepted != NULL;
 }
 
@@ -442,7 +440,7 @@ static void accept_judge(struct passage *p, struct aaa_answer *ret)
 static int passage_again(struct passage *p, const struct aaa_step *step, uint64_t job,
                          struct aaa_answer *ret)
 {
-    if (p == NULL || p->accepted == NULL || step->again != 1)
+    if (p == NULL || p->accepted == NULL || step->eap.again != 1)
         return ERR_INVALID;
     memcpy(p->pattern, step->eap.pattern, sizeof(p->pattern));
     p->groups = step->groups;
@@ -478,7 +476,7 @@ static bool step_answer(struct aaa_service *s, const struct aaa_request *request
         ret->error = ERR_INVALID; /* the server was asked already */
         return true;
     }
-    if (step->again != 0 || (!begins && p->accepted != NULL)) {
+    if (step->eap.again != 0 || (!begins && p->accepted != NULL)) {
         ret->error = passage_again(p, step, request->job, ret);
     } else if (begins) {
         ret->error = passage_begin(s, step, request->job, now, ret);

@@ -360,7 +360,7 @@ static bool again(const char *pattern, const char *group)
     request.job = 78;
     request.step.eap.conversation = 5;
     request.step.eap.authenticator = 1;
-    request.step.again = 1;
+    request.step.eap.again = 1;
     strcpy(request.step.eap.pattern, pattern);
     request.step.groups.n = 1;
     strcpy(request.step.groups.names[0], group);
@@ -383,6 +383,7 @@ static void accepted_for_another(void)
     server_says(RADIUS_ACCESS_ACCEPT, "\3\7\0\4", 4, writer_span(&w));
     assert_true(answer.verdict == EAP_FAILED && answer.unfit == 1);
     assert_true(answer.result.msk_len == 0 && answer.grant.groups.n == 0);
+    assert_memory_equal(answer.result.identity, "anna@example.org", 16); /* chooses the next one */
 }
 
 /* The server is asked once. Its answer counts for the connection whose demands it meets. */

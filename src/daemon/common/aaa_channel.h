@@ -77,7 +77,6 @@ struct aaa_step {
     struct address nas_address;                                 /* NONE: not known */
     struct aaa_groups groups; /* the server must name one of them; none: any login */
     uint64_t earlier;         /* grant of the login's rounds before; comes back with the new one */
-    uint32_t again; /* 1: the server has accepted the peer; compare its answer with this step */
 };
 
 /* --- accounting --- */
@@ -212,7 +211,8 @@ struct aaa_answer {
     struct aaa_grant grant; /* with EAP_SUCCEEDED */
     uint64_t earlier;       /* of the step that began the conversation */
     /* EAP_FAILED only. 1: the server accepts the peer, but its groups or its identity do not fit the
-     * step. The aaa process keeps the server's answer until AAA_END, for a step with `again` */
+     * step; result.identity is the proven one. The aaa process keeps the server's answer until AAA_END,
+     * for a step with `again` */
     uint32_t unfit;
     struct aaa_change change; /* AAA_CHANGE: nothing else but `job` counts */
 };

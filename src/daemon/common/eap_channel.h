@@ -38,6 +38,8 @@ struct eap_step_request {
     uint32_t authenticator, n_methods;
     uint32_t identity_len; /* authenticator: 0: ask */
     uint32_t packet_len;   /* 0: the authenticator begins */
+    /* 1: the authenticator has proven an identity; compare it with this step (`unfit` of the answer) */
+    uint32_t again;
     uint8_t methods[EAP_METHODS];
     uint8_t identity[EAP_IDENTITY + 3];
     char pattern[LIMIT_ID / 2]; /* the proven identity must match this pattern; empty: any */
@@ -72,6 +74,9 @@ struct eap_answer {
     uint64_t job;     /* of the request */
     int32_t error;    /* not 0: `result` means nothing */
     uint32_t verdict; /* enum eap_verdict */
+    /* EAP_FAILED only. 1: the identity is proven, and result.identity is that, but it does not match
+     * `pattern`. The eap process keeps the result until EAP_END, for a step with `again` */
+    uint32_t unfit;
     struct eap_result result;
 };
 

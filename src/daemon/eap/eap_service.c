@@ -22,6 +22,7 @@ struct conversation_slot {
     struct eap_authenticator *authenticator; /* exactly one of them */
     char pattern[LIMIT_ID / 2];              /* pattern for the proven identity; empty: any */
     struct eap_tls_slot *tls;                /* owned; NULL: no method of TLS */
+    struct eap_result *proven; /* owned: a success that did not match `pattern`; NULL: none */
 };
 
 /* struct eap_tls_slot - the part of a conversation that TLS needs. */
@@ -383,6 +384,9 @@ static void slot_end(struct conversation_slot *slot)
     eap_peer_free(slot->peer);
     eap_authenticator_free(slot->authenticator);
     free(slot->tls);
+    if (slot->proven != NULL)
+        eap_result_done(slot->proven);
+    free(slot->proven);
     *slot = (struct conversation_slot){0};
 }
 
@@ -394,18 +398,20 @@ static bool step_sound(const struct eap_step_request *step)
            step->packet_len <= EAP_PACKET;
 }
 
-/* The password is right, but the connection is not for this person (eap_id). */
-static void identity_check(const struct conversation_slot *slot, struct eap_result *ret)
+/* identity_check - the proof is right, but the connection may not be for this person (eap_id). Then
+ * the success is kept, because another connection may accept it. */
+static void identity_check(struct conversation_slot *slot, struct eap_answer *ret)
 {
-    if (ret->verdict != EAP_SUCCEEDED || slot->authenticator == NULL ||
-        identity_fits_eap(slot->pattern, span_of(ret->identity, ret->identity_len)))
+    struct eap_result *result = &ret->result;
+    if (result->verdict != EAP_SUCCEEDED || slot->authenticator == NULL ||
+        identity_fits_eap(slot->pattern, span_of(result->identity, result->identity_len)))
         return;
-    const uint8_t failure[] = {4, ret->packet[1], 0, 4}; /* RFC 3748 section 4.2 */
-    eap_result_done(ret);
-    ret->verdict = EAP_FAILED;
-    memcpy(ret->packet, failure, sizeof(failure));
-    ret->packet_len = sizeof(failure);
-    strcpy(ret->reason, "the identity that was proven is not one of eap_id");
+    if (slot->proven == NULL)
+        slot->proven = malloc(sizeof(*slot->proven));
+    if (slot->proven != NULL)
+        *slot->proven = *result;
+    eap_result_refuse(result, "the identity that was proven is not one of eap_id");
+    ret->unfit = slot->proven != NULL;
 }
 
 static int slot_begin(struct eap_service *s, struct conversation_slot *slot,
@@ -435,40 +441,58 @@ static int slot_begin(struct eap_service *s, struct conversation_slot *slot,
     return 0;
 }
 
+/* slot_again - compares the kept success with the demands of another connection. */
+static int slot_again(struct conversation_slot *slot, const struct eap_step_request *step,
+                      struct eap_answer *ret)
+{
+    if (slot->proven == NULL || step->again != 1)
+        return ERR_INVALID;
+    memcpy(slot->pattern, step->pattern, sizeof(slot->pattern));
+    ret->result = *slot->proven;
+    identity_check(slot, ret);
+    return 0;
+}
+
+/* slot_step - one packet of the conversation. */
+static int slot_step(struct conversation_slot *slot, const struct eap_step_request *step,
+                     bool begins, struct eap_answer *ret)
+{
+    struct span packet = span_of(step->packet, step->packet_len);
+    bool asked = slot->authenticator != NULL && begins && packet.len > 1 && step->identity_len == 0;
+    bool asks = slot->authenticator != NULL && begins && !asked;
+    if (asks != (packet.len == 0))
+        return ERR_INVALID;
+    if (asked)
+        eap_authenticator_asked(slot->authenticator, packet.ptr[1]);
+    if (asks)
+        eap_authenticator_begin(slot->authenticator, &ret->result);
+    else if (slot->authenticator != NULL)
+        eap_authenticator_recv(slot->authenticator, packet, &ret->result);
+    else
+        eap_peer_recv(slot->peer, packet, &ret->result);
+    identity_check(slot, ret);
+    return 0;
+}
+
 static int step_answer(struct eap_service *s, const struct eap_request *request, struct span octets,
-                       struct eap_result *ret)
+                       struct eap_answer *ret)
 {
     const struct eap_step_request *step = &request->step;
     if (!step_sound(step))
         return ERR_INVALID;
     struct conversation_slot *slot = slot_find(s, step->conversation);
-    bool begins = slot == NULL;
+    bool again = step->again != 0 || (slot != NULL && slot->proven != NULL);
+    bool begins = slot == NULL && !again;
     if (begins)
         slot = slot_find(s, 0);
     if (slot == NULL)
-        return ERR_FULL;
+        return again ? ERR_INVALID : ERR_FULL;
     int error = begins ? slot_begin(s, slot, request, octets) : 0;
-    if (error != 0)
-        return error;
-    struct span packet = span_of(step->packet, step->packet_len);
-    bool asked = slot->authenticator != NULL && begins && packet.len > 1 && step->identity_len == 0;
-    bool asks = slot->authenticator != NULL && begins && !asked;
-    if (asks != (packet.len == 0)) {
+    if (error == 0)
+        error = again ? slot_again(slot, step, ret) : slot_step(slot, step, begins, ret);
+    if (error != 0 || (ret->result.verdict != EAP_REPLY && ret->unfit == 0))
         slot_end(slot);
-        return ERR_INVALID;
-    }
-    if (asked)
-        eap_authenticator_asked(slot->authenticator, packet.ptr[1]);
-    if (asks)
-        eap_authenticator_begin(slot->authenticator, ret);
-    else if (slot->authenticator != NULL)
-        eap_authenticator_recv(slot->authenticator, packet, ret);
-    else
-        eap_peer_recv(slot->peer, packet, ret);
-    identity_check(slot, ret);
-    if (ret->verdict != EAP_REPLY)
-        slot_end(slot);
-    return 0;
+    return error;
 }
 
 static void conversation_drop(struct eap_service *s, uint32_t number)
@@ -528,7 +552,7 @@ bool eap_service_answer(struct eap_service *s, struct eap_request *request, stru
         ret->error = stage_end(s, request->load_number, request->kind == EAP_STAGE_COMMIT);
         return true;
     case EAP_STEP:
-        ret->error = step_answer(s, request, octets, &ret->result);
+        ret->error = step_answer(s, request, octets, ret);
         ret->verdict = (uint32_t)ret->result.verdict;
         return true;
     case EAP_END: conversation_drop(s, request->step.conversation); return false;

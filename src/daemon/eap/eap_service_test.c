@@ -158,6 +158,57 @@ static void only_whom_eap_id_names(void **state)
     pattern = "";
 }
 
+/* again - whether another connection takes the person who is proven. */
+static uint32_t again(uint32_t conversation, const char *eap_id, uint32_t flag)
+{
+    memset(&request, 0, sizeof(request));
+    request.kind = EAP_STEP;
+    request.job = 78;
+    request.step.conversation = conversation;
+    request.step.authenticator = 1;
+    request.step.again = flag;
+    strcpy(request.step.pattern, eap_id);
+    assert_true(eap_service_answer(service, &request, (struct span){0}, &answer));
+    assert_int_equal(answer.job, 78);
+    return answer.verdict;
+}
+
+/* The peer proves itself once. The connection that is for the proven identity takes the proof. */
+static void another_connection(void **state)
+{
+    (void)state;
+    assert_int_equal(load("eap-anna", "anna@example.org", "one"), 0);
+    pattern = "*@example.com";
+    assert_int_equal(login(201, "anna@example.org", ""), EAP_FAILED);
+    assert_true(last.unfit == 1 && last.result.msk_len == 0);
+    assert_memory_equal(last.result.msk, (uint8_t[EAP_MSK]){0}, EAP_MSK);
+    assert_memory_equal(last.result.identity, "anna@example.org", 16); /* chooses the next one */
+    assert_int_equal(again(201, "bert@example.org", 1), EAP_FAILED);
+    assert_int_equal(answer.unfit, 1);
+    assert_int_equal(again(201, "*@example.org", 1), EAP_SUCCEEDED);
+    assert_true(answer.unfit == 0 && answer.result.msk_len == EAP_MSK);
+    assert_int_equal(again(201, "*@example.org", 1), 0); /* it is over */
+    assert_int_equal(answer.error, ERR_INVALID);
+
+    assert_int_equal(login(211, "anna@example.org", ""), EAP_FAILED);
+    assert_int_equal(again(211, "*@example.org", 0), 0); /* a packet is no way on, and ends it */
+    assert_int_equal(answer.error, ERR_INVALID);
+    assert_int_equal(again(211, "*@example.org", 1), 0);
+
+    assert_int_equal(again(221, "*@example.org", 1), 0); /* before anything is proven */
+    assert_int_equal(answer.error, ERR_INVALID);
+    last.result.packet_len = 0;
+    step(231, true, "");
+    assert_int_equal(again(231, "*@example.org", 1), 0);
+    assert_int_equal(answer.error, ERR_INVALID);
+
+    assert_int_equal(login(241, "anna@example.org", ""), EAP_FAILED);
+    request = (struct eap_request){.kind = EAP_END, .step.conversation = 241};
+    (void)eap_service_answer(service, &request, (struct span){0}, &answer);
+    assert_int_equal(again(241, "*@example.org", 1), 0);
+    pattern = "";
+}
+
 /* An identity may be a distinguished name in DER, as strongSwan sends it; whatever only looks like one
  * is a name. */
 static void distinguished_names(void **state)
@@ -317,6 +368,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(logs_in, setup, teardown),
         cmocka_unit_test_setup_teardown(asked_by_another, setup, teardown),
         cmocka_unit_test_setup_teardown(only_whom_eap_id_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(another_connection, setup, teardown),
         cmocka_unit_test_setup_teardown(distinguished_names, setup, teardown),
         cmocka_unit_test_setup_teardown(loads_and_unloads, setup, teardown),
         cmocka_unit_test_setup_teardown(staged_by_a_loader, setup, teardown),

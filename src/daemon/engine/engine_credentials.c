@@ -499,6 +499,18 @@ int engine_conn_cas(const struct engine *e, struct ike_conn *conn)
     return ike_conn_cas_set(conn, &cas);
 }
 
+/* remote_number - `conversation` is the number of the policy without groups. */
+static int remote_number(struct engine *e, const struct cert_policy *demands,
+                         struct ike_auth_policy *ret)
+{
+    struct cert_policy bare = *demands;
+    bare.n_groups = 0;
+    memset(bare.groups, 0, sizeof(bare.groups));
+    ret->credentials = credentials_policy_add(e->credentials, demands);
+    ret->conversation = credentials_policy_add(e->credentials, &bare);
+    return ret->credentials == 0 || ret->conversation == 0 ? ERR_NO_MEMORY : 0;
+}
+
 int engine_conn_credentials(struct engine *e, const struct conn_credentials *credentials,
                             struct ike_conn *conn, bool staged)
 {
@@ -507,11 +519,8 @@ int engine_conn_credentials(struct engine *e, const struct conn_credentials *cre
         conn->local[i].credentials = credentials_policy_add(e->credentials, &credentials->local[i]);
         error = conn->local[i].credentials == 0 ? ERR_NO_MEMORY : 0;
     }
-    for (uint8_t i = 0; error == 0 && i < conn->n_remote_rounds; i++) {
-        conn->remote[i].credentials =
-            credentials_policy_add(e->credentials, &credentials->remote[i]);
-        error = conn->remote[i].credentials == 0 ? ERR_NO_MEMORY : 0;
-    }
+    for (uint8_t i = 0; error == 0 && i < conn->n_remote_rounds; i++)
+        error = remote_number(e, &credentials->remote[i], &conn->remote[i]);
     if (error == 0 && !staged)
         error = engine_conn_cas(e, conn);
     return error;

@@ -118,6 +118,7 @@ static void on_eap(void *context, int fd, unsigned events)
                                       .error = answer.error,
                                       .verdict = answer.verdict,
                                       .result = &answer.result,
+                                      .unfit = answer.unfit == 1,
                                       .valid_ns = engine_validity(answer.result.not_after)};
         engine_eap_answered(e, &news);
         eap_result_done(&answer.result);
@@ -166,6 +167,7 @@ static int step_fill(const struct engine *e, const struct ike_eap_job *job,
         memcpy(step->identity, identity.ptr, identity.len);
     if (job->authenticator)
         (void)snprintf(step->pattern, sizeof(step->pattern), "%s", job->policy->eap_id);
+    step->again = job->again;
     step->packet_len = (uint32_t)job->packet.len;
     if (job->packet.len > 0)
         memcpy(step->packet, job->packet.ptr, job->packet.len);
@@ -255,44 +257,8 @@ static int aaa_step(struct engine *e, const struct ike_event *event)
     request.step.groups.n = policy->n_groups;
     memcpy(request.step.groups.names, policy->groups, sizeof(policy->groups));
     request.step.earlier = event->eap.grant;
-    request.step.again = event->eap.begun_with != event->eap.credentials;
     int error = step_fill(e, &event->eap, &request.step.eap);
     return error != 0 ? error : engine_aaa_send(e, &request);
-}
-
-static bool same_certs(const struct cert_policy *a, const struct cert_policy *b)
-{
-    return a->n_certs == b->n_certs && a->n_cas == b->n_cas && a->n_pubkeys == b->n_pubkeys &&
-           a->n_policies == b->n_policies && memcmp(a->certs, b->certs, sizeof(a->certs)) == 0 &&
-           memcmp(a->cas, b->cas, sizeof(a->cas)) == 0 &&
-           memcmp(a->pubkeys, b->pubkeys, sizeof(a->pubkeys)) == 0 &&
-           memcmp(a->policies, b->policies, sizeof(a->policies)) == 0;
-}
-
-static bool same_strength(const struct cert_policy *a, const struct cert_policy *b)
-{
-    return a->revocation == b->revocation && a->pss == b->pss &&
-           a->chain_hashes == b->chain_hashes && a->ike_hashes == b->ike_hashes &&
-           a->strength.rsa_bits == b->strength.rsa_bits &&
-           a->strength.ecdsa_bits == b->strength.ecdsa_bits &&
-           a->strength.ed25519 == b->strength.ed25519 && a->strength.ed448 == b->strength.ed448;
-}
-
-/* groups_alone - the policies of the two connections differ in nothing but the groups of the RADIUS
- * server: the conversation under the one has proven all else for the other. */
-static bool groups_alone(const struct engine *e, uint32_t credentials, uint32_t begun_with)
-{
-    const struct cert_policy *a = policy_of(e, credentials), *b = policy_of(e, begun_with);
-    return a->eap == EAP_CREDENTIALS_RADIUS && a->eap == b->eap && same_certs(a, b) &&
-           same_strength(a, b) && identity_equal(&a->ca_id, &b->ca_id);
-}
-
-/* complete_unfit - the conversation is kept; the next connection may ask. */
-static void complete_unfit(struct engine *e, const struct ike_event *event)
-{
-    const struct ike_result result = {
-        .eap_state = IKE_EAP_FAILURE, .unfit = true, .reason = "it demands another proof by EAP"};
-    ike_complete(e->ike, event->job, &result, e->now);
 }
 
 static void conversation_end(struct engine *e, const struct ike_eap_end *end)
@@ -316,11 +282,6 @@ void engine_eap(struct engine *e, const struct ike_event *event)
         return;
     }
     bool radius = methods_of(e, event->eap.credentials) == EAP_CREDENTIALS_RADIUS;
-    if (event->eap.begun_with != event->eap.credentials &&
-        !groups_alone(e, event->eap.credentials, event->eap.begun_with)) {
-        complete_unfit(e, event);
-        return;
-    }
     result.error = radius ? aaa_step(e, event) : eap_step(e, event);
     if (result.error == 0)
         return;

@@ -688,15 +688,25 @@ static void ppk_mixed(struct sa *sa, const struct ike_result *result, nanos now)
         sa_down(sa, IKE_LIMIT, now); /* a fault of ours is no reason to go on without the PPK */
 }
 
+/* demands_more - the proof is of a person whom the connection is for, so another demand is not met,
+ * and no connection with the same demands is next. */
+static bool demands_more(const struct login *login, const struct ike_proof *proof)
+{
+    return proof == NULL ||
+           login_eap_identity_fits(login_peer_policy(login), &login->remote_id, proof);
+}
+
 /* ask_for_next - the same proof, by AUTH or by EAP, is held against the demands of the next connection.
  * false: there is none. */
-static bool ask_for_next(struct sa *sa, const char *why, nanos now)
+static bool ask_for_next(struct sa *sa, const struct ike_result *result, const char *why, nanos now)
 {
     struct wire_message request;
     kept_message_get(&sa->login->message, &request);
-    const struct login_claim claim = login_claim_read(sa->login, &request);
+    struct login_claim claim = login_claim_read(sa->login, &request);
     bool eap = sa->login->eap.stage == LOGIN_EAP_TALKS;
-    login_unfit(sa->login);
+    claim.proof = eap ? &result->proof : NULL;
+    if (demands_more(sa->login, claim.proof))
+        login_unfit(sa->login);
     if (!login_next(sa, &claim, why))
         return false;
     if ((eap ? login_eap_again(sa) : check_auth(sa, now)) != 0)
@@ -711,7 +721,7 @@ static void verified(struct sa *sa, const struct ike_result *result, nanos now)
         const char *why = result->reason != NULL           ? result->reason
                           : result->error == ERR_NOT_FOUND ? "no secret for this pair of identities"
                                                            : "its secret is another one";
-        if (!result->unfit || !ask_for_next(sa, why, now))
+        if (!result->unfit || !ask_for_next(sa, result, why, now))
             refuse_later(sa, why, now);
         return;
     }
@@ -723,7 +733,7 @@ static void eap_said(struct sa *sa, const struct ike_result *result, nanos now)
 {
     const char *why = result->reason != NULL ? result->reason : "EAP failed";
     if (result->error == 0 && result->unfit && result->eap_state == IKE_EAP_FAILURE &&
-        ask_for_next(sa, why, now))
+        ask_for_next(sa, result, why, now))
         return;
     if (login_eap_said(sa, result, now) == LOGIN_EAP_REFUSES) {
         sa->login->eap_refused = true;

@@ -148,6 +148,21 @@ static bool type_fits(const struct login *login, const struct ike_conn *conn,
            memchr(claim->eap_types.ptr, type, claim->eap_types.len) != NULL;
 }
 
+/* same_conversation - one EAP conversation proves the current round for both connections. */
+static bool same_conversation(const struct login *login, const struct ike_conn *conn)
+{
+    return conn->remote[login->theirs.round].conversation == login_peer_policy(login)->conversation;
+}
+
+/* proof_fits - what EAP has proved counts for the connection, and is of a person whom it is for. */
+static bool proof_fits(const struct login *login, const struct ike_conn *conn,
+                       const struct login_claim *claim)
+{
+    const struct ike_auth_policy *policy = &conn->remote[login->theirs.round];
+    return claim->proof == NULL || (same_conversation(login, conn) &&
+                                    login_eap_identity_fits(policy, claim->idi, claim->proof));
+}
+
 /* fit - how well the connection fits; 0: not at all. */
 static unsigned fit(const struct sa *sa, const struct ike_conn *conn,
                     const struct login_claim *claim)
@@ -162,7 +177,7 @@ static unsigned fit(const struct sa *sa, const struct ike_conn *conn,
         identity_match(conn->remote[login->theirs.round].id_pattern, claim->idi);
     if (remote == IDENTITY_NO || (!claim->any_auth && !auth_fits(conn, login, claim)) ||
         (named && !identity_equal(own, &claim->idr)) || !name_fits(login, conn, claim) ||
-        !type_fits(login, conn, claim))
+        !type_fits(login, conn, claim) || !proof_fits(login, conn, claim))
         return 0;
     return rank + 16 * (unsigned)remote + (named ? 8 : 0);
 }
@@ -228,7 +243,10 @@ bool login_next(struct sa *sa, const struct login_claim *claim, const char *why)
 static void hear_identity(struct sa *sa, struct login_claim *claim)
 {
     struct login *login = sa->login;
-    if (login_peer_policy(login)->eap_says && !name_fits(login, login->conn, claim) &&
+    if (!login_peer_policy(login)->eap_says || name_fits(login, login->conn, claim))
+        return;
+    const struct ike_conn *next = login_choose(sa, claim);
+    if (next != NULL && !same_conversation(login, next) &&
         login_next(sa, claim, "its EAP identity is not one of eap_id"))
         login_eap_leave(sa);
 }

@@ -20,7 +20,10 @@ struct login_claim {
     bool more_rounds;         /* with AUTH: ANOTHER_AUTH_FOLLOWS */
     struct span eap_identity; /* that the peer says in EAP; empty: none */
     struct span eap_types;    /* that it names in a Nak, which refuses another; empty: none */
-    bool any_auth;            /* ignore the three above: to find out why no connection fits */
+    /* of an EAP conversation that is over: the connection is one of the same conversation, and for the
+     * identity that it proved. NULL: none is over */
+    const struct ike_proof *proof;
+    bool any_auth; /* ignore all above but idi, idr: to find out why no connection fits */
 };
 
 /* login_claim_read - reads the request; the ID payloads have been read before. */
@@ -44,10 +47,11 @@ void login_unfit(struct login *login);
 
 /*
  * login_hear - an EAP packet of the peer. If it says an identity that the connection is not for, the
- * login goes over to the next one that is, whose method begins with this packet. Without one it
- * stays: what is proven decides. So it is with a Nak of the only method that the connection takes:
- * the next connection has a method that the Nak names, and begins with the identity that the peer
- * has said: *packet becomes that. true: no identity is there for it, so it begins by itself.
+ * login goes over to the next one that is, whose method begins with this packet. The login stays if
+ * there is none, or if one conversation proves the round for both: then the proven identity chooses.
+ * So it is with a Nak of the only method that the connection takes: the next connection has a method
+ * that the Nak names, and begins with the identity that the peer has said: *packet becomes that.
+ * true: no identity is there for it, so it begins by itself.
  */
 bool login_hear(struct sa *sa, struct span *packet);
 

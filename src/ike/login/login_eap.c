@@ -41,7 +41,7 @@ bool login_eap_need_key(const struct login *login)
            (initiator ? login_peer_policy(login) : login_own_policy(login))->method == IKE_AUTH_EAP;
 }
 
-static int eap_job_emit(struct sa *sa, struct span packet)
+static int eap_job_emit(struct sa *sa, struct span packet, bool again)
 {
     struct login *login = sa->login;
     bool authenticator = !sa_original_initiator(sa);
@@ -59,7 +59,7 @@ static int eap_job_emit(struct sa *sa, struct span packet)
         .authenticator = authenticator,
         .round = authenticator ? login->theirs.round : login->ours.round,
         .credentials = policy->credentials,
-        .begun_with = login->eap.credentials,
+        .again = again,
         .other_credentials = other_policy(sa)->credentials,
         .policy = policy,
         .conn = login->conn->name,
@@ -85,13 +85,13 @@ static void open_conversation(struct sa *sa)
 int login_eap_begin(struct sa *sa)
 {
     open_conversation(sa);
-    return eap_job_emit(sa, (struct span){0});
+    return eap_job_emit(sa, (struct span){0}, false);
 }
 
 int login_eap_again(struct sa *sa)
 {
     ASSERT(sa->login->eap.conversation != 0);
-    return eap_job_emit(sa, (struct span){0});
+    return eap_job_emit(sa, (struct span){0}, true);
 }
 
 /* eap_in_order - RFC 3748 section 4: a peer gets Requests, and then Success or Failure; an authenticator
@@ -184,7 +184,7 @@ enum login_eap_came login_eap_recv(struct sa *sa, struct span packet)
         eap->asked = true;
         eap->identifier = wire.identifier;
     }
-    return eap_job_emit(sa, packet) == 0 ? LOGIN_EAP_ASKED : LOGIN_EAP_BAD;
+    return eap_job_emit(sa, packet, false) == 0 ? LOGIN_EAP_ASKED : LOGIN_EAP_BAD;
 }
 
 enum login_eap_came login_eap_anew(struct sa *sa)

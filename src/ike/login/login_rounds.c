@@ -376,6 +376,13 @@ bool login_eap_fits(const struct ike_auth_policy *policy, const struct ike_id *i
     return eap_identity_fits(policy, idi, identity);
 }
 
+bool login_eap_identity_fits(const struct ike_auth_policy *policy, const struct ike_id *idi,
+                             const struct ike_proof *proof)
+{
+    return memchr(proof->identity, '\0', sizeof(proof->identity)) != NULL &&
+           (proof->identity[0] == '\0' || eap_identity_fits(policy, idi, proof->identity));
+}
+
 static void take_identity(struct login *login, const char *identity)
 {
     login->proven_id = (struct ike_id){.type = ID_EAP, .len = (uint16_t)strlen(identity)};
@@ -396,8 +403,7 @@ bool login_proven(struct login *login, const struct ike_proof *proof, nanos now)
     bool eap = login_peer_policy(login)->method == IKE_AUTH_EAP;
     bool named = proof->identity[0] != '\0';
     if (memchr(proof->identity, '\0', sizeof(proof->identity)) == NULL ||
-        (eap && named &&
-         !eap_identity_fits(login_peer_policy(login), &login->remote_id, proof->identity)))
+        (eap && !login_eap_identity_fits(login_peer_policy(login), &login->remote_id, proof)))
         return false;
     nanos until = proof->valid_ns > 0 ? nanos_after(now, proof->valid_ns) : NANOS_NEVER;
     login->valid_until_ns = nanos_min(login->valid_until_ns, until);

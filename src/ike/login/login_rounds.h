@@ -58,6 +58,11 @@ bool login_proven(struct login *login, const struct ike_proof *proof, nanos now)
 bool login_eap_fits(const struct ike_auth_policy *policy, const struct ike_id *idi,
                     const struct ike_id *proven);
 
+/* login_eap_identity_fits - the same, of a proof; one that names no identity fits. false too: the
+ * identity has no end. */
+bool login_eap_identity_fits(const struct ike_auth_policy *policy, const struct ike_id *idi,
+                             const struct ike_proof *proof);
+
 /* login_chain_keep - the certificates that the proof rests on: also those of an EAP server. */
 void login_chain_keep(struct login *login, const struct ike_proof *proof);
 
