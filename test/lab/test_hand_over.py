@@ -11,7 +11,7 @@ from lab import daemons
 from lab.capture import Capture
 from lab.daemons import IKATD
 from lab.run import wait
-from lab.settings import LAN, LAN6, end_user, gateway, paths
+from lab.settings import IDS, LAN, LAN6, PSK, end_user, gateway, paths
 from lab.watch import PROTECTED, Watch, processes
 
 BOTH = f"{LAN}, {LAN6}"
@@ -60,11 +60,11 @@ class Stream:
         return numbers[-1] - len(set(numbers)), max(later - one for one, later in zip(times, times[1:]))
 
 
-def spis(daemon, name="home"):
+def spis(daemon):
     """Of all its IKE SAs and Child SAs."""
-    session = daemon.session(name)
-    return (sorted(sa["spi_i"] + sa["spi_r"] for sa in session["ike_sas"]),
-            sorted(child["spi_in"] + child["spi_out"] for sa in session["ike_sas"] for child in sa["children"]))
+    sas = [sa for session in daemon.sessions() for sa in session["ike_sas"]]
+    return (sorted(sa["spi_i"] + sa["spi_r"] for sa in sas),
+            sorted(child["spi_in"] + child["spi_out"] for sa in sas for child in sa["children"]))
 
 
 def traffic(lab, host="eu", target=HOST):
@@ -83,9 +83,9 @@ def upgrade(daemon, place):
 class Unnoticed:
     """Over an upgrade: no packet is lost or leaves in the clear, no SPI changes, no session begins or ends."""
 
-    def __init__(self, lab, folder, daemon, name="home"):
-        self.lab, self.daemon, self.name = lab, daemon, name
-        self.spis, self.watch = spis(daemon, name), Watch(lab, "eu")
+    def __init__(self, lab, folder, daemon):
+        self.lab, self.daemon = lab, daemon
+        self.spis, self.watch = spis(daemon), Watch(lab, "eu")
         self.capture, self.stream = Capture(lab, "gw"), Stream(lab, folder)
         self.stream.wait(50)
 
@@ -95,7 +95,7 @@ class Unnoticed:
         lost, gap = self.stream.end()
         print("lost", lost, "gap", gap)
         exchanges = {message.exchange for message in self.capture.dissect()}
-        assert lost == 0 and self.watch.count() == 0 and spis(self.daemon, self.name) == self.spis
+        assert lost == 0 and self.watch.count() == 0 and spis(self.daemon) == self.spis
         assert exchanges <= {INFORMATIONAL}  # probes
 
 
@@ -152,3 +152,48 @@ def test_connection_gone(up):
     eu.wait_log("event=session-not-taken")
     wait(lambda: traffic(lab), "traffic of a new session", 20)
     assert eu.session("other") and [s["id"] for s in gw.sessions()] != [first]
+
+
+@pytest.fixture(name="many")
+def fixture_many(world, place):
+    """A Gateway with six clients: "home" with two paths, and five others."""
+    lab = world.lab()
+    names = [f"c{i}" for i in range(5)]
+    identities = {f"id-{i}": f"{name}@lab.example" for i, name in enumerate(["eu", *names])}
+    secret = {"secrets": {"ike-lab": {"id-gw": IDS["gw"], "secret": f'"{PSK}"'} | identities}}
+    start = {"start_action": "start", "dpd_action": "restart"}
+    eu = end_user(paths("failover"), start, top=secret)
+    for name in names:
+        eu["connections"][name] = end_user({"local": {"id": f"{name}@lab.example"}},
+                                           start | {"remote_ts": f"10.21.{name[1]}.0/24"})["connections"]["home"]
+    gw = world.ikatd(lab, "gw", gateway({"remote": {"id": "*@lab.example"}}, {"local_ts": f"{LAN}, 10.21.0.0/16"}, top=secret))
+    eu = world.ikatd(lab, "eu", eu)
+    eu.wait_paths(2)
+    wait(lambda: len(gw.sessions()) == 6 and len(eu.children()) == 7, "six sessions")
+    wait(lambda: traffic(lab), "traffic")
+    return lab, gw, eu, names
+
+
+def leases(daemon):
+    """{identity: address} of those that are online."""
+    return {lease["identity"]: lease["address"] for lease in daemon.request("get-pools", leases="yes")["inner"]["leases"].values()
+            if lease["status"] == "online"}
+
+
+def test_gateway(many, place, tmp_path):
+    """Its clients notice nothing, each keeps its address, and a new one gets another."""
+    lab, gw, eu, names = many
+    before = leases(gw)
+    assert len(before) == 6
+    for _ in range(2):
+        unnoticed = Unnoticed(lab, tmp_path, gw)
+        upgrade(gw, place)
+        unnoticed.check()
+        assert leases(gw) == before
+    eu.wait_paths(2)
+    eu.ikat("down", names[0])
+    wait(lambda: len(leases(gw)) == 5, "a free address")
+    gw.swanctl("--rekey", "--ike", "gate")
+    wait(lambda: len(gw.sessions()) == 5 and traffic(lab), "five sessions with new keys")
+    eu.ikat("up", names[0])
+    assert leases(gw) == before and len(set(before.values())) == 6

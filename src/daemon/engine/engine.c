@@ -142,7 +142,7 @@ static void on_order(void *context, int fd, unsigned events)
     if (error == 0 && order.kind == ORDER_UPGRADE && !engine_upgrade_answered(e, order.upgrade))
         return; /* we stay; otherwise we stop as at the end of the daemon */
     if (error == 0 && order.kind == ORDER_UPGRADE && n_fds == 1)
-        e->leave.fd = fds[0];
+        engine_leave_begin(e, fds[0]);
     /* the supervisor has ended: nobody can change the host for us */
     if (error != 0 || e->stopping) {
         e->done = true;

@@ -42,22 +42,16 @@ static void child_arrived(struct engine *e, const struct ike_session_info *sessi
     if (!ike_sa_get(e->ike, child->sa, &sa))
         return;
     const struct ike_child_install install = {.child = child->id,
+                                              .sa = child->sa,
                                               .session = child->session,
+                                              .path = sa.path,
                                               .policy = child->policy,
                                               .local_ts = child->local_ts,
                                               .remote_ts = child->remote_ts};
-    reqids_take(e->reqids, &install);
-    accounts_child(e->accounts, session->id, child->id, &sa.path);
+    if (session->role == IKE_END_USER)
+        engine_path_bind(e, &sa.path);
+    engine_child_installed(e, &install, 0);
     accounts_child_counted(e->accounts, child->id);
-    engine_path_bind(e, &sa.path);
-    engine_mtu_carrier(e, child->id, &sa.path);
-    host_addresses(e->host, sa.config_owner, sa.config);
-    if (sa.config_owner == session->id)
-        engine_hold(e, session->conn, child->policy,
-                    &(struct engine_held){&child->remote_ts, &session->config});
-    const struct engine_route route = {
-        child->id, child->sa, session->id, child->policy, &child->local_ts, &child->remote_ts, 0};
-    engine_routes_set(e, &route);
     engine_name_servers_child_up(e, child->id);
 }
 
@@ -77,6 +71,34 @@ static void session_arrived(struct engine *e, ike_session_id id)
     engine_session_log(e, "session-arrived", &(struct ike_event){.session = id});
 }
 
+/* --- leases of a Gateway --- */
+
+static int lease_keep(struct engine *e, const struct ike_session_info *session,
+                      const struct ike_sa_info *sa)
+{
+    struct ike_lease_job job = {.conn = session->conn,
+                                .identity = session->remote_id,
+                                .n_requested = sa->config->n_addresses};
+    memcpy(job.requested, sa->config->addresses, sizeof(job.requested));
+    return pools_keep(e->pools, &job, sa->config_owner);
+}
+
+/* leases_keep - of the session, and of its clones that have addresses of their own. */
+static int leases_keep(struct engine *e, ike_session_id id)
+{
+    struct ike_session_info session;
+    struct ike_sa_info sa = {0};
+    int error = ike_session_get(e->ike, id, &session) ? 0 : ERR_NOT_FOUND;
+    bool kept = false;
+    while (error == 0 && session.role == IKE_GATEWAY && ike_sa_next(e->ike, sa.id, &sa)) {
+        if (sa.session != id || (kept && sa.config_owner == id))
+            continue;
+        kept = kept || sa.config_owner == id;
+        error = lease_keep(e, &session, &sa);
+    }
+    return error;
+}
+
 /* --- the file --- */
 
 /* session_take - with an error and a session, a part of it is missing: it ends, and a login follows. */
@@ -90,6 +112,8 @@ static bool session_take(struct engine *e, const struct handed_session *handed)
         accounts_carry(e->accounts, id, &c);
         error = carrier_done(&c);
     }
+    if (error == 0)
+        error = leases_keep(e, id);
     if (error == 0)
         return true;
     log_line(LOG_LEVEL_WARNING, "event=session-not-taken session=%u error=%s", id,

@@ -17,14 +17,44 @@
 
 /* --- Child SAs --- */
 
+/* host_prepare - the End User's addresses come before the routes that prefer them. */
+static void host_prepare(struct engine *e, const struct ike_child_install *install,
+                         const struct ike_session_info *session)
+{
+    struct ike_sa_info sa;
+    bool there = ike_sa_get(e->ike, install->sa, &sa), ours = session->role == IKE_END_USER;
+    bool sound = there && ours && !engine_gateways_own(sa.config, &sa);
+    if (sound)
+        host_addresses(e->host, sa.config_owner, sa.config);
+    if (sound && sa.config_owner == install->session)
+        engine_hold(e, session->conn, install->policy,
+                    &(struct engine_held){&install->remote_ts, &session->config});
+    else if (there && !ours && session->conn->n_remote_addrs > 0 &&
+             !engine_is_held(e, session->conn->name, install->policy->name))
+        engine_remote_hold(e, session->conn, install->policy);
+}
+
+void engine_child_installed(struct engine *e, const struct ike_child_install *install,
+                            ike_job_id job)
+{
+    struct ike_session_info session;
+    engine_mtu_carrier(e, install->child, &install->path);
+    accounts_child(e->accounts, install->session, install->child, &install->path);
+    reqids_take(e->reqids, install);
+    if (ike_session_get(e->ike, install->session, &session))
+        host_prepare(e, install, &session);
+    const struct engine_route route = {
+        install->child,      install->sa, install->session, install->policy, &install->local_ts,
+        &install->remote_ts, job};
+    engine_routes_set(e, &route);
+}
+
 static void child_install(struct engine *e, const struct ike_event *event)
 {
     const struct ike_child_install *install = &event->install;
     struct esp_child_config config;
     struct ike_session_info session;
-    struct ike_sa_info sa;
     bool known = ike_session_get(e->ike, install->session, &session);
-    bool there = ike_sa_get(e->ike, install->sa, &sa);
     install_config(e->ike, install, &config);
     config.mtu = engine_link_mtu(e, install->path.interface);
     /* a Gateway responds on the path that the End User chose, whichever socket received the request */
@@ -35,24 +65,7 @@ static void child_install(struct engine *e, const struct ike_event *event)
         result.error = data_plane_install(e->plane, &config, e->now);
     wipe(&config, sizeof(config));
     if (result.error == 0) {
-        engine_mtu_carrier(e, install->child, &install->path);
-        /* the End User's addresses come before the routes that prefer them */
-        bool ours = known && there && session.role == IKE_END_USER;
-        accounts_child(e->accounts, install->session, install->child, &install->path);
-        reqids_take(e->reqids, install);
-        bool sound = ours && !engine_gateways_own(sa.config, &sa);
-        if (sound)
-            host_addresses(e->host, sa.config_owner, sa.config);
-        if (sound && sa.config_owner == install->session)
-            engine_hold(e, session.conn, install->policy,
-                        &(struct engine_held){&install->remote_ts, &session.config});
-        else if (known && !ours && session.conn->n_remote_addrs > 0 &&
-                 !engine_is_held(e, session.conn->name, install->policy->name))
-            engine_remote_hold(e, session.conn, install->policy);
-        const struct engine_route route = {install->child,  install->sa,        install->session,
-                                           install->policy, &install->local_ts, &install->remote_ts,
-                                           event->job};
-        engine_routes_set(e, &route); /* completes the job */
+        engine_child_installed(e, install, event->job); /* completes the job */
         return;
     }
     engine_devices_child_gone(e, install->child);

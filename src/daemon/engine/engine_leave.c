@@ -9,6 +9,7 @@
 
 #include "daemon/common/log.h"
 #include "daemon/engine/accounts.h"
+#include "daemon/engine/engine_aaa.h"
 #include "daemon/engine/engine_devices.h"
 #include "daemon/engine/engine_state.h"
 #include "daemon/engine/hand_over.h"
@@ -30,6 +31,12 @@ void engine_leave_conns(struct engine *e, const struct engine_load *load)
             conns[leave->n_conns++] = ike_conn_ref(conn);
     }
     leave->conns = conns;
+}
+
+void engine_leave_begin(struct engine *e, int fd)
+{
+    e->leave.fd = fd;
+    ike_silence(e->ike);
 }
 
 void engine_leave_done(struct engine *e)
@@ -66,7 +73,8 @@ static bool children_plain(const struct engine *e, ike_session_id session)
 bool engine_may_leave(const struct engine *e, const struct ike_session_info *session)
 {
     const struct ike_chains *chains = ike_session_chains(e->ike, session->id);
-    return e->leave.fd >= 0 && session->established && session->role == IKE_END_USER &&
+    bool granted = session->grant != 0 || grants_of(e->grants, session->id) != NULL;
+    return e->leave.fd >= 0 && session->established && !granted &&
            (chains == NULL || chains->n == 0) && conn_of_files(e, session->conn->name) &&
            children_plain(e, session->id);
 }
@@ -104,12 +112,22 @@ static void freeze_all(struct engine *e)
     e->leave.by = nanos_after(e->now, QUIET_NS);
 }
 
+/* session_waits - a session whose login was under way may be up only now: it is frozen then. */
+static bool session_waits(struct engine *e, ike_session_id id)
+{
+    if (ike_session_quiet(e->ike, id, e->now))
+        return false;
+    if (ike_session_freeze(e->ike, id, e->now) != 0)
+        log_line(LOG_LEVEL_DEBUG, "event=not-frozen session=%u", id);
+    return true;
+}
+
 /* all_quiet - goes on where it found the first session that was not. */
 static bool all_quiet(struct engine *e)
 {
     struct ike_session_info session = {.id = e->leave.quiet_to};
     while (ike_session_next(e->ike, session.id, &session)) {
-        if (engine_may_leave(e, &session) && !ike_session_quiet(e->ike, session.id, e->now))
+        if (engine_may_leave(e, &session) && session_waits(e, session.id))
             return false;
         e->leave.quiet_to = session.id;
     }

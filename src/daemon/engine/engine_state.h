@@ -261,6 +261,10 @@ void engine_pump(struct engine *e);
 /* engine_events.c */
 void engine_event(struct engine *e, const struct ike_event *event);
 void engine_order(struct engine *e, const struct path_order *order);
+/* engine_child_installed - the data plane has the Child SA: the host gets what it needs. `job` is completed when the
+ * routes exist (0: none waits). The keys are not looked at. */
+void engine_child_installed(struct engine *e, const struct ike_child_install *install,
+                            ike_job_id job);
 
 /* engine_session.c; engine_accounts_close - the engine ends: closes the accounts of sessions that
  * are up. */
@@ -580,12 +584,14 @@ int engine_upgrade(struct engine *e, const struct engine_reply *reply) MUST_USE;
 bool engine_upgrade_answered(struct engine *e, uint32_t answer);
 
 /*
- * engine_leave.c. engine_leave_conns - a whole configuration was loaded from files. engine_may_leave - the session is
+ * engine_leave.c. engine_leave_conns - a whole configuration was loaded from files. engine_leave_begin - an upgrade is
+ * under way; takes the descriptor, to which sessions are written. engine_may_leave - the session is
  * of a kind that leaves, and an upgrade is under way. engine_conn_leaves - such a session is of that connection.
  * engine_leave_turn - while an upgrade is under way; true: all have left. engine_session_delete - of a session that
  * cannot leave, or cannot arrive as a whole.
  */
 void engine_session_delete(struct engine *e, ike_session_id session);
+void engine_leave_begin(struct engine *e, int fd);
 void engine_leave_conns(struct engine *e, const struct engine_load *load);
 bool engine_may_leave(const struct engine *e, const struct ike_session_info *session);
 bool engine_conn_leaves(const struct engine *e, const char *conn);

@@ -500,6 +500,28 @@ void pools_release(struct pools *pools, ike_session_id session)
     pool_release(pools->framed[1], session);
 }
 
+static int keep_one(struct pools *pools, const struct ike_lease_job *job,
+                    const struct address *address, ike_session_id session)
+{
+    struct address kept;
+    for (size_t i = 0; i < job->conn->n_pools; i++) {
+        struct pool *pool = pool_named(pools, job->conn->pools[i], address);
+        if (pool_serves(pool, address->family, address, NULL))
+            return pool_lease_exact(pool, job, address, session, &kept);
+    }
+    return ERR_NOT_FOUND;
+}
+
+int pools_keep(struct pools *pools, const struct ike_lease_job *job, ike_session_id session)
+{
+    int error = 0;
+    for (size_t i = 0; error == 0 && i < job->n_requested; i++)
+        error = keep_one(pools, job, &job->requested[i], session);
+    if (error != 0)
+        pools_release(pools, session);
+    return error;
+}
+
 /* --- looking in --- */
 
 static uint64_t range_size(const struct address_range *range)

@@ -90,6 +90,11 @@ int pools_lease(struct pools *pools, const struct ike_lease_job *job,
                 struct ike_config *ret_config) MUST_USE;
 void pools_release(struct pools *pools, ike_session_id session);
 
+/* pools_keep - a session of another engine has these addresses: job->requested, each of them. ERR_NOT_FOUND: no pool
+ * of its connection has one of them any more; ERR_FULL: another session has it; then nothing is leased. */
+int pools_keep(struct pools *pools, const struct ike_lease_job *job,
+               ike_session_id session) MUST_USE;
+
 struct pool_status {
     const struct pool_config *config; /* borrowed until the next pools_* call */
     struct address base;              /* the first address that can be given out */

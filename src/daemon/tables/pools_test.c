@@ -536,26 +536,49 @@ static void test_switch(void **state)
     pools_free(pools);
 }
 
+static int keep(struct pools *pools, const char *who, ike_session_id session, const char *first,
+                const char *second)
+{
+    struct ike_lease_job job = {.conn = &conn, .n_requested = 2};
+    assert_int_equal(identity_parse(who, &job.identity), 0);
+    assert_true(address_parse(first, &job.requested[0]));
+    assert_true(address_parse(second, &job.requested[1]));
+    return pools_keep(pools, &job, session);
+}
+
+/* A session of another engine has its addresses, or none. */
+static void test_kept(void **state)
+{
+    (void)state;
+    struct pools *pools = pools_new((const uint8_t[16]){1});
+    struct pool_status status;
+    assert_int_equal(load(pools, "four", "10.3.0.0/24"), 0);
+    assert_int_equal(load(pools, "six", "2001:db8::/64"), 0);
+    assert_int_equal(load(pools, "other", "10.4.0.0/24"), 0); /* not of the connection */
+    assert_int_equal(keep(pools, "a", 7, "10.3.0.1", "2001:db8::7"), 0);
+    assert_int_equal(keep(pools, "b", 8, "10.3.0.2", "10.4.0.1"), ERR_NOT_FOUND);
+    assert_int_equal(keep(pools, "b", 8, "10.3.0.2", "192.0.2.1"), ERR_NOT_FOUND);
+    assert_int_equal(keep(pools, "b", 8, "10.3.0.2", "2001:db8::7"), ERR_FULL);
+    assert_true(pools_status(pools, 0, &status));
+    assert_int_equal(status.online, 1);
+    assert_string_equal(lease(pools, "c", 9, ANY), "10.3.0.3"); /* .2 was b's last */
+    pools_release(pools, 7);
+    assert_string_equal(lease(pools, "a", 10, ANY), "10.3.0.1");
+    pools_free(pools);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_load_again),
-        cmocka_unit_test(test_rename),
-        cmocka_unit_test(test_identity_limit),
-        cmocka_unit_test(test_switch),
-        cmocka_unit_test(test_leases),
-        cmocka_unit_test(test_wishes),
-        cmocka_unit_test(test_subnet),
-        cmocka_unit_test(test_families),
-        cmocka_unit_test(test_load),
-        cmocka_unit_test(test_shared),
-        cmocka_unit_test(test_many),
-        cmocka_unit_test(test_domains),
-        cmocka_unit_test(test_encrypted_dns),
-        cmocka_unit_test(test_granted),
-        cmocka_unit_test(test_radius),
-        cmocka_unit_test(test_radius_of_one),
-        cmocka_unit_test(test_radius_before_pool),
+        cmocka_unit_test(test_load_again),     cmocka_unit_test(test_rename),
+        cmocka_unit_test(test_identity_limit), cmocka_unit_test(test_switch),
+        cmocka_unit_test(test_leases),         cmocka_unit_test(test_wishes),
+        cmocka_unit_test(test_subnet),         cmocka_unit_test(test_families),
+        cmocka_unit_test(test_load),           cmocka_unit_test(test_shared),
+        cmocka_unit_test(test_kept),           cmocka_unit_test(test_many),
+        cmocka_unit_test(test_domains),        cmocka_unit_test(test_encrypted_dns),
+        cmocka_unit_test(test_granted),        cmocka_unit_test(test_radius),
+        cmocka_unit_test(test_radius_of_one),  cmocka_unit_test(test_radius_before_pool),
         cmocka_unit_test(test_radius_forgets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
