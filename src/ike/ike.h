@@ -73,8 +73,6 @@ struct ike *ike_free(struct ike *ike); /* sends nothing, wipes keys; returns NUL
 /* ike_serve - the configuration is loaded: from now on IKE_SA_INIT requests get responses. Before
  * that there is silence, and the peer tries again. NO_PROPOSAL_CHOSEN would make it give up. */
 void ike_serve(struct ike *ike);
-/* ike_silence - IKE_SA_INIT requests get no answer any more. Logins that have begun go on. */
-void ike_silence(struct ike *ike);
 
 /* ike_pressure_set - memory runs short: no logins of peers; then no clones and Child SAs of theirs
  * either (TEMPORARY_FAILURE). What is established goes on and is rekeyed. */

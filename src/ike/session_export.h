@@ -34,6 +34,9 @@ struct ike_exported {
 };
 void ike_exported_done(struct ike_exported *exported);
 
+/* ike_silence - IKE_SA_INIT requests get no answer any more. Logins that have begun go on. */
+void ike_silence(struct ike *ike);
+
 /*
  * ike_session_freeze - prepares an established session to leave. Commands for it are refused, except
  * Deletes. Rekeys by lifetime and liveness checks wait. A question that has no response yet is

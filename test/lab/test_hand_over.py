@@ -13,6 +13,7 @@ from lab.daemons import IKATD
 from lab.run import wait
 from lab.settings import IDS, LAN, LAN6, PSK, end_user, gateway, paths
 from lab.watch import PROTECTED, Watch, processes
+from test_revoked_later import Story
 
 BOTH = f"{LAN}, {LAN6}"
 HOST = PROTECTED[4][1]
@@ -197,3 +198,18 @@ def test_gateway(many, place, tmp_path):
     wait(lambda: len(gw.sessions()) == 5 and traffic(lab), "five sessions with new keys")
     eu.ikat("up", names[0])
     assert leases(gw) == before and len(set(before.values())) == 6
+
+
+@pytest.mark.parametrize("judge", ("gw", "eu"))
+def test_certificates(world, place, tmp_path, judge):
+    """The session goes on, and ends when the new verifier learns that its certificate was revoked."""
+    story = Story(world, "reload", judge)
+    story.eu.ikat("up", "home")
+    story.eu.wait_paths(2)
+    wait(lambda: traffic(story.lab), "traffic")
+    unnoticed = Unnoticed(story.lab, tmp_path, story.judge)
+    upgrade(story.judge, place)
+    unnoticed.check()
+    story.revoke()
+    story.judge.wait_log("event=session-revoked", timeout=60)
+    wait(lambda: not story.eu.established(), "its IKE SAs have ended")

@@ -38,6 +38,8 @@ enum verifier_kind {
     VERIFIER_CLAIM,  /* claim: a login became a session. An answer comes only if it must end */
     VERIFIER_PASS,   /* claim: what `from` has claimed passes to the session. As CLAIM */
     VERIFIER_FORGET, /* claim.session is over; no answer comes */
+    VERIFIER_CHAINS, /* claim.session goes to another engine: its chains are behind the answer */
+    VERIFIER_KEEP,   /* claim.session came from another engine; behind it its chains. As CLAIM */
 };
 
 enum cert_role {

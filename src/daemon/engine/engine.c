@@ -153,7 +153,8 @@ static void on_order(void *context, int fd, unsigned events)
     vici_server_alert(e->vici, "shutdown-signal");
     e->stopping = true;
     e->stop_by = nanos_after(e->now, FAREWELL_NS);
-    engine_delete_all(e);
+    if (e->leave.fd < 0)
+        engine_delete_all(e);
 }
 
 static int nonblocking(int fd)
@@ -260,7 +261,7 @@ static nanos engine_deadline(const struct engine *e)
     deadline = nanos_min(deadline, engine_aaa_deadline(e));
     deadline = nanos_min(deadline, engine_limits_deadline(e));
     deadline = nanos_min(deadline, engine_leave_deadline(e));
-    return e->stopping ? nanos_min(deadline, e->stop_by) : deadline;
+    return e->stopping && e->leave.fd < 0 ? nanos_min(deadline, e->stop_by) : deadline;
 }
 
 /* serve_check - a peer that comes before the first connection is loaded gets no response, and tries
@@ -320,6 +321,7 @@ static void engine_end(struct engine *e)
     engine_credentials_done(e);
     engine_down_forget(e);
     engine_leave_done(e);
+    engine_chains_done(e);
     e->pools = pools_free(e->pools);
     e->accounts = accounts_free(e->accounts);
     e->reqids = reqids_free(e->reqids);

@@ -110,6 +110,7 @@ static bool session_take(struct engine *e, const struct handed_session *handed)
     int error = whole_session_import(&home, handed->cores, &id, e->now);
     if (error == 0) {
         accounts_carry(e->accounts, id, &c);
+        engine_chains_carry(e, id, &c);
         error = carrier_done(&c);
     }
     if (error == 0)

@@ -231,6 +231,8 @@ static void on_verifier(void *context, int fd, unsigned events)
         if (answer.job & ENGINE_LOAD_JOB) {
             loading_item(e, answer.job, span_of(octets, n));
             engine_loading_end(e, answer.job, answer.error, answer.reason, NULL);
+        } else if (answer.job & ENGINE_CHAINS_JOB) {
+            engine_chains_answered(e, &answer, span_of(octets, n));
         } else if (answer.job == 0) {
             engine_session_revoked(e, answer.session, answer.reason);
         } else {

@@ -15,6 +15,7 @@
 #include "daemon/engine/hand_over.h"
 #include "multipath/whole_session.h"
 
+#define ASKS_NS      NANOS_PER_SEC       /* how long the verifier may take to answer */
 #define QUIET_NS     (NANOS_PER_SEC / 2) /* how long a session may take to become quiet */
 #define ASK_AGAIN_NS (5 * NANOS_PER_MS)
 
@@ -36,7 +37,10 @@ void engine_leave_conns(struct engine *e, const struct engine_load *load)
 void engine_leave_begin(struct engine *e, int fd)
 {
     e->leave.fd = fd;
+    e->leave.phase = LEAVE_ASKS;
+    e->leave.by = nanos_after(e->now, ASKS_NS);
     ike_silence(e->ike);
+    engine_chains_ask(e);
 }
 
 void engine_leave_done(struct engine *e)
@@ -72,10 +76,9 @@ static bool children_plain(const struct engine *e, ike_session_id session)
 
 bool engine_may_leave(const struct engine *e, const struct ike_session_info *session)
 {
-    const struct ike_chains *chains = ike_session_chains(e->ike, session->id);
     bool granted = session->grant != 0 || grants_of(e->grants, session->id) != NULL;
     return e->leave.fd >= 0 && session->established && !granted &&
-           (chains == NULL || chains->n == 0) && conn_of_files(e, session->conn->name) &&
+           engine_chains_known(e, session->id) && conn_of_files(e, session->conn->name) &&
            children_plain(e, session->id);
 }
 
@@ -108,7 +111,7 @@ static void freeze_all(struct engine *e)
     while (ike_session_next(e->ike, session.id, &session))
         if (engine_may_leave(e, &session) && ike_session_freeze(e->ike, session.id, e->now) != 0)
             log_line(LOG_LEVEL_DEBUG, "event=not-frozen session=%u", session.id);
-    e->leave.frozen = true;
+    e->leave.phase = LEAVE_FROZEN;
     e->leave.by = nanos_after(e->now, QUIET_NS);
 }
 
@@ -136,7 +139,9 @@ static bool all_quiet(struct engine *e)
 
 nanos engine_leave_deadline(const struct engine *e)
 {
-    return e->leave.frozen ? nanos_after(e->now, ASK_AGAIN_NS) : NANOS_NEVER;
+    if (e->leave.fd < 0)
+        return NANOS_NEVER;
+    return e->leave.phase == LEAVE_FROZEN ? nanos_after(e->now, ASK_AGAIN_NS) : e->leave.by;
 }
 
 /* --- leaving --- */
@@ -146,6 +151,7 @@ static int engine_write(struct engine *e, ike_session_id id, struct writer *w)
 {
     struct carrier c = carrier_writes(w, HAND_OVER_VERSION, e->now);
     accounts_carry(e->accounts, id, &c);
+    engine_chains_carry(e, id, &c);
     return carrier_done(&c);
 }
 
@@ -206,14 +212,26 @@ static void leave_all(struct engine *e)
     log_line(LOG_LEVEL_INFO, "event=sessions-leave n=%u", n);
 }
 
+/* phase_go - to the next phase, as long as the phase has come to its end. */
+static void phase_go(struct engine *e)
+{
+    struct engine_leave *leave = &e->leave;
+    if (leave->phase == LEAVE_ASKS && (leave->n_asked == 0 || e->now >= leave->by)) {
+        leave->phase = LEAVE_DELETES;
+        leave->by = nanos_after(e->now, FAREWELL_NS);
+        engine_delete_all(e);
+        engine_pump(e);
+    }
+    if (leave->phase == LEAVE_DELETES && (!others_remain(e) || e->now >= leave->by)) {
+        freeze_all(e);
+        engine_pump(e);
+    }
+}
+
 bool engine_leave_turn(struct engine *e)
 {
-    if (!e->leave.frozen && e->now < e->stop_by && others_remain(e))
-        return false;
-    if (!e->leave.frozen)
-        freeze_all(e);
-    engine_pump(e);
-    if (e->now < e->leave.by && !all_quiet(e))
+    phase_go(e);
+    if (e->leave.phase != LEAVE_FROZEN || (e->now < e->leave.by && !all_quiet(e)))
         return false;
     leave_all(e);
     close(e->leave.fd);

@@ -17,6 +17,7 @@
  *   engine_leave.c    sessions leave for the engine that follows
  *   engine_audit.c    records for the audit file
  *   engine_auth.c     AUTH jobs
+ *   engine_chains.c   certificate chains of sessions that go to another engine
  *   engine_credentials.c  secrets, private keys and certificates that are loaded
  *   engine_jobs.c     the resolver
  *   engine_hold.c     what the host holds for a child until its Child SA is up
@@ -33,6 +34,8 @@
  *   engine_watch.c    who waits for the outcome of an initiate or terminate
  */
 
+#include "base/carrier.h"
+#include "base/map.h"
 #include "base/table.h"
 #include "daemon/common/audit_channel.h"
 #include "daemon/common/key_channel.h"
@@ -54,8 +57,9 @@
 #define ENGINE_TRAPPED   64 /* traps of which the time of the last wish is remembered */
 #define ENGINE_BATCH     32 /* IKE datagrams that one call receives */
 /* jobs on channels that are not those of the IKE core */
-#define ENGINE_LOAD_JOB (UINT64_C(1) << 63)
-#define FAREWELL_NS     (2 * NANOS_PER_SEC) /* how long peers have to answer our Deletes */
+#define ENGINE_LOAD_JOB   (UINT64_C(1) << 63)
+#define ENGINE_CHAINS_JOB (UINT64_C(1) << 62) /* and a session: engine_chains.c */
+#define FAREWELL_NS       (2 * NANOS_PER_SEC) /* how long peers have to answer our Deletes */
 
 struct vici_server;
 
@@ -144,9 +148,11 @@ struct engine_carrier {
 /* struct engine_leave - sessions that go to the next engine. */
 struct engine_leave {
     int fd; /* where they are written; -1: no upgrade is under way */
-    bool frozen;
-    nanos by;                /* frozen: a session that is not quiet by then ends */
-    ike_session_id quiet_to; /* frozen: the sessions up to this one are quiet */
+    enum leave_phase { LEAVE_ASKS, LEAVE_DELETES, LEAVE_FROZEN } phase;
+    nanos by;                /* end of the phase */
+    ike_session_id quiet_to; /* FROZEN: the sessions up to this one are quiet */
+    size_t n_asked;          /* ASKS: answers of the verifier that are to come */
+    struct map chains;       /* by session, owned: its certificate chains */
     struct ike_conn *
         *conns; /* owned, with references: the connections of the files, at the last load */
     size_t n_conns;
@@ -603,6 +609,18 @@ void engine_leave_done(struct engine *e);
  * wait. ERR_SYSTEM. engine_arrive - the first load has ended. */
 int engine_arrival_open(struct engine *e) MUST_USE;
 void engine_arrive(struct engine *e);
+
+/*
+ * engine_chains.c. engine_chains_ask - asks the verifier for the chains of all sessions that may leave.
+ * engine_chains_answered - with the octets behind the answer. engine_chains_known - the session has no chains, or the
+ * verifier has told them. engine_chains_carry - of one session; ERR_INVALID: they are missing. engine_chains_done.
+ */
+void engine_chains_ask(struct engine *e);
+void engine_chains_answered(struct engine *e, const struct verifier_answer *answer,
+                            struct span octets);
+bool engine_chains_known(const struct engine *e, ike_session_id session);
+void engine_chains_carry(struct engine *e, ike_session_id session, struct carrier *c);
+void engine_chains_done(struct engine *e);
 
 /* engine_watch.c */
 struct watching *engine_watch_add(struct engine *e, enum watch_kind kind, uint64_t tag,

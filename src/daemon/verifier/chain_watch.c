@@ -347,6 +347,77 @@ void chain_watch_forget(struct chain_watch *w, uint32_t session)
     }
 }
 
+/* --- to another verifier --- */
+
+/* For each chain: 1 if the peer is the Gateway, the number of certificates, and each with its length before it. */
+
+static int der_write(X509 *x509, struct writer *w)
+{
+    uint8_t *der = NULL;
+    int len = i2d_X509(x509, &der);
+    if (len > 0) {
+        write_u32(w, (uint32_t)len);
+        write_bytes(w, span_of(der, (size_t)len));
+    }
+    OPENSSL_free(der);
+    return len > 0 ? 0 : ERR_NO_MEMORY;
+}
+
+int chain_watch_export(const struct chain_watch *watch, uint32_t session, struct writer *w)
+{
+    const struct login *login = session == 0 ? NULL : map_get(&watch->by_session, session);
+    int error = login == NULL ? ERR_NOT_FOUND : 0;
+    for (; error == 0 && login != NULL; login = login->of_session) {
+        const struct chain *chain = login->chain;
+        int n = sk_X509_num(chain->issuers->of);
+        write_u8(w, chain->of_gateway);
+        write_u8(w, (uint8_t)(n + 1));
+        write_u32(w, (uint32_t)chain->n_leaf);
+        write_bytes(w, span_of(chain->leaf, chain->n_leaf));
+        for (int i = 0; error == 0 && i < n; i++)
+            error = der_write(sk_X509_value(chain->issuers->of, i), w);
+    }
+    return error == 0 && writer_failed(w) ? ERR_TRUNCATED : error;
+}
+
+/* chain_read - false: the octets make no sense, or no memory. */
+static bool chain_read(struct reader *r, STACK_OF(X509) * chain, bool *ret_of_gateway)
+{
+    uint8_t of_gateway = read_u8(r), n = read_u8(r);
+    bool sound = of_gateway <= 1 && n >= 2 && n <= CHAIN_MOST;
+    for (uint8_t i = 0; sound && i < n; i++) {
+        struct span der = read_bytes(r, read_u32(r));
+        X509 *x509 = reader_failed(r) ? NULL : cert_read(der);
+        sound = x509 != NULL && sk_X509_push(chain, x509) > 0;
+        if (!sound)
+            X509_free(x509);
+    }
+    *ret_of_gateway = of_gateway == 1;
+    return sound;
+}
+
+static int chain_enter(struct chain_watch *w, uint32_t session, struct reader *r, nanos now)
+{
+    struct chain_watched what = {.chain = sk_X509_new_null()};
+    uint64_t number = 0;
+    int error = what.chain == NULL ? ERR_NO_MEMORY : 0;
+    if (error == 0 && !chain_read(r, what.chain, &what.of_gateway))
+        error = ERR_INVALID;
+    if (error == 0)
+        error = chain_watch_add(w, &what, now, &number);
+    sk_X509_pop_free(what.chain, X509_free);
+    return error != 0 ? error : chain_watch_claim(w, number, session);
+}
+
+int chain_watch_import(struct chain_watch *watch, uint32_t session, struct span octets, nanos now)
+{
+    struct reader r = reader_of(octets);
+    int error = octets.len == 0 || map_get(&watch->by_session, session) != NULL ? ERR_INVALID : 0;
+    while (error == 0 && !reader_done(&r))
+        error = chain_enter(watch, session, &r, now);
+    return error;
+}
+
 bool chain_watch_revoked(struct chain_watch *w, uint32_t *ret_session,
                          char ret_reason[VERIFIER_REASON])
 {

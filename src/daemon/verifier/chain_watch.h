@@ -11,6 +11,7 @@
  *      chain_watch_claim    the login became that session
  *      chain_watch_pass     another session goes on with the chains (RFC 5723: it resumed)
  *      chain_watch_forget   the session is over
+ *      chain_watch_export   the session goes on in another engine, with another verifier
  *      chain_watch_step     checks a few of the chains that are due
  *      chain_watch_revoked  the next session that must end
  *
@@ -55,6 +56,14 @@ int chain_watch_claim(struct chain_watch *watch, uint64_t number, uint32_t sessi
  * was revoked, `to` is named. ERR_NOT_FOUND, ERR_NO_MEMORY: as chain_watch_claim. */
 int chain_watch_pass(struct chain_watch *watch, uint32_t from, uint32_t to) MUST_USE;
 void chain_watch_forget(struct chain_watch *watch, uint32_t session);
+
+/* chain_watch_export - appends the chains of the session. They stay here, too. ERR_NOT_FOUND: it has none;
+ * ERR_TRUNCATED: no room. chain_watch_import - the session has these chains. ERR_INVALID: the octets make no sense;
+ * other errors: as chain_watch_add and chain_watch_claim. After an error the session must end. */
+int chain_watch_export(const struct chain_watch *watch, uint32_t session,
+                       struct writer *w) MUST_USE;
+int chain_watch_import(struct chain_watch *watch, uint32_t session, struct span octets,
+                       nanos now) MUST_USE;
 
 /* chain_watch_step - with the store and what is known of revocations now. */
 void chain_watch_step(struct chain_watch *watch, struct cert_store *store,

@@ -4,6 +4,7 @@
 
 #include <openssl/sha.h>
 #include <openssl/x509v3.h>
+#include <stdlib.h>
 
 #include "base/unit_test.h"
 
@@ -323,6 +324,65 @@ static void backs_off(void **state)
     X509_free(carol);
 }
 
+/* octets_of - the chains of the session, as another verifier gets them. */
+static struct span octets_of(uint32_t session)
+{
+    static uint8_t octets[4096];
+    struct writer w = writer_of(octets, sizeof(octets));
+    assert_int_equal(chain_watch_export(watch, session, &w), 0);
+    return writer_span(&w);
+}
+
+/* Another verifier watches the chains of the session as this one does. */
+static void handed_over(void **state)
+{
+    (void)state;
+    login(alice, 7);
+    login(bob, 7); /* two rounds */
+    login(bob, 8);
+    struct span alices = octets_of(7);
+    watch = chain_watch_free(watch);
+    watch = chain_watch_new();
+    assert_int_equal(chain_watch_import(watch, 7, alices, now), 0);
+    assert_int_equal(chain_watch_import(watch, 7, alices, now), ERR_INVALID); /* once */
+    assert_int_equal(step(), 0);
+    list_load(bob, -60, DAY);
+    assert_int_equal(step(), 7);
+    list_load(alice, -30, DAY);
+    assert_int_equal(step(), 7);
+    assert_int_equal(step(), 0);
+    chain_watch_forget(watch, 7);
+    assert_true(chain_watch_deadline(watch) == NANOS_NEVER);
+}
+
+/* Octets that are cut or changed: an error, or other certificates. Nothing is read beyond them. */
+static void handed_over_badly(void **state)
+{
+    (void)state;
+    uint8_t small[8];
+    struct writer none = writer_of(small, sizeof(small));
+    assert_int_equal(chain_watch_export(watch, 7, &none), ERR_NOT_FOUND);
+    login(alice, 7);
+    assert_int_equal(chain_watch_export(watch, 7, &none), ERR_TRUNCATED);
+    struct span whole = octets_of(7);
+    uint32_t session = 100;
+    for (size_t len = 0; len < whole.len; len++) {
+        uint8_t *copy = malloc(len + 1);
+        assert_non_null(copy);
+        memcpy(copy, whole.ptr, len);
+        assert_int_equal(chain_watch_import(watch, session++, span_of(copy, len), now),
+                         ERR_INVALID);
+        free(copy);
+    }
+    for (size_t i = 0; i < whole.len; i++) {
+        uint8_t *octet = (uint8_t *)(uintptr_t)whole.ptr + i;
+        *octet ^= 0x80;
+        (void)!chain_watch_import(watch, session++, whole, now);
+        *octet ^= 0x80;
+    }
+    assert_int_equal(chain_watch_import(watch, session, whole, now), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -338,6 +398,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(ca_unloaded, setup, teardown),
         cmocka_unit_test_setup_teardown(forged_list, setup, teardown),
         cmocka_unit_test_setup_teardown(deadlines, setup, teardown),
+        cmocka_unit_test_setup_teardown(handed_over, setup, teardown),
+        cmocka_unit_test_setup_teardown(handed_over_badly, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -401,11 +401,16 @@ bool verifier_revoked(struct verifier *verifier, struct verifier_answer *ret)
 }
 
 /* claim - true: the session must end, and the answer says so. */
-static bool claim(struct verifier *verifier, const struct verifier_claim *claim, bool pass,
-                  struct verifier_answer *ret)
+static bool claim(struct verifier *verifier, const struct verifier_request *request,
+                  struct span octets, struct verifier_answer *ret)
 {
-    int error = pass ? chain_watch_pass(verifier->watch, claim->from, claim->session)
-                     : chain_watch_claim(verifier->watch, claim->chain, claim->session);
+    struct chain_watch *watch = verifier->watch;
+    const struct verifier_claim *claim = &request->claim;
+    int error = request->kind == VERIFIER_PASS
+                    ? chain_watch_pass(watch, claim->from, claim->session)
+                : request->kind == VERIFIER_KEEP
+                    ? chain_watch_import(watch, claim->session, octets, verifier->now)
+                    : chain_watch_claim(watch, claim->chain, claim->session);
     if (error == 0)
         return false;
     *ret = (struct verifier_answer){.error = error, .session = claim->session};
@@ -612,7 +617,9 @@ bool verifier_answer(struct verifier *verifier, const struct verifier_request *r
     case VERIFIER_CHOOSE: answered = choose_run(verifier, &asked, ret, ret_octets); break;
     case VERIFIER_CLAIM:
     case VERIFIER_PASS:
-        answered = claim(verifier, &request->claim, request->kind == VERIFIER_PASS, ret);
+    case VERIFIER_KEEP: answered = claim(verifier, request, octets, ret); break;
+    case VERIFIER_CHAINS:
+        ret->error = chain_watch_export(verifier->watch, request->claim.session, ret_octets);
         break;
     case VERIFIER_FORGET: chain_watch_forget(verifier->watch, request->claim.session); return false;
     case VERIFIER_CHECK: answered = check_run(verifier, &asked, ret); break;

@@ -164,11 +164,6 @@ void ike_serve(struct ike *ike)
     ike->serving = true;
 }
 
-void ike_silence(struct ike *ike)
-{
-    ike->serving = false;
-}
-
 void ike_pressure_set(struct ike *ike, enum ike_pressure pressure)
 {
     ike->pressure = pressure;

@@ -171,6 +171,11 @@ int ike_session_export(struct ike *ike, ike_session_id id, struct ike_exported *
     return 0;
 }
 
+void ike_silence(struct ike *ike)
+{
+    ike->serving = false;
+}
+
 int ike_session_freeze(struct ike *ike, ike_session_id id, nanos now)
 {
     struct session *session = session_find(ike, id);
