@@ -17,7 +17,8 @@ struct eap_talk {
     const struct eap_tls *tls;
     const struct eap_name_store *store; /* NULL: no names */
     /* The permanent identity, to which the secret belongs. Authenticator: equal to `claimed`, until
-     * a method finds that `claimed` is a pseudonym or a re-authentication identity. */
+     * a method finds that `claimed` is a pseudonym or a re-authentication identity, or another one is
+     * said inside of a tunnel. */
     struct span identity;
     struct span claimed; /* the identity that the peer sent last; keys depend on it */
     /* authenticator: `claimed` comes from IKE (IDi), so EAP asks for no other identity */

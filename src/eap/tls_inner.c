@@ -90,15 +90,23 @@ enum eap_step inner_peer_step(struct eap_talk *talk, struct inner *inner, struct
     return eap_failed(talk, "%s", inner->result.reason);
 }
 
-/* begin_inside - the peer has sent its inner identity. It must equal the outer identity, because
- * the session has the outer one, and the method proves the inner one. */
+/* identify_inside - the method proves the inner identity, so the result has that one. The outer one may
+ * be anonymous (RFC 5281 section 7.3). If IDi stands for the outer one, nothing may differ from it. */
+static bool identify_inside(struct eap_talk *talk, const struct eap_packet *response)
+{
+    if (response->code != EAP_RESPONSE || response->type != EAP_TYPE_IDENTITY ||
+        response->data.len == 0 || (talk->settled && !span_equal(response->data, talk->claimed)))
+        return false;
+    return eap_talk_identify(talk, response->data);
+}
+
+/* begin_inside - the peer has sent its inner identity. */
 static enum eap_step begin_inside(struct eap_talk *talk, struct inner *inner,
                                   const struct eap_packet *response)
 {
+    if (!identify_inside(talk, response))
+        return eap_failed(talk, "the peer's identity in the tunnel is none, or not the one of IDi");
     const struct eap_config config = config_of(talk, inner->codec->bare);
-    if (response->code != EAP_RESPONSE || response->type != EAP_TYPE_IDENTITY ||
-        !span_equal(response->data, talk->identity))
-        return eap_failed(talk, "the peer's identity in the tunnel is not the one outside of it");
     if (eap_authenticator_new(&config, &inner->authenticator) != 0)
         return eap_failed(talk, "no memory");
     eap_authenticator_begin(inner->authenticator, &inner->result);

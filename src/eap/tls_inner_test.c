@@ -135,7 +135,41 @@ static void success_too_early(void **state)
     }
 }
 
-/* The inner identity must equal the outer one: another user's name outside is refused. */
+/* anonymous - the peer says this identity outside of the tunnel, and "anna" inside, with her password. */
+static void anonymous(struct run *run, enum eap_type type, const char *outside)
+{
+    uint8_t room[64];
+    struct writer w = writer_of(room, sizeof(room));
+    struct test_pair *p = &run->pair;
+    begin(run, type, &ca);
+    assert_int_equal(eap_peer_new(&p->config[0], &p->peer), 0);
+    assert_int_equal(eap_authenticator_new(&p->config[1], &p->authenticator), 0);
+    eap_authenticator_asked(p->authenticator, 6);
+    eap_packet_begin(&w, EAP_RESPONSE, 6, EAP_TYPE_IDENTITY);
+    write_bytes(&w, span_text(outside));
+    eap_packet_end(&w);
+    eap_authenticator_recv(p->authenticator, writer_span(&w), &p->result);
+    test_pair_run(p);
+}
+
+/* RFC 5281 section 7.3: the session has the inner identity, which is proven, and never the outer one. */
+static void anonymous_outside(void **state)
+{
+    static const char *const names[] = {"anonymous@example", "@example", "bert"};
+    (void)state;
+    for (size_t i = 0; i < 2 * ARRAY_LEN(names); i++) {
+        struct run run;
+        anonymous(&run, types[i % 2], names[i / 2]);
+        struct test_pair *p = &run.pair;
+        assert_int_equal(p->result.verdict, EAP_SUCCEEDED);
+        assert_true(
+            span_equal(span_of(p->result.identity, p->result.identity_len), span_text("anna")));
+        assert_memory_equal(p->result.msk, p->peer_result.msk, EAP_MSK);
+        end(&run);
+    }
+}
+
+/* The outer identity is IDi, which the session has: no other one may come inside. */
 static void identity_of_another(void **state)
 {
     (void)state;
@@ -321,10 +355,10 @@ static void changed_on_the_way(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(succeeds),           cmocka_unit_test(refused),
-        cmocka_unit_test(success_too_early),  cmocka_unit_test(identity_of_another),
-        cmocka_unit_test(hostile_inside),     cmocka_unit_test(closed_tunnel),
-        cmocka_unit_test(changed_on_the_way),
+        cmocka_unit_test(succeeds),          cmocka_unit_test(refused),
+        cmocka_unit_test(success_too_early), cmocka_unit_test(identity_of_another),
+        cmocka_unit_test(anonymous_outside), cmocka_unit_test(hostile_inside),
+        cmocka_unit_test(closed_tunnel),     cmocka_unit_test(changed_on_the_way),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
