@@ -18,7 +18,8 @@ struct traffic_class {
     struct number_range size;                    /* octets of the inner packet */
     uint8_t protocol;                            /* 0: any */
     uint8_t n_remote;                            /* 0: any address of the other end */
-    bool strict; /* its packets are dropped while none of its paths works */
+    bool redundant; /* each packet takes two paths, if the peer agreed on order trailers */
+    bool strict;    /* its packets are dropped while none of its paths works */
     struct address_range remote[LIMIT_CLASS_RANGES];
 };
 

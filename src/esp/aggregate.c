@@ -170,13 +170,24 @@ static unsigned place_by_flow(struct esp_aggregate *a, unsigned usable,
     return home_of(a, usable, packet->home, now);
 }
 
+/* place_plain - a packet on the path of its flow, without a place in the order. */
+static unsigned place_plain(struct esp_aggregate *a, unsigned usable,
+                            const struct aggregate_packet *packet, nanos now,
+                            struct esp_order *ret_order)
+{
+    a->twice = false;
+    esp_aggregate_stamp(a, packet->flow_hash, false, now, ret_order);
+    return home_of(a, usable, packet->home, now);
+}
+
 int esp_aggregate_place(struct esp_aggregate *a, unsigned usable,
                         const struct aggregate_packet *packet, nanos now,
                         struct esp_order *ret_order)
 {
     struct scheduler_backlog backlog = backlog_of(a, now);
     int path = -1;
-    a->mode = packet->mode;
+    if (!esp_aggregate_orders(packet->mode))
+        return (int)place_plain(a, usable, packet, now, ret_order);
     if (packet->mode == ESP_MODE_AUTO) {
         spread_choice_look(&a->choice, &a->scheduler, usable, a->queue->octets > 0, now);
         if (spread_choice_by_flow(&a->choice))
@@ -211,6 +222,7 @@ uint8_t *esp_aggregate_wait(struct esp_aggregate *a, unsigned usable,
     if (now - a->waited_at > STANDS_NS)
         a->waiting_since = now;
     a->waited_at = now;
+    a->waits_for = usable;
     return flow_queue_put(a->queue, bucket_of(packet->flow_hash), packet->len, now);
 }
 
@@ -458,6 +470,8 @@ static bool waiting_next(struct esp_aggregate *a, unsigned usable, nanos now,
     unsigned line;
     if (a->queue->octets == 0)
         return false;
+    /* a class of traffic may use further paths, which these packets leave alone */
+    usable = (usable & a->waits_for) != 0 ? usable & a->waits_for : usable;
     int path = several(usable)
                    ? path_scheduler_take(&a->scheduler, usable, SCHEDULER_PACKET, &backlog, now)
                    : (int)path_scheduler_fastest(&a->scheduler, usable, now);

@@ -56,11 +56,12 @@ struct aggregate_text {
 struct esp_aggregate {
     struct path_scheduler scheduler;
     struct spread_choice choice;    /* with ESP_MODE_AUTO */
-    enum esp_mode mode;             /* of the newest packet */
+    enum esp_mode mode;             /* of the session, as its owner says */
     struct order_buffer *buffer;    /* owned */
     struct resend_ring *ring;       /* owned */
     struct flow_queue *queue;       /* owned */
     nanos waiting_since, waited_at; /* when packets began to wait, and the newest one did */
+    unsigned waits_for;             /* bits of the paths that it may take */
     struct aggregate_counters counters;
     unsigned reports;                    /* reports written; each third takes another path */
     nanos sent_at, came_at, reported_at; /* 0: never */
@@ -113,11 +114,24 @@ struct aggregate_packet {
     uint64_t flow_hash;
     size_t len;
     bool urgent; /* esp_aggregate_urgent() */
-    /* AGGREGATE, REDUNDANT or AUTO. AUTO spreads whole flows until it is measured that their
+    /* FAILOVER and BALANCE: it takes its path `home`. AUTO spreads whole flows until it is measured that their
      * packets should be spread; the flow's path is `home`, one of the usable ones. */
     enum esp_mode mode;
     unsigned home;
 };
+/* esp_aggregate_orders - packets of this mode take several paths, so they have a place in the order. */
+static inline bool esp_aggregate_orders(enum esp_mode mode)
+{
+    switch (mode) {
+    case ESP_MODE_FAILOVER:
+    case ESP_MODE_BALANCE: return false;
+    case ESP_MODE_AGGREGATE:
+    case ESP_MODE_REDUNDANT:
+    case ESP_MODE_AUTO: break;
+    }
+    return true;
+}
+
 /* esp_aggregate_place - the path among the bits `usable` (not empty), and the trailer. Negative:
  * the packet has to wait (AGGREGATE_WAIT), or controlled delay drops it (AGGREGATE_DROP). */
 enum { AGGREGATE_DROP = -1, AGGREGATE_WAIT = -2 };

@@ -627,12 +627,48 @@ static void stranded(void **state)
     esp_aggregate_free(a);
 }
 
+/* A class of traffic has other paths than the rest of its session: what waits leaves them alone. */
+static void classes_of_traffic(void **state)
+{
+    (void)state;
+    struct esp_aggregate *a = esp_aggregate_new(1);
+    struct aggregate_packet packet = {.len = SEGMENT, .mode = ESP_MODE_BALANCE, .home = 1};
+    struct aggregate_text text;
+    struct esp_order order;
+    nanos now = NANOS_PER_SEC;
+    assert_int_equal(path_scheduler_path(&a->scheduler, 1), 0);
+    assert_int_equal(path_scheduler_path(&a->scheduler, 2), 1);
+    /* one path: no place in the order, whatever else is usable */
+    assert_int_equal(esp_aggregate_place(a, 3, &packet, now, &order), 1);
+    assert_true(order.no_hold && !a->twice);
+    packet.mode = ESP_MODE_REDUNDANT;
+    packet.urgent = true;
+    assert_true(esp_aggregate_place(a, 3, &packet, now, &order) >= 0);
+    assert_true(!order.no_hold && a->twice);
+    for (unsigned queued = 1; queued <= 2; queued++) {
+        for (int i = 0; i < 20; i++)
+            memset(esp_aggregate_wait(a, queued, &packet, now), 0x45, SEGMENT);
+        while (a->queue->octets > 0) {
+            now += MS(1);
+            while (esp_aggregate_next(a, 3, now, &text))
+                assert_true(!text.data || text.path == queued - 1);
+        }
+    }
+    /* ... unless no other one is left */
+    memset(esp_aggregate_wait(a, 1, &packet, now), 0x45, SEGMENT);
+    while (esp_aggregate_next(a, 2, now, &text))
+        ;
+    assert_int_equal(a->queue->octets, 0);
+    esp_aggregate_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(adds_up),        cmocka_unit_test(path_dies),
-        cmocka_unit_test(report_codec),   cmocka_unit_test(lying_reports),
-        cmocka_unit_test(urgent_packets), cmocka_unit_test(stranded),
+        cmocka_unit_test(classes_of_traffic), cmocka_unit_test(adds_up),
+        cmocka_unit_test(path_dies),          cmocka_unit_test(report_codec),
+        cmocka_unit_test(lying_reports),      cmocka_unit_test(urgent_packets),
+        cmocka_unit_test(stranded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -119,6 +119,21 @@ bool ike_conn_same_but_classes(const struct ike_conn *a, const struct ike_conn *
     return same;
 }
 
+bool ike_conn_ordered(const struct ike_conn *conn)
+{
+    for (uint8_t i = 0; i < conn->n_classes; i++)
+        if (conn->classes[i].redundant)
+            return true;
+    switch (conn->multipath) {
+    case IKE_MULTIPATH_FAILOVER:
+    case IKE_MULTIPATH_BALANCE: return false;
+    case IKE_MULTIPATH_AGGREGATE:
+    case IKE_MULTIPATH_REDUNDANT:
+    case IKE_MULTIPATH_AUTO: break;
+    }
+    return true;
+}
+
 uint64_t ike_lifetime_soft(uint64_t rekey, uint64_t jitter, const struct random *random)
 {
     uint64_t less = rekey > 0 && jitter > 0 ? random_u64(random) % jitter : 0;

@@ -378,6 +378,9 @@ bool ike_conn_same(const struct ike_conn *a, const struct ike_conn *b);
 /* ike_conn_same_but_classes - the same, whatever the classes of traffic are. false, if there is no memory. */
 bool ike_conn_same_but_classes(const struct ike_conn *a, const struct ike_conn *b);
 
+/* ike_conn_ordered - packets of one flow may take several paths, so the connection wants order trailers. */
+bool ike_conn_ordered(const struct ike_conn *conn);
+
 /* ike_conn_keep_old, ike_conn_rfc7791 - the dialects of cloning that the connection speaks. */
 static inline bool ike_conn_keep_old(const struct ike_conn *conn)
 {

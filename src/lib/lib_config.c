@@ -22,13 +22,11 @@ static bool shared_keys_only(const struct ike_auth_policy *rounds, uint8_t n)
 static int conn_check(const struct tree *section, const struct ike_conn *conn,
                       const struct data_plane *plane, struct build_error *error)
 {
-    bool whole_flows =
-        conn->multipath == IKE_MULTIPATH_FAILOVER || conn->multipath == IKE_MULTIPATH_BALANCE;
     if (!shared_keys_only(conn->local, conn->n_local_rounds) ||
         !shared_keys_only(conn->remote, conn->n_remote_rounds))
         return build_fail(error, section,
                           "libikat has pre-shared keys only: auth = psk on both sides");
-    if (!whole_flows && !data_plane_can(plane, DATA_PLANE_ORDER))
+    if (ike_conn_ordered(conn) && !data_plane_can(plane, DATA_PLANE_ORDER))
         return build_fail(error, section, "libikat spreads flows: multipath = failover or balance");
     if (conn->n_shunts > 0)
         return build_fail(error, section, "libikat has no policies with mode = pass or drop");

@@ -324,7 +324,7 @@ static const struct esp_group *related_group(const struct plane_worker *w, struc
 
 static struct esp_child *child_choose(struct plane_worker *w, struct span packet,
                                       const struct esp_inner *inner,
-                                      const struct esp_group **ret_group)
+                                      const struct esp_group **ret_group, int *ret_class)
 {
     const struct esp_group *group =
         leaves_the_link(inner) ? esp_policy_group(w->plane->policy, inner) : NULL;
@@ -351,8 +351,8 @@ static struct esp_child *child_choose(struct plane_worker *w, struct span packet
         if (group->follow)
             origin = flow_table_find(w->plane->flows, hash, w->now);
     }
-    struct esp_child *child =
-        esp_group_choose_class(group, esp_group_class(group, inner), hash, origin);
+    *ret_class = esp_group_class(group, inner);
+    struct esp_child *child = esp_group_choose_class(group, *ret_class, hash, origin);
     const struct plane_route *route = child != NULL ? atomic_load(&child->route) : NULL;
     if (route == NULL || own_packet(route, inner)) {
         worker_count(w, STAT_NOT_USABLE, 1);
@@ -372,16 +372,19 @@ static void frame_send(struct plane_worker *w, const struct esp_vnet *vnet, stru
     inner.device = device;
     inner.segment_len = esp_segment_len(vnet, span_of(frame.ptr, frame.len), &inner);
     const struct esp_group *group;
-    struct esp_child *child = child_choose(w, span_of(frame.ptr, frame.len), &inner, &group);
+    int class = ESP_CLASS_NONE;
+    struct esp_child *child =
+        child_choose(w, span_of(frame.ptr, frame.len), &inner, &group, &class);
     if (child == NULL)
         return;
     if (child->transport && !esp_transport_fits(&inner)) {
         esp_child_count(child, ESP_COUNT_OUT_ERRORS, 1);
         return;
     }
-    bool spread = plane_space_spreads(group, child);
-    uint16_t inner_max = spread ? plane_space_inner_max(group)
-                                : atomic_load_explicit(&child->inner_max, memory_order_relaxed);
+    enum esp_mode mode = plane_space_mode(group, child, class);
+    uint16_t inner_max = esp_aggregate_orders(mode)
+                             ? plane_space_inner_max(group)
+                             : atomic_load_explicit(&child->inner_max, memory_order_relaxed);
     struct esp_segments segments;
     enum esp_segment_plan plan = esp_segments_begin(&segments, vnet, frame, &inner, inner_max);
     if (plan == ESP_SEGMENT_OK && child->transport && segments.split == ESP_SPLIT_FRAGMENT)
@@ -393,8 +396,8 @@ static void frame_send(struct plane_worker *w, const struct esp_vnet *vnet, stru
         return;
     case ESP_SEGMENT_INVALID: worker_count(w, STAT_BAD_INNER, 1); return;
     }
-    struct plane_outgoing out = {group, child, &inner, frame.ptr, &segments};
-    if (spread && plane_space_send(w, &out))
+    struct plane_outgoing out = {group, child, class, mode, &inner, frame.ptr, &segments};
+    if (plane_space_takes(child, mode) && plane_space_send(w, &out))
         return;
     segments_send(w, child, &segments,
                   esp_tos_out(inner.tos, child->copy_ecn || child->transport,

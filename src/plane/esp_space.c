@@ -126,28 +126,29 @@ static void lane_fill(const struct esp_aggregate *a, const struct path_model *mo
                       struct esp_plane_lane *ret_lane)
 {
     const struct order_counters *in = &a->buffer->counters;
-    *ret_lane = (struct esp_plane_lane){.rate = model->rate,
-                                        .rtt = model->rtt,
-                                        .queue = model->queue,
-                                        .loss = model->loss,
-                                        .measured = model->measured,
-                                        .stalled = model->stalled,
-                                        .by_flow = a->mode == ESP_MODE_AUTO &&
-                                                   spread_choice_by_flow(&a->choice),
-                                        .repaired = a->counters.repaired,
-                                        .abandoned = a->counters.abandoned,
-                                        .reinjected = a->counters.reinjected,
-                                        .tails = a->counters.tails,
-                                        .twins = a->counters.twins,
-                                        .copies = a->counters.copies,
-                                        .dropped = a->counters.dropped + a->queue->dropped,
-                                        .marked = a->queue->marked,
-                                        .waiting = a->queue->octets,
-                                        .held = in->held,
-                                        .late = in->late,
-                                        .skipped = in->skipped,
-                                        .duplicates = in->duplicates,
-                                        .restored = in->repaired};
+    *ret_lane = (struct esp_plane_lane){
+        .rate = model->rate,
+        .rtt = model->rtt,
+        .queue = model->queue,
+        .loss = model->loss,
+        .measured = model->measured,
+        .stalled = model->stalled,
+        .by_flow = !esp_aggregate_orders(a->mode) ||
+                   (a->mode == ESP_MODE_AUTO && spread_choice_by_flow(&a->choice)),
+        .repaired = a->counters.repaired,
+        .abandoned = a->counters.abandoned,
+        .reinjected = a->counters.reinjected,
+        .tails = a->counters.tails,
+        .twins = a->counters.twins,
+        .copies = a->counters.copies,
+        .dropped = a->counters.dropped + a->queue->dropped,
+        .marked = a->queue->marked,
+        .waiting = a->queue->octets,
+        .held = in->held,
+        .late = in->late,
+        .skipped = in->skipped,
+        .duplicates = in->duplicates,
+        .restored = in->repaired};
 }
 
 bool plane_space_lane(const struct esp_child *child, struct esp_plane_lane *ret_lane)
@@ -171,6 +172,7 @@ static void live_free(struct esp_plane *plane, struct plane_space *space)
     if (space->live != NULL)
         atomic_fetch_sub(&plane->n_live, 1);
     space->live = esp_aggregate_free(space->live);
+    atomic_store(&space->lives, false);
 }
 
 void plane_space_free(struct esp_plane *plane, struct retired *retired)
@@ -205,6 +207,7 @@ static struct esp_aggregate *live_of(struct plane_worker *w, struct plane_space 
         space->live = esp_aggregate_new(random_u32(plane->random));
     if (space->live == NULL)
         atomic_fetch_sub(&plane->n_live, 1);
+    atomic_store(&space->lives, space->live != NULL);
     return space->live;
 }
 
@@ -254,42 +257,79 @@ static void lane_set(struct plane_space *space, const struct esp_child *child)
     space->spis_in[path] = child->spi_in;
 }
 
-static bool lane_member(const struct esp_group *group, uint32_t i, const struct esp_child *like,
-                        struct esp_child **ret_child)
+/* classes_of - bits of the class of the frame, if the chosen child may carry it. Otherwise none of them can. */
+static unsigned classes_of(const struct plane_outgoing *out)
 {
-    struct esp_child *child = atomic_load(&group->children[i]);
+    unsigned bit = out->class == ESP_CLASS_NONE ? 0 : 1u << out->class;
+    return atomic_load(&out->child->classes) & bit;
+}
+
+static bool lane_member(const struct plane_outgoing *out, uint32_t i, struct esp_child **ret_child)
+{
+    struct esp_child *child = atomic_load(&out->group->children[i]);
+    unsigned classes = classes_of(out);
     *ret_child = child;
-    return child != NULL && child->space == like->space && esp_child_can_send(child) &&
-           atomic_load(&child->priority) == atomic_load(&like->priority) &&
+    return child != NULL && child->space == out->child->space && esp_child_can_send(child) &&
+           (atomic_load(&child->classes) & classes) == classes &&
            atomic_load(&child->route) != NULL;
 }
 
-/* lanes_of - the usable members of the group with the rank of the chosen one. */
+/* lanes_last - the last rank that a class with copies uses: that of its second best child. */
+static uint32_t lanes_last(const struct plane_outgoing *out)
+{
+    uint32_t best = atomic_load(&out->child->priority), second = UINT32_MAX;
+    struct esp_child *child;
+    for (uint32_t i = 0; i < out->group->n; i++)
+        if (lane_member(out, i, &child) && child != out->child &&
+            atomic_load(&child->priority) < second)
+            second = atomic_load(&child->priority);
+    return second > best ? second : best;
+}
+
+static void lane_add(struct plane_space *space, struct esp_child *child, struct lanes *lanes)
+{
+    unsigned path = path_scheduler_path(&space->live->scheduler, child->flow_tag);
+    space->spis_in[path] = child->spi_in;
+    lanes->children[path] = child;
+    lanes->usable |= 1u << path;
+}
+
+/* lanes_of - the Child SAs that the frame may take. */
 static void lanes_of(struct plane_space *space, const struct plane_outgoing *out,
                      struct lanes *ret_lanes)
 {
     struct esp_child *child;
     *ret_lanes = (struct lanes){0};
+    if (!esp_aggregate_orders(out->mode)) {
+        lane_add(space, out->child, ret_lanes);
+        return;
+    }
+    bool class = out->class != ESP_CLASS_NONE;
+    uint32_t rank = class ? lanes_last(out) : atomic_load(&out->child->priority);
     for (uint32_t i = 0; i < out->group->n; i++) {
-        if (!lane_member(out->group, i, out->child, &child))
+        if (!lane_member(out, i, &child))
             continue;
-        unsigned path = path_scheduler_path(&space->live->scheduler, child->flow_tag);
-        space->spis_in[path] = child->spi_in;
-        ret_lanes->children[path] = child;
-        ret_lanes->usable |= 1u << path;
+        uint32_t priority = atomic_load(&child->priority);
+        if (priority == rank || (class && priority < rank))
+            lane_add(space, child, ret_lanes);
     }
 }
 
-bool plane_space_spreads(const struct esp_group *group, const struct esp_child *child)
+enum esp_mode plane_space_mode(const struct esp_group *group, const struct esp_child *child,
+                               int class)
 {
-    switch (atomic_load_explicit(&group->mode, memory_order_relaxed)) {
-    case ESP_MODE_FAILOVER:
-    case ESP_MODE_BALANCE: return false;
-    case ESP_MODE_AGGREGATE:
-    case ESP_MODE_REDUNDANT:
-    case ESP_MODE_AUTO: break;
-    }
-    return child->space != NULL && group->n > 1;
+    const struct esp_classes *classes = atomic_load(&group->classes);
+    if (child->space == NULL || group->n == 1)
+        return ESP_MODE_FAILOVER;
+    if (classes == NULL || class == ESP_CLASS_NONE || (unsigned)class >= classes->n)
+        return atomic_load_explicit(&group->mode, memory_order_relaxed);
+    return classes->list[class].redundant ? ESP_MODE_REDUNDANT : ESP_MODE_BALANCE;
+}
+
+bool plane_space_takes(const struct esp_child *child, enum esp_mode mode)
+{
+    const struct plane_space *space = child->space;
+    return space != NULL && (esp_aggregate_orders(mode) || atomic_load(&space->lives));
 }
 
 uint16_t plane_space_inner_max(const struct esp_group *group)
@@ -419,9 +459,10 @@ static void segments_spread(struct plane_worker *w, struct plane_space *space,
     struct aggregate_packet packet = {
         .flow_hash = esp_flow_hash(w->plane->hash_key, out->inner, false),
         .urgent = esp_aggregate_urgent(out->frame, out->inner),
-        .mode = atomic_load_explicit(&out->group->mode, memory_order_relaxed),
+        .mode = out->mode,
         .home = path_scheduler_path(&a->scheduler, out->child->flow_tag)};
     nanos now = plane_now();
+    a->mode = atomic_load_explicit(&out->group->mode, memory_order_relaxed);
     while ((packet.len = esp_segments_next_len(out->segments)) != 0) {
         struct text t = {.len = packet.len, .wanted = true};
         int path = esp_aggregate_place(a, lanes->usable, &packet, now, &t.order);
@@ -433,22 +474,37 @@ static void segments_spread(struct plane_worker *w, struct plane_space *space,
     }
 }
 
+/* others_load - the lanes for what the session itself sends after the frame, and the end of those that are gone. With
+ * classes of traffic a frame may take less than all. */
+static void others_load(struct plane_worker *w, struct plane_space *space,
+                        const struct plane_outgoing *out, const struct lanes *own,
+                        struct lanes *ret_lanes)
+{
+    bool classes = atomic_load(&out->group->classes) != NULL || !esp_aggregate_orders(out->mode);
+    struct lanes all = *own;
+    if (classes)
+        lanes_load(w, space, &all);
+    gone(space, &all);
+    /* copies stay on the lanes of their class */
+    *ret_lanes = esp_aggregate_orders(out->mode) ? *own : all;
+}
+
 bool plane_space_send(struct plane_worker *w, const struct plane_outgoing *out)
 {
     struct plane_space *space = out->child->space;
-    struct lanes lanes;
+    struct lanes lanes, others;
     space_lock(space);
     bool spread = live_of(w, space) != NULL;
     bool waited = spread && space->live->queue->octets > 0;
     if (spread) {
         lanes_of(space, out, &lanes);
-        gone(space, &lanes);
+        others_load(w, space, out, &lanes, &others);
         spread = lanes.usable != 0;
     }
     if (spread) {
         segments_spread(w, space, out, &lanes);
         esp_aggregate_tick(space->live, w->now);
-        texts_send(w, space, &lanes);
+        texts_send(w, space, &others);
         if (!waited && space->live->queue->octets > 0)
             home_wake(w, space); /* it sends what waits in time */
         else

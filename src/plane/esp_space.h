@@ -28,6 +28,7 @@ struct plane_space {
     _Atomic bool ended;                /* the last Child SA is gone */
     _Atomic bool woken;                /* on the home's stack */
     _Atomic bool active;               /* on the home's list */
+    _Atomic bool lives;                /* has `live`; read without the lock as a hint */
     struct plane_space *woken_next, *next;
     nanos due; /* of the home */
 };
@@ -46,15 +47,21 @@ void plane_spaces_free(struct esp_plane *plane); /* all, when no worker runs */
 
 /* --- workers --- */
 
-/* plane_space_spreads - packets of the group may take different paths. plane_space_inner_max - the
- * largest inner packet that fits each of these paths. */
-bool plane_space_spreads(const struct esp_group *group, const struct esp_child *child);
+/* plane_space_mode - how the packets of this class (or ESP_CLASS_NONE) are spread. With FAILOVER or
+ * BALANCE they take the path of `child`. */
+enum esp_mode plane_space_mode(const struct esp_group *group, const struct esp_child *child,
+                               int class);
+/* plane_space_takes - the packets go through the space: they are spread, or it lives, and measures
+ * all that its paths carry. plane_space_inner_max - the largest inner packet that fits each path. */
+bool plane_space_takes(const struct esp_child *child, enum esp_mode mode);
 uint16_t plane_space_inner_max(const struct esp_group *group);
 
 /* struct plane_outgoing - a frame of the TUN device that is to be sent; all borrowed. */
 struct plane_outgoing {
     const struct esp_group *group;
     struct esp_child *child;
+    int class; /* of traffic, or ESP_CLASS_NONE */
+    enum esp_mode mode;
     const struct esp_inner *inner;
     const uint8_t *frame;
     struct esp_segments *segments;

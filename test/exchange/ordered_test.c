@@ -109,8 +109,30 @@ static void agreement(void **state)
     }
 }
 
+static void class_add(struct ike_conn *conn, bool redundant)
+{
+    conn->classes[conn->n_classes++] = (struct traffic_class){.redundant = redundant};
+}
+
+/* A class of traffic that takes two paths wants them as well, at both ends. One that takes a single path does not. */
+static void of_a_class(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        struct world *world = world_new(50 + i);
+        bool both = i == 3;
+        const struct row row = {.a_has = both, .b_has = both};
+        class_add(world->conn_a, false);
+        class_add(world->conn_a, (i & 1) != 0);
+        class_add(world->conn_b, (i & 2) != 0);
+        scenario_login(world);
+        both_expect(world, &row, 1);
+        scenario_end(world);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(agreement)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(agreement), cmocka_unit_test(of_a_class)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

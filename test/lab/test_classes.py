@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Classes of traffic: which packets take which path, also when it is gone, and after a reload."""
+import json
+import subprocess
+import time
+
 import pytest
 
 from lab.net import address
@@ -39,13 +43,13 @@ def in_the_clear(lab):
     return sum(int(lab.run(host, "nft", "list", "table", "inet", "clear").split("packets ")[1].split()[0]) for host in ("wlan", "lte"))
 
 
-def start(world, classes, mode="failover", child=None, **conn):
+def start(world, classes, mode="failover", child=None, gate=None, **conn):
     """Both ends, with a session over two paths, and counters of what is in the clear."""
-    lab = world.lab()
+    lab = world.lab(emulate=("wlan", "lte") if gate else ())
     for host in ("wlan", "lte"):
         lab.run(host, "nft", "-f", "-", input="table inet clear { chain in { type filter hook prerouting priority -300;\n"
                 f"ip daddr {LAN} counter\n}}\n}}\n")
-    world.ikatd(lab, "gw", gateway({"multipath": mode, "stable_for": "1s"}))
+    world.ikatd(lab, "gw", gateway({"multipath": mode, "stable_for": "1s"} | (gate or {})))
     settings = end_user(paths(mode) | {"classes": classes, "stable_for": "1s"} | conn, child)
     user = world.ikatd(lab, "eu", settings)
     if child is None or child["start_action"] == "none":
@@ -112,4 +116,69 @@ def test_reload_needs_no_login(world, start_action):
         user.load(settings)
     after = user.session()
     assert (after["id"], after["logins"], after["age_s"] >= before["age_s"]) == (before["id"], before["logins"], True)
+    assert in_the_clear(lab) == 0
+
+
+COPIES = {"voice": {"dscp": "ef", "multipath": "redundant"}}
+# sends and counts: numbered datagrams of 200 octets, 500 a second; what comes, in order of coming
+CALL = """
+import socket, sys, time
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, int(sys.argv[2]) << 2)
+begin = time.monotonic()
+for number in range(int(sys.argv[4])):
+    sock.sendto(b"%08d" % number + bytes(192), (sys.argv[1], int(sys.argv[3])))
+    time.sleep(max(0, begin + number / 500 - time.monotonic()))
+for _ in range(20):
+    sock.sendto(b"end", (sys.argv[1], int(sys.argv[3])))
+    time.sleep(0.02)
+"""
+HEAR = """
+import json, socket, sys
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.bind(("0.0.0.0", int(sys.argv[1])))
+sock.settimeout(60)
+print("ready", flush=True)
+numbers = []
+while (data := sock.recv(2048)) != b"end":
+    numbers.append(int(data[:8]))
+print(json.dumps(numbers), flush=True)
+"""
+
+
+def call(lab, count, during=lambda: None, dscp=46, port=5060):
+    """The numbers of the datagrams that come from the End User to the host, while `during` runs."""
+    ear = lab.start("host", "python3", "-c", HEAR, str(port), stdout=subprocess.PIPE, text=True)
+    assert ear.stdout.readline() == "ready\n"
+    mouth = lab.start("eu", "python3", "-c", CALL, HOST, str(dscp), str(port), str(count))
+    during()
+    numbers = json.loads(ear.communicate(timeout=90)[0])
+    assert mouth.wait(60) == 0
+    assert len(set(numbers)) == len(numbers), "a copy came through"
+    return numbers
+
+
+@pytest.mark.parametrize("gate", ({"multipath": "auto"}, {"classes": COPIES}), ids=("auto", "class"))
+def test_class_is_sent_twice(world, gate):
+    """Two paths lose every twentieth packet each: of the class hardly one is lost, of the rest as much as is lost."""
+    lab, user, _ = start(world, COPIES, gate=gate)
+    for emulator in lab.emulators.values():
+        emulator.set(delay_us=5000, loss_ppm=50000)
+    numbers = call(lab, 5000)
+    assert len(numbers) > 5000 * 0.995, f"{5000 - len(numbers)} of 5000 lost"
+    assert sum(a > b for a, b in zip(numbers, numbers[1:])) < 50, "only a packet that was repaired may be late"
+    assert len(call(lab, 2000, dscp=0)) < 2000 * 0.98
+    print(f"lost of the class: {5000 - len(numbers)} of 5000")
+
+
+def test_class_loses_nothing_when_a_path_is_cut(world):
+    """A call goes on, whichever path is cut, and how; nothing leaves in the clear."""
+    lab, user, _ = start(world, COPIES, gate={"classes": COPIES})
+    call(lab, 500)
+    for name in ("wlan", "lte"):
+        for cut, back in ((lab.cut, lab.restore), (lab.blackhole, lambda name: lab.blackhole(name, False))):
+            numbers = call(lab, 1500, lambda cut=cut, name=name: (time.sleep(1), cut(name)))
+            assert sorted(numbers) == list(range(1500)), f"{1500 - len(numbers)} lost after {cut.__name__} of {name}"
+            back(name)
+            user.wait_paths(2, timeout=30)
     assert in_the_clear(lab) == 0

@@ -159,6 +159,15 @@ static int set_paths(const struct tree *node, void *target, struct build_error *
     return key_for_items(node, target, error, add_path);
 }
 
+static int set_multipath(const struct tree *node, void *target, struct build_error *error)
+{
+    const char *text = tree_value_text(node);
+    if (strcasecmp(text, "redundant") != 0)
+        return build_fail(error, node, "'%.40s': of a class only 'redundant' is possible", text);
+    ((struct class_work *)target)->class.redundant = true;
+    return 0;
+}
+
 static const struct key class_keys[] = {
     {.name = "protocol", .kind = KEY_FUNCTION, .function = set_protocol},
     {.name = "local_port", .kind = KEY_FUNCTION, .function = set_local_port},
@@ -168,6 +177,7 @@ static const struct key class_keys[] = {
     {.name = "size", .kind = KEY_FUNCTION, .function = set_size},
     {.name = "paths", .kind = KEY_FUNCTION, .function = set_paths},
     {.name = "priority", .kind = KEY_FUNCTION, .function = set_priority},
+    {.name = "multipath", .kind = KEY_FUNCTION, .function = set_multipath},
     {.name = "strict", .kind = KEY_BOOL, .offset = offsetof(struct class_work, class.strict)},
 };
 
@@ -188,6 +198,9 @@ static int check(const struct tree *node, const struct class_work *work, struct 
         return build_fail(error, key_node(node, "priority"), "'paths' names them already");
     if (class->strict && work->paths.n_paths == 0 && !work->priority)
         return build_fail(error, key_node(node, "strict"), "to which paths? 'paths' is missing");
+    if (class->strict && class->redundant)
+        return build_fail(error, key_node(node, "strict"),
+                          "not with 'redundant': lost packets are sent again on any path");
     return 0;
 }
 
@@ -243,11 +256,6 @@ int classes_check(const struct tree *section, const struct ike_conn *conn,
                   struct build_error *error)
 {
     const struct tree *classes = tree_get(section, "classes");
-    bool by_flow =
-        conn->multipath == IKE_MULTIPATH_FAILOVER || conn->multipath == IKE_MULTIPATH_BALANCE;
-    if (conn->n_classes > 0 && !by_flow)
-        return build_fail(error, key_node(section, "multipath"),
-                          "classes need 'failover' or 'balance'");
     for (uint8_t i = 0; i < conn->n_classes; i++) {
         const struct ike_class_paths *class = &conn->class_paths[i];
         const struct tree *node = classes == NULL ? NULL : tree_get(classes, class->name);

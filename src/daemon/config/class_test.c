@@ -41,6 +41,7 @@ static const struct row rows[] = {
     {"size", "100", "small", "is not a number, nor a range"},
     {"paths", "wlan0, lte", "a, b, c, d, e", "more than 4 paths"},
     {"priority", "2-3", "3-2", "the larger number comes first"},
+    {"multipath", "redundant", "balance", "of a class only 'redundant' is possible"},
     {"strict", "no", "x", "is not yes or no"},
     {"strict", "no", "yes", "to which paths? 'paths' is missing"},
 };
@@ -79,9 +80,12 @@ static void what_does_not_fit(void **state)
         {"connections {\n a {\n" AUTH " paths {\n p {\n interface = auto\n}\n}\n classes {\n c {\n"
          " paths = p, eth1\n strict = yes\n}\n}\n}\n}\n",
          NULL},
-        {"connections {\n a {\n multipath = aggregate\n" AUTH
-         " classes {\n c {\n dscp = ef\n}\n}\n}\n}\n",
-         "t.conf:3: multipath: classes need 'failover' or 'balance'"},
+        {"connections {\n a {\n" AUTH
+         " classes {\n c {\n paths = x\n multipath = redundant\n strict = yes\n}\n}\n}\n}\n",
+         "t.conf:9: strict: not with 'redundant'"},
+        {"connections {\n a {\n" AUTH " children {\n n {\n mode = transport\n}\n}\n"
+         " classes {\n c {\n multipath = redundant\n}\n}\n}\n}\n",
+         "child n has mode = transport, which takes no order trailers"},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {

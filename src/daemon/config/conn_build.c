@@ -541,9 +541,8 @@ static int check_conn(const struct tree *section, const struct conn_work *work,
                                                 : "failover"),
                           "at least 10ms is expected");
     for (uint8_t i = 0; i < conn->n_children; i++)
-        if (conn->children[i].mode == IKE_MODE_TRANSPORT &&
-            (conn->multipath == IKE_MULTIPATH_AGGREGATE ||
-             conn->multipath == IKE_MULTIPATH_REDUNDANT))
+        if (conn->children[i].mode == IKE_MODE_TRANSPORT && conn->multipath != IKE_MULTIPATH_AUTO &&
+            ike_conn_ordered(conn))
             return build_fail(error, key_node(section, "multipath"),
                               "child %.60s has mode = transport, which takes no order trailers",
                               conn->children[i].name);

@@ -8,15 +8,7 @@
 
 static bool trailers_wanted(const struct sa *sa)
 {
-    const struct session *session = sa->session;
-    switch (session->conn->multipath) {
-    case IKE_MULTIPATH_FAILOVER:
-    case IKE_MULTIPATH_BALANCE: return false;
-    case IKE_MULTIPATH_AGGREGATE:
-    case IKE_MULTIPATH_REDUNDANT:
-    case IKE_MULTIPATH_AUTO: break;
-    }
-    return session->peer_keep_old;
+    return sa->session->peer_keep_old && ike_conn_ordered(sa->session->conn);
 }
 
 void ordered_esp_answer(struct wire_builder *reply)

@@ -6,7 +6,7 @@
  * Whether the packets of a Child SA have order trailers (wire/ordered_esp.h). The notify stands
  * beside each ESP SA payload, in IKE_AUTH and CREATE_CHILD_SA. The same notify in the response means
  * yes, for both directions; without it the Child SA is a plain one. Only peers that sent the Vendor
- * ID are asked and answered, and only where both ends have `multipath = aggregate` or `redundant`.
+ * ID are asked and answered, and only where the connections of both ends want them (ike_conn_ordered).
  */
 
 #include "wire/builder.h"
