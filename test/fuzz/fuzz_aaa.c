@@ -93,7 +93,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         change_requests_free(requests);
         aaa_service_free(service);
         requests = change_requests_new();
-        service = aaa_service_new(entropy_random(), -1);
+        service = aaa_service_new(entropy_random(), -1, false);
     }
     ASSERT(requests != NULL && service != NULL);
     if (size == 0)

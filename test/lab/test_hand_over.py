@@ -2,7 +2,6 @@
 """`ikat upgrade`: sessions go on in the new engine. The peer sees no login, no Delete and no new SPI."""
 import os
 import re
-import shutil
 import signal
 
 import pytest
@@ -13,17 +12,13 @@ from lab.daemons import IKATD
 from lab.run import wait
 from lab.settings import IDS, LAN, LAN6, PSK, end_user, gateway, paths
 from lab.watch import PROTECTED, Watch, processes
+from test_radius import ACCOUNTING, granted, total
 from test_revoked_later import Story
+from test_upgrade import NEVER_SERVES, compiled, install
 
 BOTH = f"{LAN}, {LAN6}"
 HOST = PROTECTED[4][1]
 INFORMATIONAL = 37
-
-
-def install(source, place):
-    """As dpkg does: a new file takes the name."""
-    shutil.copy(source, place + ".new")
-    os.rename(place + ".new", place)
 
 
 @pytest.fixture(name="place")
@@ -213,3 +208,39 @@ def test_certificates(world, place, tmp_path, judge):
     story.revoke()
     story.judge.wait_log("event=session-revoked", timeout=60)
     wait(lambda: not story.eu.established(), "its IKE SAs have ended")
+
+
+def test_radius(world, place, tmp_path):
+    """EAP and accounting by RADIUS: one Start and one Stop with all traffic, and no Accounting-On or -Off between."""
+    lab, server, eu, gw = granted(world, ['Class = "gold"', "Framed-IP-Address = 10.30.0.77"], paths("balance"), of_servers=ACCOUNTING)
+    assert eu.initiate("net")["success"] == "yes"
+    eu.wait_paths(2)
+    wait(lambda: "Start" in server.accounts(), "a Start")
+    before = server.requests()
+    for _ in range(2):
+        unnoticed = Unnoticed(lab, tmp_path, gw)
+        upgrade(gw, place)
+        unnoticed.check()
+    assert server.requests() == before, "no login"
+    updates = server.accounts().count("Interim-Update")
+    wait(lambda: server.accounts().count("Interim-Update") > updates, "an Interim-Update of the new engine")
+    assert eu.request("terminate", ike="home")["success"] == "yes"
+    wait(lambda: "Stop" in server.accounts(), lambda: f"a Stop: {server.accounts()} {gw.log()}")
+    records = server.records()
+    assert [record["Acct-Status-Type"] for record in records] == ["Start"] + ["Interim-Update"] * (len(records) - 2) + ["Stop"]
+    assert len({record["Acct-Session-Id"] for record in records}) == 1 and len(server.records(of_sessions=False)) == 1
+    stop = records[-1]
+    assert stop["Class"] == "0x676f6c64" and stop["Acct-Terminate-Cause"] == "User-Request"
+    assert int(stop["Acct-Input-Packets"]) > 300 and total(stop, "Input") > 300 * 84
+
+
+def test_radius_session_lost(world, place, tmp_path):
+    """The new program crashes when it has got the session: the server hears of its end once."""
+    _, server, eu, gw = granted(world, [], of_servers=ACCOUNTING)
+    assert eu.initiate("net")["success"] == "yes"
+    wait(lambda: "Interim-Update" in server.accounts(), "an interim record")
+    install(compiled(tmp_path, NEVER_SERVES), place)
+    gw.ikat("upgrade", check=False)
+    wait(lambda: "Stop" in server.accounts(), lambda: f"a Stop: {gw.log()}")
+    assert server.records()[-1]["Acct-Terminate-Cause"] == "NAS-Reboot"
+    assert server.accounts().count("Stop") == 1

@@ -476,7 +476,7 @@ static int aaa_init(struct aaa *a, const struct spawn_start *start)
     uint8_t digest[16];
     a->channel = start->fd;
     a->loader_fd = -1;
-    a->service = aaa_service_new(entropy_random(), start->state_fd);
+    a->service = aaa_service_new(entropy_random(), start->state_fd, start->handed);
     a->loop = event_loop_new();
     for (unsigned i = 0; i < RADIUS_SERVERS; i++)
         a->listeners[i].fd = -1;

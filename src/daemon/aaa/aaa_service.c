@@ -50,14 +50,14 @@ struct aaa_service {
 
 static void passage_end(struct aaa_service *s, struct passage *p);
 
-struct aaa_service *aaa_service_new(const struct random *random, int accounts_fd)
+struct aaa_service *aaa_service_new(const struct random *random, int accounts_fd, bool handed)
 {
     struct aaa_service *s = calloc(1, sizeof(*s));
     if (s == NULL)
         return NULL;
     s->random = random;
     s->client = radius_client_new(random);
-    s->accounts = account_queue_new(accounts_fd);
+    s->accounts = account_queue_new(accounts_fd, handed);
     s->changes = change_requests_new();
     return s->client == NULL || s->accounts == NULL || s->changes == NULL ? aaa_service_free(s) : s;
 }
@@ -511,6 +511,10 @@ bool aaa_service_ask(struct aaa_service *s, const struct aaa_request *request, n
         return true;
     case AAA_STEP: return step_answer(s, request, now, ret);
     case AAA_ACCOUNT: ret->error = account_queue_add(s->accounts, &request->account); return false;
+    case AAA_ACCOUNT_KEEP:
+        ret->error = account_queue_keep(s->accounts, &request->account);
+        return false;
+    case AAA_ACCOUNTS_ALL: account_queue_settle(s->accounts); return false;
     case AAA_END:
         p = passage_find(s, request->step.eap.conversation);
         if (p != NULL && p->number != 0)

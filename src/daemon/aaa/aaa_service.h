@@ -14,9 +14,9 @@
 
 struct aaa_service;
 
-/* aaa_service_new - `accounts_fd`: of account_queue.h, -1: none. `random` is borrowed. NULL: no
+/* aaa_service_new - `accounts_fd`, `handed`: of account_queue.h; -1: none. `random` is borrowed. NULL: no
  * memory. */
-struct aaa_service *aaa_service_new(const struct random *random, int accounts_fd);
+struct aaa_service *aaa_service_new(const struct random *random, int accounts_fd, bool handed);
 struct aaa_service *aaa_service_free(struct aaa_service *service); /* wipes; takes NULL */
 
 /* aaa_service_client - the RADIUS client, for datagrams and deadlines. */

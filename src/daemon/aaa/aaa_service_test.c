@@ -37,7 +37,7 @@ static void server_load(bool class_group)
 static int setup(void **state)
 {
     (void)state;
-    service = aaa_service_new(entropy_random(), -1);
+    service = aaa_service_new(entropy_random(), -1, false);
     server_load(false);
     return 0;
 }

@@ -26,6 +26,7 @@ struct record {
     uint64_t tag;
     size_t place; /* slot */
     bool in_flight;
+    bool doubted; /* of a live session: no engine has said yet that it goes on */
     nanos sent, not_before;
     struct slot slot;
     struct record *next, *previous; /* in order of arrival */
@@ -338,7 +339,48 @@ static void record_revive(struct account_queue *q, struct record *record)
     slot_write(q, record->place, &record->slot);
 }
 
-struct account_queue *account_queue_new(int fd)
+/* record_doubt - the session lives, if an engine says so before account_queue_settle. */
+static void record_doubt(struct account_queue *q, struct record *record)
+{
+    struct session *session = session_of(q, record->slot.account.session_id);
+    if (session == NULL || session->alive != NULL) {
+        record_revive(q, record);
+        return;
+    }
+    record->doubted = true;
+    session->alive = record;
+    q->n_alive++;
+}
+
+int account_queue_keep(struct account_queue *q, const struct aaa_account *account)
+{
+    struct aaa_account alive = *account;
+    alive.kind = AAA_ACCOUNT_INTERIM;
+    struct session *session = account_sound(&alive) ? session_of(q, alive.session_id) : NULL;
+    if (session == NULL)
+        return account_sound(&alive) ? ERR_NO_MEMORY : ERR_INVALID;
+    alive_set(q, session, &alive);
+    if (session->alive != NULL)
+        session->alive->doubted = false;
+    session_tidy(q, session);
+    return 0;
+}
+
+void account_queue_settle(struct account_queue *q)
+{
+    struct session *session, *next;
+    HASH_ITER(hh, q->by_session, session, next)
+    {
+        if (session->alive == NULL || !session->alive->doubted)
+            continue;
+        struct aaa_account stop = session->alive->slot.account;
+        stop.kind = AAA_ACCOUNT_STOP;
+        stop.cause = AAA_CAUSE_NAS_REBOOT;
+        alive_stop(q, session, &stop);
+    }
+}
+
+struct account_queue *account_queue_new(int fd, bool handed)
 {
     struct account_queue *q = calloc(1, sizeof(*q));
     size_t n = 0;
@@ -358,7 +400,9 @@ struct account_queue *account_queue_new(int fd)
             found[i] = NULL;
         }
     for (size_t i = 0; i < n; i++)
-        if (found[i] != NULL)
+        if (found[i] != NULL && handed)
+            record_doubt(q, found[i]);
+        else if (found[i] != NULL)
             record_revive(q, found[i]);
     free(found);
     return q;

@@ -24,13 +24,19 @@
 struct account_queue;
 
 /* account_queue_new - reads the file; invalid slots are dropped. `fd` stays the caller's; -1:
- * memory only. NULL: no memory. */
-struct account_queue *account_queue_new(int fd);
+ * memory only. `handed`: sessions of the engine before this one go on, and account_queue_settle tells which do not.
+ * NULL: no memory. */
+struct account_queue *account_queue_new(int fd, bool handed);
 struct account_queue *account_queue_free(struct account_queue *queue); /* takes NULL */
 
 /* account_queue_add - adds a record. ERR_INVALID: the record is malformed; ERR_FULL, ERR_NO_MEMORY:
  * it is lost. */
 int account_queue_add(struct account_queue *queue, const struct aaa_account *account) MUST_USE;
+
+/* account_queue_keep - the session goes on: nothing is sent. ERR_INVALID, ERR_NO_MEMORY. account_queue_settle - the
+ * sessions that were not kept have ended. */
+int account_queue_keep(struct account_queue *queue, const struct aaa_account *account) MUST_USE;
+void account_queue_settle(struct account_queue *queue);
 
 /*
  * account_queue_next - a record to be sent now; NULL: none. It is in flight until

@@ -17,7 +17,7 @@ static int setup(void **state)
     (void)state;
     file = memfd_create("accounting", MFD_CLOEXEC);
     assert_true(file >= 0);
-    queue = account_queue_new(file);
+    queue = account_queue_new(file, false);
     return 0;
 }
 
@@ -33,7 +33,7 @@ static int teardown(void **state)
 static void restart(void)
 {
     account_queue_free(queue);
-    queue = account_queue_new(file);
+    queue = account_queue_new(file, false);
     assert_non_null(queue);
 }
 
@@ -158,7 +158,7 @@ static void hostile_file(void **state)
     for (size_t at = 0; at < (size_t)len; at += 7) { /* one octet is another one */
         uint8_t other = octets[at] ^ 0x40;
         assert_int_equal(pwrite(file, &other, 1, (off_t)at), 1);
-        struct account_queue *read = account_queue_new(file);
+        struct account_queue *read = account_queue_new(file, false);
         assert_int_equal(account_queue_waiting(read), 1);
         account_queue_free(read);
         assert_int_equal(pwrite(file, octets, (size_t)len, 0), len);
@@ -285,6 +285,49 @@ static void on_is_not_taken(void **state)
     assert_false(account_queue_busy(queue, now + 1));
 }
 
+/* The next process of an upgrade: a session that goes on has no Stop, one that does not has a single one. */
+static void handed_over(void **state)
+{
+    (void)state;
+    struct aaa_account kept = account("kept", AAA_ACCOUNT_START, 7), bad = kept;
+    for (int i = 0; i < 2; i++) { /* again, if the first engine of the new program crashes */
+        add("kept", AAA_ACCOUNT_START, 1);
+        add("lost", AAA_ACCOUNT_START, 2);
+        for (nanos now = 0; now < 2; now++) {
+            uint64_t tag;
+            assert_non_null(account_queue_next(queue, now, &tag));
+            assert_true(account_queue_sent(queue, tag, now));
+        }
+        account_queue_free(queue);
+        queue = account_queue_new(file, true);
+        expect_none(5);
+        memset(bad.session_id, 'x', sizeof(bad.session_id));
+        assert_int_equal(account_queue_keep(queue, &bad), ERR_INVALID);
+        assert_int_equal(account_queue_keep(queue, &kept), 0);
+        account_queue_settle(queue);
+        account_queue_settle(queue);
+        assert_true(account_queue_sent(queue, expect("lost", AAA_ACCOUNT_STOP, 2, 6), 6));
+        expect_none(7);
+        restart(); /* a crash: now it has ended, too, with what was told last */
+        assert_true(account_queue_sent(queue, expect("kept", AAA_ACCOUNT_STOP, 7, 8), 8));
+        expect_none(9);
+    }
+}
+
+/* The first engine of the new program crashes before it has told anything. */
+static void handed_to_a_crash(void **state)
+{
+    (void)state;
+    add("a", AAA_ACCOUNT_START, 1);
+    assert_true(account_queue_sent(queue, expect("a", AAA_ACCOUNT_START, 1, 0), 0));
+    account_queue_free(queue);
+    queue = account_queue_new(file, true);
+    expect_none(1);
+    restart();
+    assert_true(account_queue_sent(queue, expect("a", AAA_ACCOUNT_STOP, 1, 2), 2));
+    expect_none(3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -298,6 +341,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(on_and_off, setup, teardown),
         cmocka_unit_test_setup_teardown(no_server_takes_it, setup, teardown),
         cmocka_unit_test_setup_teardown(on_is_not_taken, setup, teardown),
+        cmocka_unit_test_setup_teardown(handed_over, setup, teardown),
+        cmocka_unit_test_setup_teardown(handed_to_a_crash, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

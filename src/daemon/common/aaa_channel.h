@@ -28,6 +28,8 @@ enum aaa_request_kind {
     AAA_CHANGED,         /* changed: the outcome of a struct aaa_change */
     AAA_STAGE_COMMIT,    /* load_number; as KEY_STAGE_COMMIT (key_channel.h) */
     AAA_STAGE_DROP,      /* load_number */
+    AAA_ACCOUNT_KEEP,    /* account: of a session that came from another engine; not answered */
+    AAA_ACCOUNTS_ALL,    /* no more of these; not answered */
 };
 
 /* A loader has a channel of its own, which takes AAA_SERVER_LOAD only. The servers wait there until

@@ -271,7 +271,8 @@ static void serve_check(struct engine *e)
     if (e->start->initiator_only || e->serving || !e->load_ended || ike_conn_at(e->ike, 0) == NULL)
         return;
     e->serving = true;
-    engine_accounting_nas(e, AAA_ACCOUNT_ON);
+    if (!e->kept) /* to the server, earlier sessions would have ended */
+        engine_accounting_nas(e, AAA_ACCOUNT_ON);
     ike_serve(e->ike);
 }
 

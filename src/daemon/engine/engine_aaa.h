@@ -67,6 +67,19 @@ void engine_accounting_begin(struct engine *e, struct grant *grant,
                              const struct ike_session_info *session);
 void engine_accounting_send(struct engine *e, struct grant *grant, enum aaa_account_kind kind,
                             enum aaa_cause cause);
+/* engine_accounting_keep - a session that came from another engine has an account there: its records go on.
+ * engine_accounting_arrived - and its traffic can be read. */
+void engine_accounting_keep(struct engine *e, struct grant *grant,
+                            const struct ike_session_info *session,
+                            const struct aaa_account *begun);
+void engine_accounting_arrived(struct engine *e, struct grant *grant);
+
+/* engine_grant.c. engine_grant_carry - to another engine. engine_grant_arrived - of a session, once all of it is here.
+ * engine_grants_arrived - of all sessions. */
+void engine_grant_carry(struct engine *e, ike_session_id session, struct carrier *c);
+void engine_grant_arrived(struct engine *e, ike_session_id session);
+void engine_grants_arrived(struct engine *e);
+
 /* engine_accounting_nas - Accounting-On or -Off for each name that we have as a Gateway. */
 void engine_accounting_nas(struct engine *e, enum aaa_account_kind kind);
 enum aaa_cause engine_accounting_cause(const struct engine *e, enum ike_outcome outcome);

@@ -28,7 +28,11 @@ bool engine_accounts(const struct engine *e)
 
 void engine_accounting_id(const struct engine *e, ike_session_id session, char ret[AAA_SESSION_ID])
 {
-    (void)snprintf(ret, AAA_SESSION_ID, "%016llx-%u", (unsigned long long)e->boot, session);
+    const struct grant *grant = grants_of(e->grants, session);
+    if (grant != NULL && grant->account != NULL) /* another engine may have given it */
+        memcpy(ret, grant->account->session_id, AAA_SESSION_ID);
+    else
+        (void)snprintf(ret, AAA_SESSION_ID, "%016llx-%u", (unsigned long long)e->boot, session);
 }
 
 /* interval_of - our configuration counts more than the server's value. */
@@ -73,14 +77,15 @@ static void path_set(const struct engine *e, ike_session_id id, struct aaa_accou
     }
 }
 
-void engine_accounting_begin(struct engine *e, struct grant *grant,
-                             const struct ike_session_info *session)
+/* account_begin - false: no memory. */
+static bool account_begin(struct engine *e, struct grant *grant,
+                          const struct ike_session_info *session)
 {
     char text[IDENTITY_TEXT_MAX];
     struct aaa_account *account = calloc(1, sizeof(*account));
     if (account == NULL) {
         log_line(LOG_LEVEL_WARNING, "event=accounting-lost session=%u", session->id);
-        return;
+        return false;
     }
     account->port = session->id;
     account->by_server = grant->number != 0;
@@ -97,7 +102,26 @@ void engine_accounting_begin(struct engine *e, struct grant *grant,
     grant->interval_ns = interval_of(e, grant);
     grant->interim_at_ns =
         grant->interval_ns == 0 ? NANOS_NEVER : nanos_after(e->now, grant->interval_ns);
-    engine_accounting_send(e, grant, AAA_ACCOUNT_START, 0);
+    return true;
+}
+
+void engine_accounting_begin(struct engine *e, struct grant *grant,
+                             const struct ike_session_info *session)
+{
+    if (account_begin(e, grant, session))
+        engine_accounting_send(e, grant, AAA_ACCOUNT_START, 0);
+}
+
+void engine_accounting_keep(struct engine *e, struct grant *grant,
+                            const struct ike_session_info *session, const struct aaa_account *begun)
+{
+    if (!account_begin(e, grant, session))
+        return;
+    struct aaa_account *account = grant->account;
+    memcpy(account->session_id, begun->session_id, sizeof(account->session_id));
+    memcpy(account->called, begun->called, sizeof(account->called));
+    memcpy(account->calling, begun->calling, sizeof(account->calling));
+    account->nas_address = begun->nas_address;
 }
 
 static void traffic_add(struct aaa_traffic *to, const struct engine_child_traffic *t)
@@ -129,20 +153,32 @@ static void paths_set(struct engine *e, ike_session_id id, struct aaa_account *a
     }
 }
 
-void engine_accounting_send(struct engine *e, struct grant *grant, enum aaa_account_kind kind,
-                            enum aaa_cause cause)
+/* account_send - the state of the session now. */
+static void account_send(struct engine *e, struct grant *grant, enum aaa_request_kind kind)
 {
     static struct aaa_request request;
     struct aaa_account *account = grant->account;
-    account->kind = kind;
-    account->cause = cause;
     account->at_s = (int64_t)time(NULL);
     account->duration_s = (uint32_t)((e->now - grant->up_ns) / NANOS_PER_SEC);
-    if (kind != AAA_ACCOUNT_START)
+    if (account->kind != AAA_ACCOUNT_START)
         paths_set(e, grant->session, account);
-    request = (struct aaa_request){.kind = AAA_ACCOUNT, .account = *account};
+    request = (struct aaa_request){.kind = kind, .account = *account};
     if (engine_aaa_send(e, &request) != 0)
         log_line(LOG_LEVEL_WARNING, "event=accounting-lost session=%u", grant->session);
+}
+
+void engine_accounting_send(struct engine *e, struct grant *grant, enum aaa_account_kind kind,
+                            enum aaa_cause cause)
+{
+    grant->account->kind = kind;
+    grant->account->cause = cause;
+    account_send(e, grant, AAA_ACCOUNT);
+}
+
+void engine_accounting_arrived(struct engine *e, struct grant *grant)
+{
+    grant->account->kind = AAA_ACCOUNT_INTERIM;
+    account_send(e, grant, AAA_ACCOUNT_KEEP);
 }
 
 /* nas_of - the name by which sessions of a connection are accounted, unless a connection before it

@@ -10,6 +10,7 @@
 
 #include "daemon/common/log.h"
 #include "daemon/engine/accounts.h"
+#include "daemon/engine/engine_aaa.h"
 #include "daemon/engine/engine_state.h"
 #include "daemon/engine/hand_over.h"
 #include "daemon/engine/reqids.h"
@@ -68,6 +69,7 @@ static void session_arrived(struct engine *e, ike_session_id id)
     accounts_begin(e->accounts, id, &who, session.established_ns);
     while (ike_session_child_next(e->ike, id, child.id, &child))
         child_arrived(e, &session, &child);
+    engine_grant_arrived(e, id);
     engine_session_log(e, "session-arrived", &(struct ike_event){.session = id});
 }
 
@@ -111,6 +113,7 @@ static bool session_take(struct engine *e, const struct handed_session *handed)
     if (error == 0) {
         accounts_carry(e->accounts, id, &c);
         engine_chains_carry(e, id, &c);
+        engine_grant_carry(e, id, &c);
         error = carrier_done(&c);
     }
     if (error == 0)
@@ -135,6 +138,7 @@ static void sessions_take(struct engine *e)
         n += taken;
         lost += !taken;
     }
+    e->kept = n > 0;
     log_line(LOG_LEVEL_INFO, "event=sessions-arrived n=%u lost=%u result=%s", n, lost,
              error_text(error));
 }
@@ -155,6 +159,7 @@ void engine_arrive(struct engine *e)
     while (ike_session_next(e->ike, session.id, &session))
         session_arrived(e, session.id);
     engine_name_servers_arrived(e);
+    engine_grants_arrived(e);
     engine_pump(e);
     esp_plane_go(e->esp);
 }

@@ -76,10 +76,8 @@ static bool children_plain(const struct engine *e, ike_session_id session)
 
 bool engine_may_leave(const struct engine *e, const struct ike_session_info *session)
 {
-    bool granted = session->grant != 0 || grants_of(e->grants, session->id) != NULL;
-    return e->leave.fd >= 0 && session->established && !granted &&
-           engine_chains_known(e, session->id) && conn_of_files(e, session->conn->name) &&
-           children_plain(e, session->id);
+    return e->leave.fd >= 0 && session->established && engine_chains_known(e, session->id) &&
+           conn_of_files(e, session->conn->name) && children_plain(e, session->id);
 }
 
 bool engine_conn_leaves(const struct engine *e, const char *conn)
@@ -152,6 +150,7 @@ static int engine_write(struct engine *e, ike_session_id id, struct writer *w)
     struct carrier c = carrier_writes(w, HAND_OVER_VERSION, e->now);
     accounts_carry(e->accounts, id, &c);
     engine_chains_carry(e, id, &c);
+    engine_grant_carry(e, id, &c);
     return carrier_done(&c);
 }
 
@@ -209,6 +208,7 @@ static void leave_all(struct engine *e)
             n += session_leave(e, session.id);
         engine_pump(e);
     }
+    e->kept = n > 0;
     log_line(LOG_LEVEL_INFO, "event=sessions-leave n=%u", n);
 }
 

@@ -169,7 +169,7 @@ void engine_accounts_close(struct engine *e)
         session_account(e, &event);
         engine_aaa_down(e, session.id, IKE_CANCELLED);
     }
-    if (e->stopping && e->serving)
+    if (e->stopping && e->serving && !e->kept)
         engine_accounting_nas(e, AAA_ACCOUNT_OFF);
     engine_aaa_farewell(e);
 }

@@ -12,6 +12,7 @@
  *   engine_io.c       IKE datagrams in and out, news of the data plane, links
  *   engine_pump.c     drains the IKE core and the path manager after each input
  *   engine_events.c   what each event of the IKE core means for the rest
+ *   engine_grant.c    RADIUS grants of sessions that go to another engine
  *   engine_helpers.c  the channels to the keyholder and the verifier
  *   engine_arrive.c   sessions of the engine before this one
  *   engine_leave.c    sessions leave for the engine that follows
@@ -196,6 +197,7 @@ struct engine {
     bool load_refused;       /* the last load: the configuration before it is in force */
     bool keylog_fails;       /* the log says so already */
     bool serving;            /* IKE_SA_INIT of others is answered */
+    bool kept;               /* sessions came from another engine, or went to one */
     bool stopping, done;
     struct engine_leave leave;
     struct span arrival;  /* owned: sessions of the engine before this one, until they are taken */

@@ -173,6 +173,27 @@ struct grant *grants_claim(struct grants *grants, uint64_t number, ike_session_i
     return grant;
 }
 
+struct grant *grants_keep(struct grants *grants, uint64_t number, ike_session_id session)
+{
+    if (session == 0 || grants_of(grants, session) != NULL || grants_find(grants, number) != NULL ||
+        number == UINT64_MAX)
+        return NULL;
+    struct grant *grant = grant_new(grants);
+    if (grant == NULL)
+        return NULL;
+    if ((number != 0 && map_put(&grants->by_number, number, grant) != 0) ||
+        map_put(&grants->by_session, session, grant) != 0) {
+        (void)map_take(&grants->by_number, number);
+        deadline_heap_leave(&grants->heap, &grant->deadline);
+        free(grant);
+        return NULL;
+    }
+    grants->last = number > grants->last ? number : grants->last;
+    grant->number = number;
+    grant->session = session;
+    return grant;
+}
+
 void grants_wake(struct grants *grants, struct grant *grant, nanos at)
 {
     deadline_heap_set(&grants->heap, &grant->deadline, at);

@@ -48,6 +48,9 @@ struct grant *grants_find(const struct grants *grants, uint64_t number);
 /* grants_claim - the grant belongs to the session until grants_drop(). `number` 0: an empty grant.
  * NULL: it is gone, it is another session's, or no memory. */
 struct grant *grants_claim(struct grants *grants, uint64_t number, ike_session_id session);
+/* grants_keep - the grant of a session that came from another engine, with the number that it had there. NULL: no
+ * memory, or the number or session has one. */
+struct grant *grants_keep(struct grants *grants, uint64_t number, ike_session_id session);
 struct grant *grants_of(const struct grants *grants, ike_session_id session); /* NULL: none */
 void grants_drop(struct grants *grants, struct grant *grant);
 

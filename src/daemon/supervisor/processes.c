@@ -189,6 +189,7 @@ static int keepers_begin(struct processes *processes, const struct tls_pairs *ea
     struct spawn_start verifier = start_of(processes, PROCESS_VERIFIER);
     struct spawn_start eap = start_of(processes, PROCESS_EAP);
     struct spawn_start aaa = start_of(processes, PROCESS_AAA);
+    aaa.handed = engine->sessions_fd >= 0;
     key.eap_fds[SPAWN_TLS_KEY] = eap_pairs->keys[0];
     key.aaa_fds[SPAWN_TLS_KEY] = aaa_pairs->keys[0];
     verifier.eap_fds[SPAWN_TLS_VERIFIER] = eap_pairs->checks[0];
