@@ -382,6 +382,7 @@ int ikat_configure(struct ikat *ikat, const char *name, const char *text, char e
 {
     struct lib_config config = {.plane = lib_plane(ikat)};
     struct pools_fault fault = {.name = ""};
+    struct pools_left left;
     char own[IKAT_TEXT_MAX];
     char *why = error != NULL ? error : own;
     why[0] = '\0';
@@ -390,10 +391,9 @@ int ikat_configure(struct ikat *ikat, const char *name, const char *text, char e
         return public_error(failure);
     failure = ike_conn_reserve(ikat->ike, config.n_conns);
     if (failure == 0) {
-        failure = pools_switch(ikat->pools, config.pools, config.n_pools, &fault);
-        if (failure != 0)
-            (void)snprintf(why, IKAT_TEXT_MAX, "pool %s%s%s", fault.name,
-                           fault.other[0] != '\0' ? " overlaps pool " : " is in use", fault.other);
+        failure = pools_switch(ikat->pools, config.pools, config.n_pools, &fault, &left);
+        if (failure == ERR_INVALID)
+            (void)snprintf(why, IKAT_TEXT_MAX, "pool %s overlaps pool %s", fault.name, fault.other);
     }
     if (failure == 0)
         failure = shared_keys_replace(ikat->secrets, config.secrets);

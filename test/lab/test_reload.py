@@ -140,3 +140,27 @@ def test_a_connection_that_goes_is_named(lab):
     lab.gw.load(gateway())
     for name in names[1:]:
         lab.gw.wait_log(f"event=conn-unloaded conn={name}\n")
+
+
+def test_pool_gets_another_range(world, lab):
+    """All of the load counts while the pool has leases: sessions keep their address and what it reaches, and the next
+    login has a new one."""
+    eu = world.ikatd(lab, "eu", end_user())
+    assert eu.initiate("net")["success"] == "yes"
+    inner = eu.session()["config"]["addresses"][0]
+
+    def leases():
+        return lab.gw.request("get-pools")["inner"]
+    assert inner == "10.30.0.1" and leases()["online"] == "1"
+    lab.gw.load(gateway(top={"pools": {"inner": {"addrs": "10.30.0.0/16"}}}))
+    assert leases()["online"] == "1" and "event=pool-changed" not in lab.gw.log(), "a wider range has the same leases"
+    lab.gw.load(gateway(top={"pools": {"inner": {"addrs": "10.31.0.0/24"}}}))
+    lab.gw.wait_log("event=pool-changed pool=inner leases-left=1")
+    assert leases()["base"] == "10.31.0.1" and leases()["online"] == "0"
+    assert "1 received" in lab.run("eu", "ping", "-c1", "-W5", HOST)
+    assert lab.gw.session("gate") and lab.gw.children()[0]["remote-ts"] == [f"{inner}/32"]
+    eu.ikat("down", "home")
+    wait(lambda: not lab.gw.sas(), "the Gateway knows it")
+    assert eu.initiate("net")["success"] == "yes" and eu.session()["config"]["addresses"] == ["10.31.0.1"]
+    assert "1 received" in lab.run("eu", "ping", "-c1", "-W5", HOST)
+    assert f"{inner} " not in lab.run("gw", "ip", "route", "show", "table", "all"), "its route has gone"

@@ -256,7 +256,8 @@ def test_refused_load_changes_nothing(world):
         return sorted(line.split('"')[1] for line in gate.swanctl("--list-certs").splitlines() if "subject:" in line)
     assert names() == ["CN=Trusted"]
     files = {"x509ca/ca.pem": pem(other.certificate), "x509ca/more.pem": pem(Authority("CN=Authority").certificate)}
-    wrong = {"radius": radius, "authorities": {"home": {"cacert": "more.pem"}}, "pools": {"inner": {"addrs": "10.31.0.0/24"}}}
+    wrong = {"radius": radius, "authorities": {"home": {"cacert": "more.pem"}}}
+    many = merge(wrong, {"radius": {f"more{i}": radius["aaa"] for i in range(8)}})
 
     def load(settings):
         gate.write_files("etc", settings, files)
@@ -266,12 +267,10 @@ def test_refused_load_changes_nothing(world):
         wait(lambda: gate.log().count("event=config-not-loaded") > refusals or gate.log().count("event=config-loaded") > loads,
              "the load ends")
         return gate.log().count("event=config-loaded") > loads
-    assert not load(gateway(top=wrong))  # the pool has a lease in use
-    assert "pools" not in gate.config and "swanctl.conf:" in next(
-        line for line in gate.log().splitlines() if "online leases" in line and "ikat down --peer" in line)
+    assert not load(gateway(top=many))
+    assert "swanctl.conf:" in next(line for line in gate.log().splitlines() if "more7: limit reached" in line)
     assert names() == ["CN=Trusted"]
     assert not gate.request("get-authorities").get("authorities") and not gate.request("get-radius").get("servers")
-    del wrong["pools"]
     assert load(gateway(top=wrong))
     assert names() == ["CN=Authority", "CN=Other"]
     assert gate.request("get-authorities")["authorities"] == ["home"] and gate.request("get-radius")["servers"] == ["aaa"]

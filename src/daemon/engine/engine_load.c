@@ -25,18 +25,20 @@ static bool name_in(const char *const *names, size_t n, const char *name)
 
 static void why_set(char why[ENGINE_ERROR_MAX], int error, const struct pools_fault *fault)
 {
-    if (error == ERR_WRONG_STATE && fault->other[0] != '\0')
-        (void)snprintf(why, ENGINE_ERROR_MAX,
-                       "pool %s: a session has an address of it from a RADIUS server", fault->name);
-    else if (error == ERR_WRONG_STATE)
-        (void)snprintf(why, ENGINE_ERROR_MAX,
-                       "pool %s has online leases: it cannot go, nor get another range. Nothing of "
-                       "this load counts. End those sessions first (ikat down --peer IDENTITY), "
-                       "or add the new range as a pool of another name",
-                       fault->name);
-    else if (error == ERR_INVALID && fault->other[0] != '\0')
+    if (error == ERR_INVALID && fault->other[0] != '\0')
         (void)snprintf(why, ENGINE_ERROR_MAX, "pool %s overlaps pool %s", fault->name,
                        fault->other);
+}
+
+/* left_say - the load counts all the same: new logins get the new addresses. */
+static void left_say(const struct pools_left *left)
+{
+    for (uint32_t i = 0; i < left->n; i++)
+        log_line(LOG_LEVEL_WARNING,
+                 "event=pool-changed pool=%s leases-left=%u text=\"sessions keep addresses that no "
+                 "pool has now, until they end: ikat status lists them, ikat down --peer IDENTITY "
+                 "ends them\"",
+                 left->names[i], left->n_leases);
 }
 
 /* unload_conns - those without a successor, the last one first. */
@@ -176,6 +178,7 @@ int engine_load_all(struct engine *e, const struct engine_load *load,
     size_t n = load->n_conns > load->n_secrets ? load->n_conns : load->n_secrets;
     const char **names = calloc(n + 1, sizeof(char *));
     struct pools_fault fault = {.name = ""};
+    struct pools_left left = {.n = 0};
     ret_why[0] = '\0';
     int error = names == NULL ? ERR_NO_MEMORY : 0;
     if (error == 0)
@@ -185,7 +188,7 @@ int engine_load_all(struct engine *e, const struct engine_load *load,
     if (error == ERR_FULL)
         (void)snprintf(ret_why, ENGINE_ERROR_MAX, "more than %d RADIUS servers", RADIUS_SERVERS);
     if (error == 0)
-        error = pools_switch(e->pools, load->pools, load->n_pools, &fault);
+        error = pools_switch(e->pools, load->pools, load->n_pools, &fault, &left);
     why_set(ret_why, error, &fault);
     if (error == 0)
         error = switch_credentials(e, load);
@@ -199,9 +202,12 @@ int engine_load_all(struct engine *e, const struct engine_load *load,
         error = switch_conns(e, load, names);
     if (error == 0) {
         engine_pools_check(e);
+        if (left.n > 0) /* the routes of former pools led to their sessions */
+            engine_routes_renew(e);
         engine_lan_check(e);
         if (load->number != 0)
             engine_leave_conns(e, load);
+        left_say(&left);
         engine_load_ended(e);
     }
     if (error != 0) /* the caller tells the client */

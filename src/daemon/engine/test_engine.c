@@ -238,8 +238,9 @@ static int op_load_all(void *engine, const struct engine_load *load,
 {
     struct test_engine *t = engine;
     struct pools_fault fault;
+    struct pools_left left;
     struct ike_conn *conn;
-    int err = pools_switch(t->pools, load->pools, load->n_pools, &fault);
+    int err = pools_switch(t->pools, load->pools, load->n_pools, &fault, &left);
     (void)snprintf(ret_why, ENGINE_ERROR_MAX, "pool %s", fault.name);
     if (err != 0)
         return err;

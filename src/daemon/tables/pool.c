@@ -302,6 +302,33 @@ int pool_lease_exact(struct pool *pool, const struct ike_lease_job *job,
     return lease_begin(pool, job, (struct lease_wish){address, true}, session, ret_address);
 }
 
+int pool_copy_lease(struct pool *pool, const struct lease *from)
+{
+    bool offline = from->sessions[0] == 0;
+    if (offline && pool->forgets)
+        return 0;
+    if (map_reserve(&pool->by_session, pool->by_session.n + HOLDERS) != 0 ||
+        map_reserve(&pool->owners, pool->owners.n + 1) != 0)
+        return ERR_NO_MEMORY;
+    struct ike_id *identity = identity_copy(from->identity);
+    struct lease *lease = identity == NULL ? NULL : lease_add(pool, &from->address);
+    if (lease == NULL) {
+        free(identity);
+        return ERR_NO_MEMORY;
+    }
+    lease->identity = identity;
+    owner_set(pool, identity, owner_count(pool, identity) + 1);
+    pool->online++;
+    for (size_t i = 0; i < HOLDERS && from->sessions[i] != 0; i++) {
+        lease->sessions[i] = from->sessions[i];
+        int err = map_put(&pool->by_session, from->sessions[i], lease);
+        ASSERT(err == 0);
+    }
+    if (offline)
+        offline_add(pool, lease);
+    return 0;
+}
+
 /* lease_forget - its last session has left it. */
 static void lease_forget(struct pool *pool, struct lease *lease)
 {

@@ -50,6 +50,9 @@ int pool_lease(struct pool *pool, const struct ike_lease_job *job, const struct 
 int pool_lease_exact(struct pool *pool, const struct ike_lease_job *job,
                      const struct address *address, ike_session_id session,
                      struct address *ret_address) MUST_USE;
+/* pool_copy_lease - of another pool; an offline one is left out if the pool forgets. ERR_NO_MEMORY:
+ * the pool can only be freed now. */
+int pool_copy_lease(struct pool *pool, const struct lease *lease) MUST_USE;
 void pool_release(struct pool *pool, ike_session_id session); /* no effect without a lease */
 
 #endif

@@ -13,7 +13,8 @@ struct pools {
     size_t n, cap;
     struct pool **list; /* owned, by first address */
     struct map by_name; /* name_key -> first pool */
-    /* owned: leases of POOL_RADIUS, IPv4 and IPv6. None of their addresses is in a range of the list. */
+    /* owned: leases of POOL_RADIUS, IPv4 and IPv6, and those whose pool a load has taken away. No pool of the list
+     * gives out one of their addresses. */
     struct pool *framed[2];
     uint8_t hash_key[SIPHASH_KEY_LEN];
 };
@@ -303,66 +304,130 @@ static int set_build(const struct pools *pools, const struct pool_config *config
     return 0;
 }
 
-/* set_keeps - no online lease is lost, and none gets into the range of a new pool. */
-static int set_keeps(const struct pools *pools, struct pool *const *list, size_t n,
-                     struct pools_fault *fault)
+/* struct pool_set - the pools that are to come, and those of POOL_RADIUS if leases move (else NULL). */
+struct pool_set {
+    struct pool **list;
+    size_t n;
+    struct map names;
+    struct pool *framed[2];
+};
+
+/* set_home - where the lease of an address is from now on; NULL: where it was. A pool does not give out the first and
+ * last address of its network, so a session that has one of them keeps it outside of the pool. */
+static struct pool *set_home(const struct pool_set *set, const struct address *address)
 {
+    size_t at = list_place(set->list, set->n, address);
+    return at < set->n && range_contains(&set->list[at]->usable, address)
+               ? set->list[at]
+               : set->framed[address->family == ADDRESS_V6];
+}
+
+/* leases_move - copies the leases to where they are from now on: first the offline ones, in their order. */
+static int leases_move(const struct pool *from, const struct pool_set *set)
+{
+    int err = 0;
+    for (const struct lease *lease = from->oldest; err == 0 && lease != NULL; lease = lease->newer)
+        err = pool_copy_lease(set_home(set, &lease->address), lease);
+    for (size_t i = 0; err == 0 && i < from->n; i++)
+        if (from->leases[i]->sessions[0] != 0)
+            err = pool_copy_lease(set_home(set, &from->leases[i]->address), from->leases[i]);
+    return err;
+}
+
+static void left_note(struct pools_left *left, const struct pool *pool, const struct pool_set *set)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < pool->n; i++)
+        n += pool->leases[i]->sessions[0] != 0 && set_home(set, &pool->leases[i]->address)->forgets;
+    left->n_leases += n;
+    if (n > 0 && left->n < POOLS_LEFT)
+        (void)snprintf(left->names[left->n++], LIMIT_NAME, "%s", pool->config.name);
+}
+
+/* set_moves - a pool with leases has its range no more, or a new one has addresses of sessions. */
+static bool set_moves(const struct pools *pools, const struct pool_set *set)
+{
+    bool moves = false;
     for (size_t i = 0; i < pools->n; i++)
-        if (pools->list[i]->online > 0 &&
-            list_same(list, n, &pools->list[i]->config.range) == NULL) {
-            fault_set(fault, pools->list[i]->config.name, "");
-            return ERR_WRONG_STATE;
-        }
-    for (size_t i = 0; i < n; i++) {
-        const struct address_range *range = &list[i]->config.range;
-        fault_set(fault, list[i]->config.name, POOL_RADIUS);
-        if (list_same(pools->list, pools->n, range) == NULL && framed_within(pools, range))
-            return ERR_WRONG_STATE;
+        moves |= pools->list[i]->n > 0 &&
+                 list_same(set->list, set->n, &pools->list[i]->config.range) == NULL;
+    for (size_t i = 0; i < set->n; i++)
+        moves |= framed_within(pools, &set->list[i]->config.range);
+    return moves;
+}
+
+/* set_fill - no lease is lost: that of each address goes to the pool that has the address now. */
+static int set_fill(const struct pools *pools, struct pool_set *set, struct pools_left *left)
+{
+    if (!set_moves(pools, set))
+        return 0;
+    set->framed[0] = framed_new("0.0.0.0/0", pools->hash_key);
+    set->framed[1] = framed_new("::/0", pools->hash_key);
+    int err = set->framed[0] == NULL || set->framed[1] == NULL ? ERR_NO_MEMORY : 0;
+    for (size_t i = 0; err == 0 && i < 2; i++)
+        err = leases_move(pools->framed[i], set);
+    for (size_t i = 0; err == 0 && i < pools->n; i++) {
+        const struct pool *pool = pools->list[i];
+        if (list_same(set->list, set->n, &pool->config.range) != NULL)
+            continue;
+        err = leases_move(pool, set);
+        left_note(left, pool, set);
     }
-    return 0;
+    return err;
+}
+
+static void set_done(struct pool_set *set)
+{
+    list_free(set->list, set->n);
+    pool_free(set->framed[0]);
+    pool_free(set->framed[1]);
+    map_done(&set->names);
 }
 
 /* set_commit - an old pool whose range stays replaces the new one, with its leases. */
-static void set_commit(struct pools *pools, struct pool **list, size_t n, struct map *names)
+static void set_commit(struct pools *pools, struct pool_set *set)
 {
-    for (size_t i = 0; i < n; i++) {
-        size_t at = list_place(pools->list, pools->n, &list[i]->config.range.first);
-        if (at == pools->n || !range_equal(&pools->list[at]->config.range, &list[i]->config.range))
+    for (size_t i = 0; i < set->n; i++) {
+        const struct address_range *range = &set->list[i]->config.range;
+        size_t at = list_place(pools->list, pools->n, &range->first);
+        if (at == pools->n || !range_equal(&pools->list[at]->config.range, range))
             continue;
-        struct pool *fresh = list[i], *old = pools->list[at];
-        name_remove(names, fresh);
+        struct pool *fresh = set->list[i], *old = pools->list[at];
+        name_remove(&set->names, fresh);
         old->config = fresh->config;
         old->former[0] = '\0';
-        int err = name_add(names, old); /* the number of names never grows here */
+        int err = name_add(&set->names, old); /* the number of names never grows here */
         ASSERT(err == 0);
-        list[i] = old;
+        set->list[i] = old;
         pools->list[at] = fresh; /* freed with the rest; the old pool has its range */
     }
-    list_free(pools->list, pools->n);
-    map_done(&pools->by_name);
-    pools->list = list;
-    pools->n = pools->cap = n;
-    pools->by_name = *names;
+    struct pool_set old = {pools->list, pools->n, pools->by_name, {NULL, NULL}};
+    for (size_t i = 0; i < 2 && set->framed[i] != NULL; i++) {
+        old.framed[i] = pools->framed[i];
+        pools->framed[i] = set->framed[i];
+    }
+    pools->list = set->list;
+    pools->n = pools->cap = set->n;
+    pools->by_name = set->names;
+    set_done(&old);
 }
 
 int pools_switch(struct pools *pools, const struct pool_config *configs, size_t n,
-                 struct pools_fault *fault)
+                 struct pools_fault *fault, struct pools_left *left)
 {
-    struct map names = {0};
-    struct pool **list = calloc(n + 1, sizeof(struct pool *));
-    int err = list == NULL || map_reserve(&names, n) != 0 ? ERR_NO_MEMORY : 0;
+    struct pool_set set = {.list = calloc(n + 1, sizeof(struct pool *)), .n = n};
+    *left = (struct pools_left){.n = 0};
+    int err = set.list == NULL || map_reserve(&set.names, n) != 0 ? ERR_NO_MEMORY : 0;
     if (err == 0)
-        err = set_build(pools, configs, n, list, fault);
+        err = set_build(pools, configs, n, set.list, fault);
     if (err == 0)
-        err = set_check(list, n, &names, fault);
+        err = set_check(set.list, n, &set.names, fault);
     if (err == 0)
-        err = set_keeps(pools, list, n, fault);
-    if (err == 0) {
-        set_commit(pools, list, n, &names);
-        return 0;
-    }
-    list_free(list, n);
-    map_done(&names);
+        err = set_fill(pools, &set, left);
+    if (err == 0)
+        set_commit(pools, &set);
+    else
+        set_done(&set);
     return err;
 }
 

@@ -50,16 +50,23 @@ struct pools_fault {
  * pools_load - adds a pool or replaces the one of the same name. Leases stay with their range: a
  * pool with the range of another one renames that. ERR_INVALID: overlaps another pool;
  * ERR_WRONG_STATE: another range while leases are online, or a session has an address of the range
- * by POOL_RADIUS (fault->other); ERR_NO_MEMORY. `fault` may be NULL.
+ * from a server, or from a former pool (fault->other: POOL_RADIUS); ERR_NO_MEMORY. `fault` may be NULL.
  */
 int pools_load(struct pools *pools, const struct pool_config *config,
                struct pools_fault *fault) MUST_USE;
 
-/* pools_switch - exactly these pools from now on; after an error the old ones, unchanged. Leases
- * stay with their range. ERR_INVALID: overlap, or two with one name; ERR_WRONG_STATE: a pool with
- * online leases would go, or as above; ERR_NO_MEMORY. */
+/* struct pools_left - the pools that a switch took from leases, and how many leases are in no pool now. */
+#define POOLS_LEFT 16
+struct pools_left {
+    uint32_t n, n_leases;
+    char names[POOLS_LEFT][LIMIT_NAME]; /* of more pools the first ones */
+};
+
+/* pools_switch - exactly these pools from now on; after an error the old ones, unchanged. Each lease goes to the pool
+ * that gives out its address now. If there is none, the sessions keep their address, and nobody gets it after them
+ * (*ret_left). ERR_INVALID: overlap, or two with one name; ERR_NO_MEMORY. */
 int pools_switch(struct pools *pools, const struct pool_config *configs, size_t n,
-                 struct pools_fault *fault) MUST_USE;
+                 struct pools_fault *fault, struct pools_left *ret_left) MUST_USE;
 int pools_unload(struct pools *pools, const char *name) MUST_USE; /* ERR_NOT_FOUND, _WRONG_STATE */
 
 /*

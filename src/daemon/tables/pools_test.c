@@ -363,23 +363,25 @@ static void test_radius_of_one(void **state)
     pools_free(pools);
 }
 
-/* No pool gets an address that a session has by the word of a server, until the session ends. */
+/* An address that a session has by the word of a server belongs to a pool only by a load of all pools; then the pool
+ * knows who has it. */
 static void test_radius_before_pool(void **state)
 {
     (void)state;
     struct pools *pools = pools_new((const uint8_t[16]){1});
     struct pool_config config = {.name = "four", .n_dns = 1};
     struct pools_fault fault;
+    struct pools_left left;
     assert_int_equal(load(pools, "other", "10.4.0.0/24"), 0);
     assert_string_equal(framed(pools, "a", 1, "10.3.0.7"), "10.3.0.7");
     assert_true(range_parse("10.3.0.0/24", &config.range));
     assert_int_equal(pools_load(pools, &config, &fault), ERR_WRONG_STATE);
     assert_string_equal(fault.other, POOL_RADIUS);
-    assert_int_equal(pools_switch(pools, &config, 1, &fault), ERR_WRONG_STATE);
-    assert_string_equal(fault.name, "four");
-    assert_string_equal(fault.other, POOL_RADIUS);
+    assert_int_equal(pools_switch(pools, &config, 1, &fault, &left), 0);
+    assert_int_equal(left.n_leases, 0);
+    assert_string_equal(lease(pools, "b", 2, "10.3.0.7"), "10.3.0.1");
     pools_release(pools, 1);
-    assert_int_equal(pools_switch(pools, &config, 1, &fault), 0);
+    assert_string_equal(lease(pools, "a", 3, ANY), "10.3.0.7");
     assert_int_equal(load(pools, "other", "10.4.0.0/24"), 0);
     pools_free(pools);
 }
@@ -493,6 +495,8 @@ static void test_identity_limit(void **state)
     pools_free(pools);
 }
 
+static struct pools_left left; /* by the last switch_to */
+
 static int switch_to(struct pools *pools, const char *const (*rows)[2], size_t n,
                      struct pools_fault *fault)
 {
@@ -502,7 +506,7 @@ static int switch_to(struct pools *pools, const char *const (*rows)[2], size_t n
         strcpy(configs[i].name, rows[i][0]);
         assert_true(range_parse(rows[i][1], &configs[i].range));
     }
-    return pools_switch(pools, configs, n, fault);
+    return pools_switch(pools, configs, n, fault, &left);
 }
 
 static void test_switch(void **state)
@@ -521,8 +525,6 @@ static void test_switch(void **state)
     assert_string_equal(fault.name, "y");
     assert_string_equal(fault.other, "x");
     assert_int_equal(switch_to(pools, twins, 2, &fault), ERR_INVALID);
-    assert_int_equal(switch_to(pools, good, 1, &fault), ERR_WRONG_STATE);
-    assert_string_equal(fault.name, "four");
     assert_true(pools_status(pools, 1, &status)); /* both are as they were */
     assert_int_equal(switch_to(pools, swapped, 2, &fault), 0);
     assert_true(pools_status(pools, 0, &status));
@@ -567,18 +569,102 @@ static void test_kept(void **state)
     pools_free(pools);
 }
 
+/* leases_are - the pool at the index has so many leases. */
+static void leases_are(const struct pools *pools, size_t index, unsigned online, unsigned offline)
+{
+    struct pool_status status;
+    assert_true(pools_status(pools, index, &status));
+    assert_int_equal(status.online, online);
+    assert_int_equal(status.offline, offline);
+}
+
+/* A pool changes its range while it has leases: each address goes to the pool that gives it out now. */
+static void test_switch_moves_leases(void **state)
+{
+    (void)state;
+    struct pools *pools = pools_new((const uint8_t[16]){1});
+    struct pools_fault fault;
+    const char *const one[][2] = {{"four", "10.3.0.0/25"}, {"six", "10.4.0.0/24"}};
+    const char *const wider[][2] = {{"four", "10.3.0.0/24"}, {"six", "10.4.0.0/24"}};
+    const char *const split[][2] = {{"six", "10.3.0.0/30"}, {"four", "10.3.0.64/26"}};
+    assert_int_equal(switch_to(pools, one, 2, &fault), 0);
+    assert_string_equal(lease(pools, "a", 1, "10.3.0.2"), "10.3.0.2");
+    assert_string_equal(lease(pools, "b", 2, "10.3.0.70"), "10.3.0.70");
+    assert_string_equal(lease(pools, "c", 3, "10.3.0.127"),
+                        "10.3.0.1"); /* the last one of its network */
+    assert_string_equal(lease(pools, "d", 4, "10.3.0.9"), "10.3.0.9");
+    pools_release(pools, 3);
+    assert_int_equal(switch_to(pools, wider, 2, &fault), 0);
+    assert_int_equal(left.n, 0);
+    leases_are(pools, 0, 3, 1);
+    assert_string_equal(lease(pools, "c", 3, ANY),
+                        "10.3.0.1"); /* an identity gets its former address again */
+    pools_release(pools, 3);
+
+    assert_int_equal(switch_to(pools, split, 2, &fault), 0);
+    assert_int_equal(left.n, 1);
+    assert_int_equal(left.n_leases, 1); /* of d */
+    assert_string_equal(left.names[0], "four");
+    leases_are(pools, 0, 1, 1);
+    leases_are(pools, 1, 1, 0);
+    assert_int_equal(load(pools, "more", "10.3.0.8/29"),
+                     ERR_WRONG_STATE); /* d has an address of it */
+    pools_release(pools, 4);
+    assert_int_equal(load(pools, "more", "10.3.0.8/29"), 0);
+    pools_release(pools, 1);
+    pools_release(pools, 2);
+    leases_are(pools, 0, 0, 2);
+    pools_free(pools);
+}
+
+/* A lease that moves away and back is in use all the time: nobody else gets its address. */
+static void test_switch_and_back(void **state)
+{
+    (void)state;
+    struct pools *pools = pools_new((const uint8_t[16]){1});
+    struct pools_fault fault;
+    const char *const here[][2] = {{"four", "10.3.0.0/30"}}, *const there[][2] = {
+                                                                 {"four", "10.5.0.0/30"}};
+    const char *const edge[][2] = {{"four", "10.3.0.0/31"}};
+    assert_int_equal(switch_to(pools, here, 1, &fault), 0);
+    assert_string_equal(lease(pools, "a", 1, ANY), "10.3.0.1");
+    assert_int_equal(switch_to(pools, there, 1, &fault), 0);
+    assert_int_equal(left.n_leases, 1);
+    assert_string_equal(lease(pools, "b", 2, "10.3.0.1"), "10.5.0.1");
+    assert_int_equal(switch_to(pools, edge, 1, &fault), 0);
+    assert_int_equal(left.n_leases, 1); /* of b */
+    assert_string_equal(lease(pools, "c", 3, "10.3.0.1"), "10.3.0.0");
+    assert_int_equal(switch_to(pools, here, 1, &fault), 0);
+    assert_int_equal(left.n_leases, 1); /* of c: no pool gives out the first address of a network */
+    assert_string_equal(lease(pools, "d", 4, "10.3.0.1"), "10.3.0.2");
+    assert_null(lease(pools, "e", 5, ANY));
+    assert_int_equal(switch_to(pools, here, 0, &fault), 0);
+    pools_free(pools);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_load_again),     cmocka_unit_test(test_rename),
-        cmocka_unit_test(test_identity_limit), cmocka_unit_test(test_switch),
-        cmocka_unit_test(test_leases),         cmocka_unit_test(test_wishes),
-        cmocka_unit_test(test_subnet),         cmocka_unit_test(test_families),
-        cmocka_unit_test(test_load),           cmocka_unit_test(test_shared),
-        cmocka_unit_test(test_kept),           cmocka_unit_test(test_many),
-        cmocka_unit_test(test_domains),        cmocka_unit_test(test_encrypted_dns),
-        cmocka_unit_test(test_granted),        cmocka_unit_test(test_radius),
-        cmocka_unit_test(test_radius_of_one),  cmocka_unit_test(test_radius_before_pool),
+        cmocka_unit_test(test_kept),
+        cmocka_unit_test(test_load_again),
+        cmocka_unit_test(test_rename),
+        cmocka_unit_test(test_identity_limit),
+        cmocka_unit_test(test_switch),
+        cmocka_unit_test(test_switch_moves_leases),
+        cmocka_unit_test(test_switch_and_back),
+        cmocka_unit_test(test_leases),
+        cmocka_unit_test(test_wishes),
+        cmocka_unit_test(test_subnet),
+        cmocka_unit_test(test_families),
+        cmocka_unit_test(test_load),
+        cmocka_unit_test(test_shared),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_domains),
+        cmocka_unit_test(test_encrypted_dns),
+        cmocka_unit_test(test_granted),
+        cmocka_unit_test(test_radius),
+        cmocka_unit_test(test_radius_of_one),
+        cmocka_unit_test(test_radius_before_pool),
         cmocka_unit_test(test_radius_forgets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
