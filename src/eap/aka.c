@@ -243,14 +243,13 @@ static enum eap_step aka_recv(struct eap_talk *talk, struct aka_state *s,
     s->auth.type = s->prime ? EAP_TYPE_AKA_PRIME : EAP_TYPE_AKA;
     if (!sim_attributes_read(request->data, &a))
         return sim_client_error(talk, w, "the authenticator's AKA packet is malformed");
+    if (talk->msk_len > 0 && a.subtype != SIM_NOTIFICATION)
+        return sim_client_error(talk, w, "the authenticator goes on after the method is over");
     switch (a.subtype) {
     case AKA_IDENTITY: return peer_identity(talk, &s->auth, request, &a, w);
     case AKA_CHALLENGE: return peer_challenge(talk, s, request, &a, w);
     case SIM_REAUTHENTICATION: return sim_reauth_answer(talk, &s->auth, request, &a, w);
-    /* RFC 4187 section 6: before the challenge, a notification can only report a failure */
-    case SIM_NOTIFICATION:
-        sim_begin(w, SIM_NOTIFICATION);
-        return eap_failed(talk, "the authenticator refuses the login (AKA-Notification)");
+    case SIM_NOTIFICATION: return sim_notification_answer(talk, &s->auth, request, &a, w);
     default: return sim_client_error(talk, w, "AKA packet with an unknown Subtype");
     }
 }
@@ -327,6 +326,14 @@ static enum eap_step identity_ask(struct eap_talk *talk, struct aka_state *s, st
                : eap_failed(talk, "the identities are too long");
 }
 
+/* nobody - the EAP identity has no USIM. Before the method has begun, EAP-Failure tells it. */
+static enum eap_step nobody(struct eap_talk *talk, struct sim_auth *auth, struct writer *w)
+{
+    static const char why[] = "no K and OPc (32 octets) for the EAP identity";
+    return auth->rank == SIM_ASKED_NOTHING ? eap_failed(talk, "%s", why)
+                                           : sim_refuse(talk, auth, w, why);
+}
+
 static enum eap_step claimed(struct eap_talk *talk, struct aka_state *s, struct writer *w)
 {
     switch (sim_identity_find(talk, &s->auth)) {
@@ -335,7 +342,7 @@ static enum eap_step claimed(struct eap_talk *talk, struct aka_state *s, struct 
     case SIM_FOUND_ASK: return identity_ask(talk, s, w);
     case SIM_FOUND_NOBODY: break;
     }
-    return eap_failed(talk, "no K and OPc (32 octets) for the EAP identity");
+    return nobody(talk, &s->auth, w);
 }
 
 static enum eap_step identity_recv(struct eap_talk *talk, struct aka_state *s,
@@ -344,7 +351,7 @@ static enum eap_step identity_recv(struct eap_talk *talk, struct aka_state *s,
 {
     if (!s->asking || !sim_identity_read(talk, a->values[AT_IDENTITY]) ||
         !sim_round_add(&s->auth, response->octets))
-        return eap_failed(talk, "the peer's AKA identity is malformed or out of turn");
+        return sim_refuse(talk, &s->auth, w, "the peer's AKA identity is malformed or out of turn");
     s->asking = false;
     return claimed(talk, s, w);
 }
@@ -358,7 +365,7 @@ static enum eap_step reauth_recv(struct eap_talk *talk, struct aka_state *s,
     case SIM_REAUTH_COUNTER: return challenge_send(talk, s, 0, w);
     case SIM_REAUTH_WRONG: break;
     }
-    return eap_failed(talk, "the peer does not know the keys of the login before");
+    return sim_refuse(talk, &s->auth, w, "the peer does not know the keys of the login before");
 }
 
 static enum eap_step aka_authenticator_begin(struct eap_talk *talk, void *state, uint8_t identifier,
@@ -377,12 +384,12 @@ static enum eap_step synchronize(struct eap_talk *talk, struct aka_state *s, str
 {
     uint8_t sqn_amf[8] = {0}, mac[2 * MILENAGE_MAC];
     if (!s->challenged || auts.len != MILENAGE_AUTS || ++s->synchronizations > 1)
-        return eap_failed(talk, "the USIM refuses the sequence number again");
+        return sim_refuse(talk, &s->auth, w, "the USIM refuses the sequence number again");
     for (size_t i = 0; i < MILENAGE_SQN; i++)
         sqn_amf[i] = auts.ptr[i] ^ s->answer.ak_star[i];
     if (milenage_f1(talk->crypto, &s->usim, s->rand, sqn_amf, mac) != 0 ||
         !ct_equal(mac + MILENAGE_MAC, auts.ptr + MILENAGE_SQN, MILENAGE_MAC))
-        return eap_failed(talk, "AUTS of the peer is wrong");
+        return sim_refuse(talk, &s->auth, w, "AUTS of the peer is wrong");
     return challenge_send(talk, s, sqn_read(sqn_amf), w);
 }
 
@@ -398,11 +405,11 @@ static bool res_right(const struct aka_state *s, struct span value)
 
 static enum eap_step challenge_recv(struct eap_talk *talk, struct aka_state *s,
                                     const struct eap_packet *response,
-                                    const struct sim_attributes *a)
+                                    const struct sim_attributes *a, struct writer *w)
 {
     if (!s->challenged || sim_mac_check(talk->crypto, &s->auth.k_aut, response, a) != 0 ||
         !sim_checkcode_right(talk, &s->auth, a) || !res_right(s, a->values[AT_RES]))
-        return eap_failed(talk, "the peer does not know the USIM's key");
+        return sim_refuse(talk, &s->auth, w, "the peer does not know the USIM's key");
     sim_names_register(talk, &s->auth, 1);
     return sim_key_yield(talk, &s->auth);
 }
@@ -412,16 +419,18 @@ static enum eap_step aka_authenticator_recv(struct eap_talk *talk, void *state,
 {
     struct aka_state *s = state;
     struct sim_attributes a;
+    if (s->auth.refused)
+        return EAP_STEP_FAILED;
     if (!sim_attributes_read(response->data, &a))
-        return eap_failed(talk, "the peer's AKA packet is malformed");
+        return sim_refuse(talk, &s->auth, w, "the peer's AKA packet is malformed");
     switch (a.subtype) {
     case AKA_IDENTITY: return identity_recv(talk, s, response, &a, w);
-    case AKA_CHALLENGE: return challenge_recv(talk, s, response, &a);
+    case AKA_CHALLENGE: return challenge_recv(talk, s, response, &a, w);
     case SIM_REAUTHENTICATION: return reauth_recv(talk, s, response, &a, w);
     case AKA_SYNC_FAILURE: return synchronize(talk, s, a.values[AT_AUTS], w);
     case AKA_REJECT: return eap_failed(talk, "the USIM says that we do not know its key");
     case SIM_CLIENT_ERROR: return eap_failed(talk, "the peer cannot process our AKA packet");
-    default: return eap_failed(talk, "AKA packet with an unknown Subtype");
+    default: return sim_refuse(talk, &s->auth, w, "AKA packet with an unknown Subtype");
     }
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pseudonyms and fast re-authentication of EAP-SIM, EAP-AKA and EAP-AKA', both sides. */
 #include "base/unit_test.h"
+#include "eap/sim_auth.h"
 #include "eap/test_pair.h"
 
 #define USIM "0123456789abcdef0123456789abcdef" /* K and OPc, 16 octets each */
@@ -260,9 +261,123 @@ static void every_octet_counts(void **state)
             if (i % 2 == 0 && p.peer_result.packet_len > 5 && p.peer_result.packet[5] == 13)
                 fail_msg("octet %zu of the request does not count", at);
             test_pair_to_authenticator(&p);
-            assert_int_equal(p.result.verdict, EAP_FAILED);
+            assert_true(p.result.verdict == EAP_FAILED || test_pair_notified(&p));
             test_pair_end(&p);
         }
+}
+
+/* --- notifications (RFC 4187 section 6.1) --- */
+
+/* struct notice - a Notification of a hostile or a failing authenticator. */
+struct notice {
+    const char *name;
+    uint8_t code[2];
+    bool mac, counter; /* AT_MAC; AT_ENCR_DATA with a counter */
+    int wrong;         /* added to the counter */
+    bool broken;       /* AT_MAC is wrong */
+    uint8_t answer[2]; /* the Subtype that the peer answers with: after a full login, a fast one */
+};
+
+static size_t notice_write(struct test_pair *p, const struct notice *row, enum eap_type type,
+                           uint8_t packet[256])
+{
+    const struct eap_reauth *keys = &p->sides[0].names.reauth;
+    struct eap_talk talk = {.crypto = p->crypto, .random = &p->random};
+    struct sim_auth auth = {.k_aut.len = type == EAP_TYPE_AKA_PRIME ? 32 : 16};
+    uint8_t octets[64], counter[2] = {0, (uint8_t)(keys->counter - 1 + (uint32_t)row->wrong)};
+    struct writer w = writer_of(packet, 256), plain = writer_of(octets, sizeof(octets));
+    const struct span code = span_of(row->code, 2), value = span_of(counter, 2);
+    memcpy(auth.k_aut.octets, keys->k_aut, sizeof(keys->k_aut));
+    memcpy(auth.k_encr, keys->k_encr, sizeof(keys->k_encr));
+    eap_packet_begin(&w, EAP_REQUEST, 99, (uint8_t)type);
+    sim_begin(&w, SIM_NOTIFICATION);
+    sim_attribute_write(&w, AT_NOTIFICATION, &code, 1);
+    sim_attribute_write(&plain, AT_COUNTER, &value, 1);
+    if (row->counter)
+        assert_int_equal(sim_encrypted_write(&talk, &auth, &plain, &w), 0);
+    if (row->mac)
+        assert_int_equal(sim_mac_write(p->crypto, &auth.k_aut, &w), 0);
+    eap_packet_end(&w);
+    packet[w.len - 1] ^= row->broken;
+    return w.len;
+}
+
+/* notified - the peer has proven itself, and waits for EAP-Success. It answers the Notification, and takes no
+ * Success after it. */
+static void notified(enum eap_type type, const struct notice *row, bool fast)
+{
+    uint8_t packet[256];
+    struct test_pair p;
+    begin(&p, type);
+    login(&p, span_text(ANNA));
+    test_pair_again(&p);
+    if (!fast)
+        p.sides[0].names.reauth_id_len = 0;
+    while (p.peer_result.packet_len == 0 || p.sides[0].names.reauth_id_len == 0 ||
+           p.peer_result.packet[5] != (fast                   ? 13
+                                       : type == EAP_TYPE_SIM ? 11
+                                                              : 1)) {
+        test_pair_to_peer(&p);
+        if (p.peer_result.packet[5] != (fast ? 13 : type == EAP_TYPE_SIM ? 11 : 1))
+            test_pair_to_authenticator(&p);
+    }
+    size_t len = notice_write(&p, row, type, packet);
+    eap_peer_recv(p.peer, span_of(packet, len), &p.peer_result);
+    if (p.peer_result.verdict != EAP_REPLY || p.peer_result.packet[5] != row->answer[fast])
+        fail_msg("%s, %s", row->name, fast ? "fast" : "full");
+    if (row->mac && row->answer[fast] == SIM_NOTIFICATION)
+        assert_true(p.peer_result.packet_len >= 8 + 20 + (fast ? 40 : 0)); /* protected as well */
+    else
+        assert_int_equal(p.peer_result.packet_len, row->answer[fast] == SIM_NOTIFICATION ? 8 : 12);
+    eap_peer_recv(p.peer, span_of("\3\x63\0\4", 4), &p.peer_result);
+    assert_true(p.peer_result.verdict == EAP_FAILED && p.peer_result.msk_len == 0);
+    test_pair_end(&p);
+}
+
+static void notifications(void **state)
+{
+    static const struct notice rows[] = {
+        {"general failure", {0x40, 0}, .answer = {12, 12}},
+        {"of an unknown number", {0x7f, 9}, .answer = {12, 12}},
+        {"general failure with AT_MAC", {0x40, 0}, .mac = true, .answer = {14, 14}},
+        {"after authentication", {0, 0}, .mac = true, .answer = {12, 14}},
+        {"after fast authentication", {0, 0}, .mac = true, .counter = true, .answer = {12, 12}},
+        {"of another counter",
+         {0, 0},
+         .mac = true,
+         .counter = true,
+         .wrong = 1,
+         .answer = {12, 14}},
+        {"unprotected", {0, 0}, .answer = {14, 14}},
+        {"with a wrong AT_MAC", {0, 0}, .mac = true, .broken = true, .answer = {14, 14}},
+        {"success", {0x80, 0}, .mac = true, .counter = true, .answer = {14, 14}},
+        {"success before the challenge", {0xc0, 0}, .answer = {14, 14}},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        for (size_t j = 0; j < 2 * ARRAY_LEN(types); j++)
+            notified(types[j / 2], &rows[i], j % 2 == 1);
+}
+
+/* The authenticator goes on after the peer has proven it: nothing but a Notification is taken. */
+static void goes_on_after_the_challenge(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        struct test_pair p;
+        begin(&p, types[i]);
+        login(&p, span_text(ANNA));
+        test_pair_again(&p);
+        test_pair_to_peer(&p);
+        test_pair_to_authenticator(&p);
+        test_pair_to_peer(&p);
+        assert_int_equal(p.peer_result.packet[5], 13);
+        test_pair_to_peer(&p); /* the same request again */
+        assert_int_equal(p.peer_result.packet[5], SIM_CLIENT_ERROR);
+        eap_peer_recv(p.peer, span_of("\3\1\0\4", 4), &p.peer_result);
+        assert_int_equal(p.peer_result.verdict, EAP_FAILED);
+        test_pair_end(&p);
+    }
 }
 
 /* RFC 4187 section 4.1.4: ANY, FULLAUTH and PERMANENT, in this order, each once and alone. */
@@ -401,6 +516,11 @@ static void hostile_names(void **state)
     for (size_t n = 0; n < whole.len; n++)
         assert_int_not_equal(name_book_find(book, EAP_TYPE_AKA, span_of(name, n), 5, &named),
                              EAP_NAME_REAUTH);
+    len = name_book_reauth(book, EAP_TYPE_AKA, span_text(ANNA), name);
+    name_book_put(book, span_of(name, len), &(struct eap_named){.identity_len = 4}, 5);
+    memcpy(name + len, ".changed", 8); /* RFC 4187 section 4.1.1.7: the realm does not count */
+    assert_int_equal(name_book_find(book, EAP_TYPE_AKA, span_of(name, len + 8), 5, &named),
+                     EAP_NAME_REAUTH);
     uint8_t zeros[EAP_IDENTITY] = {'2'};
     assert_int_equal(name_book_find(book, EAP_TYPE_AKA, span_of(zeros, sizeof(zeros)), 5, &named),
                      EAP_NAME_OTHER);
@@ -447,6 +567,8 @@ int main(void)
         cmocka_unit_test(stolen_name),
         cmocka_unit_test(pseudonym_that_fails),
         cmocka_unit_test(every_octet_counts),
+        cmocka_unit_test(notifications),
+        cmocka_unit_test(goes_on_after_the_challenge),
         cmocka_unit_test(requests_for_identities),
         cmocka_unit_test(forged_request_for_an_identity),
         cmocka_unit_test(anonymous),

@@ -35,6 +35,7 @@ struct sim_state {
     bool nonced;   /* peer: AT_NONCE_MT was sent */
     bool full;     /* authenticator: after AT_COUNTER_TOO_SMALL */
     bool starting; /* authenticator: a SIM-Start is outstanding */
+    bool begun;    /* authenticator: the peer has answered */
     struct sim_auth auth;
 };
 
@@ -197,14 +198,13 @@ static enum eap_step sim_peer_recv(struct eap_talk *talk, void *state,
     s->auth.type = EAP_TYPE_SIM;
     if (!sim_attributes_read(request->data, &a))
         return sim_client_error(talk, w, "the authenticator's SIM packet is malformed");
+    if (talk->msk_len > 0 && a.subtype != SIM_NOTIFICATION)
+        return sim_client_error(talk, w, "the authenticator goes on after the method is over");
     switch (a.subtype) {
     case SIM_START: return peer_start(talk, s, &a, w);
     case SIM_CHALLENGE: return peer_challenge(talk, s, request, &a, w);
     case SIM_REAUTHENTICATION: return sim_reauth_answer(talk, &s->auth, request, &a, w);
-    /* RFC 4186 section 6: before the challenge, a notification can only report a failure */
-    case SIM_NOTIFICATION:
-        sim_begin(w, SIM_NOTIFICATION);
-        return eap_failed(talk, "the authenticator refuses the login (SIM-Notification)");
+    case SIM_NOTIFICATION: return sim_notification_answer(talk, &s->auth, request, &a, w);
     default: return sim_client_error(talk, w, "SIM packet with an unknown Subtype");
     }
 }
@@ -225,9 +225,10 @@ static enum eap_step start_send(struct sim_state *s, bool asks, struct writer *w
     return EAP_STEP_REPLY;
 }
 
-static enum eap_step nobody(struct eap_talk *talk)
+/* nobody - the EAP identity has no SIM. Before the method has begun, EAP-Failure tells it. */
+static enum eap_step nobody(struct eap_talk *talk, struct sim_state *s, struct writer *w)
 {
-    return eap_failed(talk, NO_SIM);
+    return s->begun ? sim_refuse(talk, &s->auth, w, NO_SIM) : eap_failed(talk, NO_SIM);
 }
 
 static enum eap_step sim_authenticator_begin(struct eap_talk *talk, void *state, uint8_t identifier,
@@ -242,7 +243,7 @@ static enum eap_step sim_authenticator_begin(struct eap_talk *talk, void *state,
     case SIM_FOUND_ASK: return start_send(s, true, w);
     case SIM_FOUND_NOBODY: break;
     }
-    return nobody(talk);
+    return nobody(talk, s, w);
 }
 
 /* rands_choose - fresh ones; of a list of triplets, SIM_RANDS in a row from a random place. ERR_INVALID: a
@@ -270,11 +271,11 @@ static enum eap_step challenge_send(struct eap_talk *talk, struct sim_state *s,
     struct span nonce = a->values[AT_NONCE_MT];
     struct reader version = reader_of(a->values[AT_SELECTED_VERSION]);
     if (nonce.len != 2 + SIM_NONCE || read_u16(&version) != SIM_VERSION)
-        return eap_failed(talk, "the peer's SIM-Start is malformed");
+        return sim_refuse(talk, &s->auth, w, "the peer's SIM-Start is malformed");
     memcpy(s->nonce, nonce.ptr + 2, SIM_NONCE);
     s->n_rands = SIM_RANDS;
     if (rands_choose(talk, s, rands) != 0 || triplets_make(talk, s, rands) != 0)
-        return nobody(talk);
+        return nobody(talk, s, w);
     if (keys_make(talk, s) != 0)
         return eap_failed(talk, "the crypto library refused");
     const struct span values[] = {span_of(reserved, 2), span_of(rands, sizeof(rands))};
@@ -292,19 +293,19 @@ static enum eap_step started(struct eap_talk *talk, struct sim_state *s,
                              const struct sim_attributes *a, struct writer *w)
 {
     if (!s->starting || s->n_rands > 0)
-        return eap_failed(talk, "the peer's SIM-Start is out of turn");
+        return sim_refuse(talk, &s->auth, w, "the peer's SIM-Start is out of turn");
     s->starting = false;
     if (s->auth.rank == SIM_ASKED_NOTHING || s->full)
         return challenge_send(talk, s, a, w);
     if (!sim_identity_read(talk, a->values[AT_IDENTITY]))
-        return eap_failed(talk, "the peer does not say its identity");
+        return sim_refuse(talk, &s->auth, w, "the peer does not say its identity");
     switch (sim_identity_find(talk, &s->auth)) {
     case SIM_FOUND_FULL: return challenge_send(talk, s, a, w);
     case SIM_FOUND_REAUTH: return sim_reauth_ask(talk, &s->auth, w);
     case SIM_FOUND_ASK: return start_send(s, true, w);
     case SIM_FOUND_NOBODY: break;
     }
-    return nobody(talk);
+    return nobody(talk, s, w);
 }
 
 static enum eap_step reauth_recv(struct eap_talk *talk, struct sim_state *s,
@@ -316,15 +317,15 @@ static enum eap_step reauth_recv(struct eap_talk *talk, struct sim_state *s,
     case SIM_REAUTH_COUNTER: s->full = true; return start_send(s, false, w);
     case SIM_REAUTH_WRONG: break;
     }
-    return eap_failed(talk, "the peer does not know the keys of the login before");
+    return sim_refuse(talk, &s->auth, w, "the peer does not know the keys of the login before");
 }
 
 static enum eap_step challenge_recv(struct eap_talk *talk, struct sim_state *s,
                                     const struct eap_packet *response,
-                                    const struct sim_attributes *a)
+                                    const struct sim_attributes *a, struct writer *w)
 {
     if (s->n_rands == 0 || sim_mac_check(talk->crypto, &s->auth.k_aut, response, a) != 0)
-        return eap_failed(talk, "the peer does not know the SIM's key");
+        return sim_refuse(talk, &s->auth, w, "the peer does not know the SIM's key");
     sim_names_register(talk, &s->auth, 1);
     return sim_key_yield(talk, &s->auth);
 }
@@ -334,14 +335,17 @@ static enum eap_step sim_authenticator_recv(struct eap_talk *talk, void *state,
 {
     struct sim_state *s = state;
     struct sim_attributes a;
+    if (s->auth.refused)
+        return EAP_STEP_FAILED;
+    s->begun = true;
     if (!sim_attributes_read(response->data, &a))
-        return eap_failed(talk, "the peer's SIM packet is malformed");
+        return sim_refuse(talk, &s->auth, w, "the peer's SIM packet is malformed");
     switch (a.subtype) {
     case SIM_START: return started(talk, s, &a, w);
-    case SIM_CHALLENGE: return challenge_recv(talk, s, response, &a);
+    case SIM_CHALLENGE: return challenge_recv(talk, s, response, &a, w);
     case SIM_REAUTHENTICATION: return reauth_recv(talk, s, response, &a, w);
     case SIM_CLIENT_ERROR: return eap_failed(talk, "the peer cannot process our SIM packet");
-    default: return eap_failed(talk, "SIM packet with an unknown Subtype");
+    default: return sim_refuse(talk, &s->auth, w, "SIM packet with an unknown Subtype");
     }
 }
 

@@ -40,8 +40,9 @@ struct sim_auth {
     struct sim_mac_key k_aut;
     uint8_t k_encr[16], key[32], msk[EAP_MSK]; /* `key`: of struct eap_reauth */
     uint8_t usim[EAP_USIM_DIGEST];
+    struct eap_reauth reauth; /* of the fast re-authentication. Peer: only its counter; 0: none */
     /* authenticator */
-    struct eap_reauth reauth; /* of the fast re-authentication that is under way */
+    bool refused; /* a Notification has told the peer */
     uint8_t nonce_s[SIM_NONCE];
     size_t reauth_id_len;
     uint8_t reauth_id[EAP_IDENTITY]; /* the next one, as it was sent */
@@ -50,7 +51,18 @@ struct sim_auth {
 /* sim_client_error - writes Client-Error, "unable to process packet" (RFC 4187 section 6.3.1). */
 enum eap_step sim_client_error(struct eap_talk *talk, struct writer *w, const char *reason);
 
-/* sim_key_yield - the MSK of the conversation. */
+/* sim_refuse - authenticator: the peer's packet is wrong. Writes a Notification of the failure. The
+ * response to it gets EAP-Failure (RFC 4187 sections 6.3.2 and 6.3.3). `w` has the header only. */
+enum eap_step sim_refuse(struct eap_talk *talk, struct sim_auth *auth, struct writer *w,
+                         const char *reason);
+
+/* sim_notification_answer - peer: a Notification reports a failure, since we send no AT_RESULT_IND
+ * (RFC 4187 section 6.1). */
+enum eap_step sim_notification_answer(struct eap_talk *talk, struct sim_auth *auth,
+                                      const struct eap_packet *request,
+                                      const struct sim_attributes *a, struct writer *w);
+
+/* sim_key_yield - the MSK of the conversation. A peer that has it takes a Notification only. */
 enum eap_step sim_key_yield(struct eap_talk *talk, const struct sim_auth *auth);
 
 /* A GSM triplet: RAND, SRES, Kc. */

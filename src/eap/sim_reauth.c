@@ -11,6 +11,11 @@
 #define AUTHENTICATOR_MOST 100
 #define PEER_MOST          1000
 
+/* RFC 4187 section 10.19: the bits of the first octet of AT_NOTIFICATION. S: success. P: no challenge or
+ * re-authentication has succeeded yet. */
+#define NOTIFICATION_S 0x80
+#define NOTIFICATION_P 0x40
+
 enum eap_step sim_client_error(struct eap_talk *talk, struct writer *w, const char *reason)
 {
     static const uint8_t code[2];
@@ -24,7 +29,20 @@ enum eap_step sim_key_yield(struct eap_talk *talk, const struct sim_auth *auth)
 {
     memcpy(talk->msk, auth->msk, EAP_MSK);
     talk->msk_len = EAP_MSK;
-    return EAP_STEP_DONE;
+    return EAP_STEP_READY;
+}
+
+enum eap_step sim_refuse(struct eap_talk *talk, struct sim_auth *auth, struct writer *w,
+                         const char *reason)
+{
+    /* "General failure": the peer is not proven yet, so the bit P is 1 and there is no AT_MAC */
+    static const uint8_t code[] = {NOTIFICATION_P, 0};
+    const struct span value = span_of(code, sizeof(code));
+    auth->refused = true;
+    sim_begin(w, SIM_NOTIFICATION);
+    sim_attribute_write(w, AT_NOTIFICATION, &value, 1);
+    (void)eap_failed(talk, "%s", reason);
+    return EAP_STEP_REPLY;
 }
 
 void sim_auth_derive(struct sim_auth *auth, const uint8_t mk[20])
@@ -276,6 +294,7 @@ static enum eap_step reauth_accept(struct eap_talk *talk, struct sim_auth *auth,
 {
     if (!names_set(talk, auth, nested))
         return eap_failed(talk, "the authenticator's next identity is malformed");
+    auth->reauth.counter = counter;
     talk->names.reauth.counter = counter + 1;
     if (counter >= PEER_MOST)
         talk->names.reauth_id_len = 0;
@@ -310,4 +329,50 @@ enum eap_step sim_reauth_answer(struct eap_talk *talk, struct sim_auth *auth,
         return reauth_accept(talk, auth, &nested, counter);
     talk->names.reauth.counter = 0; /* a full authentication follows */
     return EAP_STEP_REPLY;
+}
+
+/* --- notifications --- */
+
+/* protected_right - RFC 4187 section 9.10: AT_MAC, and after a fast re-authentication its AT_COUNTER. */
+static bool protected_right(struct eap_talk *talk, const struct sim_auth *auth,
+                            const struct eap_packet *request, const struct sim_attributes *a)
+{
+    uint8_t room[SIM_ENCRYPTED];
+    struct sim_attributes nested;
+    uint32_t counter;
+    if (talk->msk_len == 0 || sim_mac_check(talk->crypto, &auth->k_aut, request, a) != 0)
+        return false;
+    return auth->reauth.counter == 0 ||
+           (sim_encrypted_read(talk, auth, a, room, &nested) && counter_read(&nested, &counter) &&
+            counter == auth->reauth.counter);
+}
+
+/* protected_write - RFC 4187 section 9.11: the response is protected as the request is. */
+static int protected_write(struct eap_talk *talk, const struct sim_auth *auth, struct writer *w)
+{
+    uint8_t octets[SIM_ENCRYPTED];
+    struct writer plain = writer_of(octets, sizeof(octets));
+    int error = 0;
+    if (auth->reauth.counter > 0) {
+        counter_write(&plain, auth->reauth.counter);
+        error = sim_encrypted_write(talk, auth, &plain, w);
+    }
+    return error != 0 ? error : sim_mac_write(talk->crypto, &auth->k_aut, w);
+}
+
+enum eap_step sim_notification_answer(struct eap_talk *talk, struct sim_auth *auth,
+                                      const struct eap_packet *request,
+                                      const struct sim_attributes *a, struct writer *w)
+{
+    struct span code = a->values[AT_NOTIFICATION];
+    bool bare = code.len == 2 && (code.ptr[0] & NOTIFICATION_P) != 0;
+    auth->k_aut.extra = (struct span){0};
+    if (code.len != 2 || (code.ptr[0] & NOTIFICATION_S) != 0 || (bare && a->seen[AT_MAC]) ||
+        (!bare && !protected_right(talk, auth, request, a)))
+        return sim_client_error(talk, w, "the authenticator's Notification is wrong");
+    sim_begin(w, SIM_NOTIFICATION);
+    if (!bare && protected_write(talk, auth, w) != 0)
+        return eap_failed(talk, "the crypto library refused");
+    return eap_failed(talk, "the authenticator refuses the login (Notification %u)",
+                      (unsigned)(code.ptr[0] << 8 | code.ptr[1]));
 }

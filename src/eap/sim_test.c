@@ -126,7 +126,7 @@ static void a_triplet_twice(void **state)
         test_pair_make(&p);
         test_pair_to_peer(&p);
         test_pair_to_authenticator(&p);
-        assert_int_equal(p.result.verdict, EAP_FAILED);
+        assert_true(test_pair_notified(&p));
         test_pair_end(&p);
     }
 }
@@ -230,7 +230,7 @@ static void hostile_packets(void **state)
             eap_authenticator_recv(p.authenticator, span_of(packet, 5 + len), result);
         if (to_peer && result->verdict == EAP_REPLY)
             eap_peer_recv(p.peer, span_of("\3\1\0\4", 4), result);
-        assert_int_equal(result->verdict, EAP_FAILED);
+        assert_true(result->verdict == EAP_FAILED || test_pair_notified(&p));
         assert_int_equal(result->msk_len, 0);
         test_pair_end(&p);
     }

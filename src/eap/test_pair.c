@@ -173,6 +173,18 @@ void test_pair_to_authenticator(struct test_pair *p)
                            span_of(p->peer_result.packet, p->peer_result.packet_len), &p->result);
 }
 
+bool test_pair_notified(struct test_pair *p)
+{
+    static const uint8_t general[] = {12, 0, 0, 12, 1, 0x40, 0}; /* RFC 4187 section 10.19 */
+    struct eap_result *r = &p->result;
+    if (r->verdict != EAP_REPLY || r->packet_len != 5 + sizeof(general) ||
+        memcmp(r->packet + 5, general, sizeof(general)) != 0)
+        return false;
+    const uint8_t response[] = {2, r->packet[1], 0, 8, r->packet[4], 12, 0, 0};
+    eap_authenticator_recv(p->authenticator, span_of(response, sizeof(response)), r);
+    return r->verdict == EAP_FAILED && r->packet_len == 4;
+}
+
 void test_pair_run(struct test_pair *p)
 {
     for (;;) {

@@ -45,6 +45,10 @@ void test_pair_end(struct test_pair *p);
 void test_pair_to_peer(struct test_pair *p);
 void test_pair_to_authenticator(struct test_pair *p);
 
+/* test_pair_notified - the authenticator tells a failure by a Notification of SIM or AKA, and the
+ * response to that gets EAP-Failure. */
+bool test_pair_notified(struct test_pair *p);
+
 /* test_pair_run - runs from the authenticator's first packet until both sides have ended. */
 void test_pair_run(struct test_pair *p);
 
