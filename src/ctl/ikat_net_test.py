@@ -187,6 +187,9 @@ class IkatTest(net.DaemonTest):
         deadline = time.monotonic() + 10
         while "refused at its last load" not in self.ikat("status", stream="stderr"):
             self.assertLess(time.monotonic(), deadline)
+        self.assertIn("event=config-refused text=", self.ikat("log"))
+        for line in ("ikat_config_loads_total 2", "ikat_config_loads_refused_total 1", "ikat_config_refused 1"):
+            self.assertIn(line, self.ikat("metrics"))
         self.assertIn("refused at its last load", self.ikat("up", "nothing", status=1, stream="stderr"))
         self.config("user", text)
         user.send(signal.SIGHUP)

@@ -65,6 +65,10 @@ static void put_totals(FILE *out, const struct facts *facts)
         {"ikat_ike_retransmitted", "retransmitted", "IKE datagrams sent once more."},
         {"ikat_ike_malformed", "malformed", "IKE datagrams that could not be read."},
         {"ikat_ike_unauthenticated", "unauthenticated", "IKE datagrams with a wrong checksum."},
+        {"ikat_config_loads", "loads",
+         "Loads of the configuration that ended, the refused ones too."},
+        {"ikat_config_loads_refused", "loads-refused",
+         "Loads of the configuration that were refused."},
         {"ikat_cookies_sent", "cookies-sent", "Requests that were answered with a cookie."},
     };
     const struct tree *own = tree_get(facts->stats, "ikat");
@@ -75,6 +79,10 @@ static void put_totals(FILE *out, const struct facts *facts)
     }
     family(out, "ikat_ike_sas_half_open", "gauge", "IKE SAs whose login has not ended.");
     fprintf(out, "ikat_ike_sas_half_open %s\n", number(ike, "half-open"));
+    family(out, "ikat_config_refused", "gauge",
+           "1: the last load was refused, and the configuration before it is in force.");
+    fprintf(out, "ikat_config_refused %d\n",
+            strcmp(tree_text_or(own, "load-refused", "no"), "yes") == 0);
     family(out, "ikat_build", "info", "The daemon's version.");
     label(out, "ikat_build_info{", "version", text(facts->version, "version"));
     (void)fputs("} 1\n", out);

@@ -681,3 +681,12 @@ int config_send(const struct config_channels *to, const struct settings *setting
         err = send_all(fd, tree_get(root, "authorities"), "load-authority", error);
     return err == 0 ? send_commit(fd, root, error) : err;
 }
+
+void config_say(int vici_fd, unsigned level, const char *text)
+{
+    struct vici_writer w;
+    vici_begin(&w, VICI_CMD_REQUEST, "load-say");
+    vici_put(&w, "level", "%u", level);
+    vici_put(&w, "msg", "%s", text);
+    tree_free(request(vici_fd, &w));
+}

@@ -28,4 +28,8 @@ struct config_channels {
 int config_send(const struct config_channels *channels, const struct settings *settings,
                 struct build_error *error) MUST_USE;
 
+/* config_say - the engine keeps a line of the loader's log for `ikat log`. If it does not answer, the
+ * line is in the log alone. */
+void config_say(int vici_fd, unsigned level, const char *text);
+
 #endif

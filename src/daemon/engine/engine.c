@@ -120,7 +120,9 @@ static void on_order(void *context, int fd, unsigned events)
     if (error == ERR_AGAIN)
         return;
     if (error == 0 && order.kind == ORDER_LOADED) {
-        e->load_refused = order.load != 0;
+        e->loads.last_refused = order.load != 0;
+        e->loads.n++;
+        e->loads.n_refused += e->loads.last_refused;
         engine_load_ended(e);
         engine_shunts_all(e);
         return;

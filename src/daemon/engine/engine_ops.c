@@ -694,9 +694,9 @@ static bool op_limit_at(void *engine, size_t index, struct engine_limit *ret_lim
     return engine_limit_at(engine, index, ret_limit);
 }
 
-static bool op_load_refused(void *engine)
+static struct engine_loads op_loads(void *engine)
 {
-    return ((const struct engine *)engine)->load_refused;
+    return ((const struct engine *)engine)->loads;
 }
 
 static bool op_filtered(void *engine)

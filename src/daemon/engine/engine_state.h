@@ -194,10 +194,10 @@ struct engine {
     uint64_t keys_switched;  /* how often all private keys were replaced or cleared */
     bool load_switching;     /* connections of a whole load are switched on */
     bool load_ended;         /* the first load of the configuration */
-    bool load_refused;       /* the last load: the configuration before it is in force */
-    bool keylog_fails;       /* the log says so already */
-    bool serving;            /* IKE_SA_INIT of others is answered */
-    bool kept;               /* sessions came from another engine, or went to one */
+    struct engine_loads loads;
+    bool keylog_fails; /* the log says so already */
+    bool serving;      /* IKE_SA_INIT of others is answered */
+    bool kept;         /* sessions came from another engine, or went to one */
     bool stopping, done;
     struct engine_leave leave;
     struct span arrival;  /* owned: sessions of the engine before this one, until they are taken */

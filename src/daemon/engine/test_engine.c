@@ -368,10 +368,10 @@ static bool op_limit_at(void *engine, size_t index, struct engine_limit *ret_lim
     return index == 0;
 }
 
-static bool op_load_refused(void *engine)
+static struct engine_loads op_loads(void *engine)
 {
     (void)engine;
-    return false;
+    return (struct engine_loads){.n = 3, .n_refused = 1};
 }
 
 static bool op_filtered(void *engine)

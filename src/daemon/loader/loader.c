@@ -60,9 +60,18 @@ static int config_feed(const struct spawn_start *start)
     return failure;
 }
 
+/* on_line - 0 and 1: the levels of struct engine_line. */
+static void on_line(void *context, enum log_level level, const char *text)
+{
+    const struct spawn_start *start = context;
+    if (level < LOG_LEVEL_DEBUG)
+        config_say(start->fd, level < LOG_LEVEL_INFO ? 0 : 1, text);
+}
+
 int loader_run(const struct spawn_start *start)
 {
     if (sandbox_common(start->parent) != 0 || sandbox_filter(SANDBOX_READER) != 0)
         return EXIT_FAILURE;
+    log_listen(on_line, (void *)(uintptr_t)start);
     return config_feed(start) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -15,6 +15,12 @@
 #include "multipath/path_manager.h"
 #include "plane/esp_plane.h"
 
+/* struct engine_loads - loads of the files that have ended. */
+struct engine_loads {
+    uint64_t n, n_refused;
+    bool last_refused; /* the configuration before it is in force */
+};
+
 /* struct engine_line - a line for people, with the words and groups that charon uses. */
 struct engine_line {
     unsigned level;    /* 0: sessions that begin and end; 1 and 2: more detail */
@@ -182,8 +188,7 @@ struct engine_ops {
     bool (*limit_at)(void *engine, size_t index, struct engine_limit *ret_limit);
     /* whether packets in the clear are kept from protected networks */
     bool (*filtered)(void *engine);
-    /* the last load of the files was refused: the configuration before it is in force */
-    bool (*load_refused)(void *engine);
+    struct engine_loads (*loads)(void *engine);
     uint32_t (*reqid)(void *engine, ike_child_id child); /* reqids.h; 0: none */
     bool (*traffic)(void *engine, ike_child_id child, struct engine_child_traffic *ret_traffic);
     /* marks - of a Child SA with a device of its own; false: it has the first one. */
@@ -225,7 +230,7 @@ struct engine_ops {
         .credentials = op_credentials, .radius_load = op_radius_load,                              \
         .radius_unload = op_radius_unload, .radius_at = op_radius_at, .pools = op_pools,           \
         .pools_changed = op_pools_changed, .limit_at = op_limit_at, .filtered = op_filtered,       \
-        .load_refused = op_load_refused, .initiate = op_initiate, .install = op_install,           \
+        .loads = op_loads, .initiate = op_initiate, .install = op_install,                         \
         .uninstall = op_uninstall, .terminate = op_terminate, .rekey = op_rekey,                   \
         .redirect = op_redirect, .upgrade = op_upgrade, .upgraded = op_upgraded,                   \
         .unwatch = op_unwatch, .asked = op_asked, .reqid = op_reqid, .traffic = op_traffic,        \

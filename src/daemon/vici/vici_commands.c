@@ -187,6 +187,7 @@ static void stats(struct vici_client *client, const struct tree *m)
     static const char *const priorities[] = {"critical", "high", "medium", "low"};
     const struct engine_ops *ops = vici_client_ops(client);
     struct ike_stats stats;
+    const struct engine_loads loads = ops->loads(ops->engine);
     struct vici_writer w;
     nanos up = ops->now(ops->engine) - vici_client_started(client);
     (void)m;
@@ -224,7 +225,9 @@ static void stats(struct vici_client *client, const struct tree *m)
     vici_put(&w, "malformed", "%" PRIu64, stats.malformed);
     vici_put(&w, "unauthenticated", "%" PRIu64, stats.unauthenticated);
     vici_put(&w, "packet-filter", "%s", ops->filtered(ops->engine) ? "yes" : "no");
-    vici_put(&w, "load-refused", "%s", ops->load_refused(ops->engine) ? "yes" : "no");
+    vici_put(&w, "loads", "%" PRIu64, loads.n);
+    vici_put(&w, "loads-refused", "%" PRIu64, loads.n_refused);
+    vici_put(&w, "load-refused", "%s", loads.last_refused ? "yes" : "no");
     vici_put(&w, "cookies-sent", "%" PRIu64, stats.cookies_sent);
     put_limits(&w, ops);
     put_drops(&w, ops);
@@ -306,6 +309,19 @@ static void load_commit(struct vici_client *client, const struct tree *m)
         return;
     vici_client_busy(client, false);
     vici_finish(client, err, why);
+}
+
+/* load_say - a line of the loader's own log: `ikat log` shows it between those of the engine. */
+static void load_say(struct vici_client *client, const struct tree *m)
+{
+    const char *text = tree_text(m, "msg");
+    if (vici_client_load(client) == 0 || text == NULL) {
+        vici_fail(client, "this is for the loader of ikatd alone");
+        return;
+    }
+    vici_client_say(client, &(struct engine_line){
+                                .level = vici_number(m, "level"), .group = "CFG", .text = text});
+    vici_succeed(client);
 }
 
 static void unload_conn(struct vici_client *client, const struct tree *m)
@@ -454,6 +470,7 @@ static const struct command {
     {"get-conns", get_conns},
     {"load-begin", load_begin},
     {"load-commit", load_commit},
+    {"load-say", load_say},
     {"load-conn", load_conn},
     {"unload-conn", unload_conn},
     {"load-shared", vici_load_shared},

@@ -630,6 +630,11 @@ void vici_server_log(struct vici_server *server, const struct engine_line *line)
     }
 }
 
+void vici_client_say(const struct vici_client *client, const struct engine_line *line)
+{
+    vici_server_log(client->server, line);
+}
+
 /* traced_by - somebody waits for the event. */
 static bool traced_by(const struct vici_server *server)
 {

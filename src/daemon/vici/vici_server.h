@@ -102,6 +102,8 @@ struct vici_cached *vici_client_cached(struct vici_client *client);
 typedef bool (*vici_listing)(struct vici_client *client, const struct tree *message, uint64_t *at);
 void vici_client_list(struct vici_client *client, enum vici_event_id id, vici_listing next);
 
+/* vici_client_say - vici_server_log() of the client's server. */
+void vici_client_say(const struct vici_client *client, const struct engine_line *line);
 /* vici_put_line - writes the keys of a line of the log. */
 void vici_put_line(struct vici_writer *w, const struct engine_line *line);
 /* vici_client_level - up to which level the client of the running command wants control-log;

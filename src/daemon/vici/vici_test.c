@@ -31,6 +31,7 @@ static void about(void **state)
     assert_string_equal(tree_text(failovers, "longest-us"), "300000");
     tree_free(a.message);
     expect(w, "reload-settings", "", NULL);
+    expect(w, "load-say", "level=1;msg=forged", "for the loader"); /* by no client */
     a = ask(w, "no-such-command", "");
     assert_int_equal(a.frame.type, VICI_CMD_UNKNOWN);
     tree_free(a.message);
@@ -550,6 +551,8 @@ static void loader_comes_in(void **state)
     vici_server_loader(w->server, pair[0], 1);
     w->fd = pair[1];
     expect(w, "reload-settings", "", NULL);
+    expect(w, "load-say", "level=1;msg=event=config-refused", NULL);
+    expect(w, "load-say", "level=1", "for the loader");
     w->fd = usual;
     (void)close(pair[1]);
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
