@@ -560,7 +560,7 @@ pools { inner { addrs = 10.99.0.0/24
         kind = json.loads(self.get(f"'{api}/metadata?metric=ikat_logins'")[1])["data"]["ikat_logins"][0]
         self.assertEqual((kind["type"], kind["help"]), ("counter", "IKE SAs that were authenticated."))
         group, = json.loads(self.get(f"{api}/rules")[1])["data"]["groups"]
-        self.assertEqual(len(group["rules"]), 8)
+        self.assertEqual(len(group["rules"]), 9)
 
     def screen(self, terminal, wanted, timeout=20):
         """What came from the terminal until the pattern was there."""
