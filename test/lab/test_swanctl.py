@@ -209,3 +209,34 @@ def test_events(ends):
         while names[-1] == "ike-updown" and len(names) < 3:  # the second IKE SA may come before the first Child SA is up
             names.append(vici.event()[0])
         assert names[0] == "ike-updown" and names[-1] == "child-updown"
+
+
+def test_files_beside_swanctl(world, tmp_path):
+    """swanctl unloads nothing of what ikatd has of its files: the tunnels of both stay, and new logins succeed."""
+    lab = world.lab()
+    gw = world.ikatd(lab, "gw", merge(gateway(), {"pools": {"spare": {"addrs": "10.33.0.0/24"}}}))
+    eu = world.ikatd(lab, "eu", end_user())
+    assert eu.initiate("net")["success"] == "yes"
+    branch = merge(gateway(), {"connections": {"gate": None, "branch": gateway()["connections"]["gate"] | {"pools": "more"}},
+                               "pools": {"inner": None, "inner6": None, "more": {"addrs": "10.34.0.0/24"}},
+                               "secrets": {"ike-lab": None, "ike-more": {"id": "more@lab.example", "secret": "more of it"}}})
+    for _ in range(2):
+        status, said, errors = load_all(gw, str(tmp_path), branch)
+        assert status == 0 and "loaded connection 'branch'" in said, said + errors
+        assert "unloading connection 'gate' failed: 'gate' stays: it is of the files of ikatd" in errors, errors
+        assert set(gw.request("get-conns")["conns"]) == {"gate", "branch"}
+        assert set(gw.request("get-pools")) == {"inner", "inner6", "spare", "more"}
+        assert set(gw.request("get-shared")["keys"]) == {"ike-lab", "ike-more"}
+    lab.run("eu", "ping", "-c1", "-W5", address("lan", "host"))
+    eu.ikat("down", "home")
+    assert eu.initiate("net")["success"] == "yes"
+    status, said, errors = load_all(gw, str(tmp_path), {})  # its own ones it unloads
+    assert status == 0 and "no connections found, 1 unloaded" in said, said + errors
+    assert set(gw.request("get-conns")["conns"]) == {"gate"} and set(gw.request("get-shared")["keys"]) == {"ike-lab"}
+    # what swanctl loads under the name of the files is its own
+    status, said, errors = load_all(gw, str(tmp_path), {"connections": {"gate": gateway()["connections"]["gate"]}})
+    assert status == 0 and not [line for line in errors.splitlines() if "connection" in line], errors
+    with gw.vici() as vici:
+        assert vici.request("unload-conn", {"name": "gate"})["success"] == "yes"
+        gw.load(gateway())
+        assert vici.request("unload-conn", {"name": "gate"})["success"] == "no"

@@ -20,8 +20,10 @@ static int authority_put(struct vici_client *client, const struct engine_authori
     const struct engine_ops *ops = vici_client_ops(client);
     const struct engine_reply reply = {.context = client, .done = on_loaded};
     const struct engine_cert cert = {.role = CERT_ROLE_AUTHORITY, .octets = authority->octets};
-    if (vici_client_stage(client) == NULL)
+    if (vici_client_stage(client) == NULL) {
+        vici_files_forget(vici_client_files(client), VICI_FILE_AUTHORITY, authority->name);
         return ops->authority_load(ops->engine, authority, &reply);
+    }
     int err = vici_stage_authority(vici_client_stage(client), authority);
     return err != 0 ? err : ops->cert_check(ops->engine, &cert, &reply);
 }
@@ -50,7 +52,10 @@ void vici_load_authority(struct vici_client *client, const struct tree *m)
 void vici_unload_authority(struct vici_client *client, const struct tree *m)
 {
     const struct engine_ops *ops = vici_client_ops(client);
-    vici_finish(client, ops->authority_unload(ops->engine, tree_text_or(m, "name", "")),
+    const char *name = tree_text_or(m, "name", "");
+    if (vici_of_files(client, VICI_FILE_AUTHORITY, name))
+        return;
+    vici_finish(client, ops->authority_unload(ops->engine, name),
                 "no authority of that name is loaded");
 }
 

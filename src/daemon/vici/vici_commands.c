@@ -44,6 +44,17 @@ void vici_finish(struct vici_client *client, int err, const char *why)
         vici_fail(client, why != NULL && why[0] != '\0' ? why : error_text(err));
 }
 
+bool vici_of_files(struct vici_client *client, enum vici_file_kind kind, const char *name)
+{
+    char why[2 * LIMIT_NAME + 128];
+    if (!vici_files_have(vici_client_files(client), kind, name))
+        return false;
+    (void)snprintf(why, sizeof(why),
+                   "'%s' stays: it is of the files of ikatd; change them and reload ikatd", name);
+    vici_fail(client, why);
+    return true;
+}
+
 static void respond_empty(struct vici_client *client)
 {
     struct vici_writer w;
@@ -263,6 +274,8 @@ static void load_conn(struct vici_client *client, const struct tree *m)
                        error.text);
         error = named;
     }
+    if (err == 0 && vici_client_stage(client) == NULL)
+        vici_files_forget(vici_client_files(client), VICI_FILE_CONN, conn->name);
     ike_conn_unref(conn);
     conn_credentials_done(&credentials);
     vici_finish(client, err, error.text);
@@ -302,9 +315,19 @@ static void load_commit(struct vici_client *client, const struct tree *m)
         return;
     }
     bool waits = vici_stage_load(stage)->number != 0;
+    struct vici_files *files = waits ? vici_files_new(vici_stage_load(stage)) : NULL;
+    if (waits && files == NULL) {
+        vici_client_stage_set(client, NULL);
+        vici_finish(client, ERR_NO_MEMORY, NULL);
+        return;
+    }
     vici_client_busy(client, waits);
     int err = ops->load_all(ops->engine, vici_stage_load(stage), &reply, why);
     vici_client_stage_set(client, NULL);
+    if (err == 0)
+        vici_client_files_set(client, files);
+    else
+        vici_files_free(files);
     if (err == 0 && waits)
         return;
     vici_client_busy(client, false);
@@ -328,6 +351,8 @@ static void unload_conn(struct vici_client *client, const struct tree *m)
 {
     const struct engine_ops *ops = vici_client_ops(client);
     const char *name = tree_text_or(m, "name", "");
+    if (vici_of_files(client, VICI_FILE_CONN, name))
+        return;
     vici_finish(client, ops->conn_unload(ops->engine, name),
                 "no connection of that name is loaded");
 }

@@ -121,6 +121,7 @@ void vici_load_shared(struct vici_client *client, const struct tree *m)
             vici_finish(client, err, err == ERR_INVALID ? "a secret of a load needs an id" : NULL);
             return;
         }
+        vici_files_forget(vici_client_files(client), VICI_FILE_SECRET, secret.id);
         err = ops->secret_load(ops->engine, &secret, &reply);
     }
     settle(client, err, why);
@@ -129,8 +130,10 @@ void vici_load_shared(struct vici_client *client, const struct tree *m)
 void vici_unload_shared(struct vici_client *client, const struct tree *m)
 {
     const struct engine_ops *ops = vici_client_ops(client);
-    vici_finish(client, ops->secret_unload(ops->engine, tree_text_or(m, "id", "")),
-                "no secret of that id is loaded");
+    const char *id = tree_text_or(m, "id", "");
+    if (vici_of_files(client, VICI_FILE_SECRET, id))
+        return;
+    vici_finish(client, ops->secret_unload(ops->engine, id), "no secret of that id is loaded");
 }
 
 void vici_get_shared(struct vici_client *client, const struct tree *m)
@@ -225,8 +228,12 @@ void vici_unload_key(struct vici_client *client, const struct tree *m)
 {
     const struct engine_ops *ops = vici_client_ops(client);
     uint8_t key_id[KEY_ID_SIZE];
+    char text[KEY_ID_TEXT];
     int err = ERR_NOT_FOUND;
-    if (key_id_parse(tree_text_or(m, "id", ""), key_id))
+    bool known = key_id_parse(tree_text_or(m, "id", ""), key_id);
+    if (known && vici_of_files(client, VICI_FILE_KEY, key_id_print(key_id, text)))
+        return;
+    if (known)
         err = ops->key_unload(ops->engine, key_id);
     vici_finish(client, err, "no private key of that id is loaded");
 }

@@ -25,8 +25,10 @@ void vici_load_pool(struct vici_client *client, const struct tree *m)
         err = vici_stage_pool(vici_client_stage(client), &pool);
     } else if (err == 0) {
         err = pools_load(ops->pools(ops->engine), &pool, &fault);
-        if (err == 0)
+        if (err == 0) {
             ops->pools_changed(ops->engine);
+            vici_files_forget(vici_client_files(client), VICI_FILE_POOL, pool.name);
+        }
         if (err == ERR_INVALID)
             (void)snprintf(error.text, sizeof(error.text), "pool %s overlaps pool %s", pool.name,
                            fault.other);
@@ -44,7 +46,10 @@ void vici_load_pool(struct vici_client *client, const struct tree *m)
 void vici_unload_pool(struct vici_client *client, const struct tree *m)
 {
     const struct engine_ops *ops = vici_client_ops(client);
-    int err = pools_unload(ops->pools(ops->engine), tree_text_or(m, "name", ""));
+    const char *name = tree_text_or(m, "name", "");
+    if (vici_of_files(client, VICI_FILE_POOL, name))
+        return;
+    int err = pools_unload(ops->pools(ops->engine), name);
     if (err == 0)
         ops->pools_changed(ops->engine);
     vici_finish(client, err,

@@ -56,9 +56,10 @@ struct vici_server {
     struct event_loop *loop;
     int listen_fd;
     nanos started_ns;
-    nanos alerts_ns;      /* rate_second */
-    struct vici_log *log; /* owned */
-    uint64_t traced;      /* number of the last entry of the trace that was told */
+    nanos alerts_ns;          /* rate_second */
+    struct vici_log *log;     /* owned */
+    struct vici_files *files; /* owned */
+    uint64_t traced;          /* number of the last entry of the trace that was told */
     struct vici_client *clients;
     unsigned n_clients;
     bool loading; /* the first load has not ended */
@@ -100,6 +101,17 @@ const struct engine_ops *vici_client_ops(const struct vici_client *client)
 struct vici_log *vici_client_log(const struct vici_client *client)
 {
     return client->server->log;
+}
+
+struct vici_files *vici_client_files(const struct vici_client *client)
+{
+    return client->server->files;
+}
+
+void vici_client_files_set(struct vici_client *client, struct vici_files *files)
+{
+    vici_files_free(client->server->files);
+    client->server->files = files;
 }
 
 nanos vici_client_started(const struct vici_client *client)
@@ -561,6 +573,7 @@ struct vici_server *vici_server_free(struct vici_server *server)
     event_loop_remove(server->loop, server->listen_fd);
     (void)close(server->listen_fd);
     vici_log_free(server->log);
+    vici_files_free(server->files);
     free(server);
     return NULL;
 }

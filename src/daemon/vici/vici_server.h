@@ -10,6 +10,7 @@
 
 #include "control/vici.h"
 #include "daemon/vici/engine_ops.h"
+#include "daemon/vici/vici_files.h"
 #include "linux/event_loop.h"
 
 struct vici_server;
@@ -79,6 +80,13 @@ struct vici_stage *vici_client_stage(const struct vici_client *client);
 void vici_client_stage_set(struct vici_client *client, struct vici_stage *stage);
 /* vici_client_load - the number of a loader (struct engine_load); 0: it is none. */
 uint64_t vici_client_load(const struct vici_client *client);
+/* vici_client_files - what the files have; NULL: they were not loaded. vici_client_files_set - the
+ * server owns them. */
+struct vici_files *vici_client_files(const struct vici_client *client);
+void vici_client_files_set(struct vici_client *client, struct vici_files *files);
+/* vici_of_files - the client is told that it cannot unload the object. false: it can, and nothing
+ * was said. */
+bool vici_of_files(struct vici_client *client, enum vici_file_kind kind, const char *name);
 /* vici_client_send - queues the frame and frees the writer. */
 void vici_client_send(struct vici_client *client, struct vici_writer *w);
 /* vici_client_busy - the running command responds later (initiate, terminate); further requests of
