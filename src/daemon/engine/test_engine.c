@@ -118,7 +118,7 @@ static int op_secret_load(void *engine, const struct engine_secret *secret,
         return ERR_FULL;
     note(t->secrets[i].id, secret->id);
     t->secrets[i].n_octets = secret->n_octets;
-    t->secrets[i].first = secret->octets[0];
+    t->secrets[i].first = secret->n_octets == 0 ? 0 : secret->octets[0];
     t->secrets[i].n_owners = secret->n_owners;
     t->n_secrets += i == t->n_secrets;
     return replied(reply, 0);

@@ -588,6 +588,41 @@ static void loader_waits(void **state)
     turn(w);
 }
 
+/* What the files have stays when a client asks to unload it, until a client loads its own under that name. */
+static void files_stay(void **state)
+{
+    struct world *w = *state;
+    struct vici_writer writer;
+    uint8_t octets[512];
+    int pair[2], usual = w->fd;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    vici_server_loader(w->server, pair[0], 1);
+    w->fd = pair[1];
+    expect(w, "load-begin", "", NULL);
+    load_conn(w, "zebra", NULL, NULL);
+    load_conn(w, "office", NULL, NULL);
+    tree_free(load_pool(w, "one", "10.3.0.0/24").message);
+    expect(w, "load-shared", "id=file;type=ike", NULL);
+    begin(&writer, "load-commit", "");
+    send_frame(w->fd, &writer);
+    turn(w);
+    w->engine.committed.done(w->engine.committed.context, 0, "", NULL);
+    turn(w);
+    assert_true(recv(w->fd, octets, sizeof(octets), MSG_DONTWAIT) > 0);
+    w->fd = usual;
+    (void)close(pair[1]);
+    expect(w, "unload-conn", "name=office", "'office' stays: it is of the files");
+    expect(w, "unload-conn", "name=zebra", "'zebra' stays");
+    expect(w, "unload-conn", "name=a", "no connection of that name");
+    expect(w, "unload-conn", "name=zebras", "no connection of that name");
+    expect(w, "unload-pool", "name=one", "'one' stays");
+    expect(w, "unload-shared", "id=file", "'file' stays");
+    load_conn(w, "office", NULL, NULL);
+    expect(w, "unload-conn", "name=office", NULL);
+    expect(w, "unload-conn", "name=zebra", "'zebra' stays");
+    turn(w);
+}
+
 /* A change that comes before the first load has ended is made after it, and in order. */
 static void change_waits_for_first_load(void **state)
 {
@@ -728,13 +763,28 @@ static void events(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(about),           TEST(connections),  TEST(secrets),
-        TEST(pools),           TEST(policies),     TEST(cached_certs),
-        TEST(installing),      TEST(refusals),     TEST(orders),
-        TEST(later),           TEST(vanishes),     TEST(fragments),
-        TEST(garbage),         TEST(slow_reader),  TEST(many_clients),
-        TEST(loader_comes_in), TEST(loader_waits), TEST(change_waits_for_first_load),
-        TEST(load_at_once),    TEST(events),       TEST(ends_keep_their_subject),
+        TEST(about),
+        TEST(connections),
+        TEST(secrets),
+        TEST(pools),
+        TEST(policies),
+        TEST(cached_certs),
+        TEST(installing),
+        TEST(refusals),
+        TEST(orders),
+        TEST(later),
+        TEST(vanishes),
+        TEST(fragments),
+        TEST(garbage),
+        TEST(slow_reader),
+        TEST(many_clients),
+        TEST(files_stay),
+        TEST(loader_comes_in),
+        TEST(loader_waits),
+        TEST(change_waits_for_first_load),
+        TEST(load_at_once),
+        TEST(events),
+        TEST(ends_keep_their_subject),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
