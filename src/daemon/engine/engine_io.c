@@ -26,6 +26,7 @@ static bool ike_port_error(struct engine *e, int fd)
         return false;
     if (error.unreachable) {
         ike_unreachable(e->ike, &error.remote, e->now);
+        engine_watch_unreachable(e, &error.remote);
         engine_pump(e);
     }
     return true;
@@ -152,6 +153,8 @@ void engine_datagram_send(struct engine *e, const struct ike_datagram *datagram)
 static void plane_event(struct engine *e, const struct esp_event *event)
 {
     install_tell(e->ike, event, e->now);
+    if (event->kind == ESP_EVENT_UNREACHABLE)
+        engine_watch_unreachable(e, &event->endpoint);
     if (event->kind == ESP_EVENT_MTU)
         log_line(LOG_LEVEL_DEBUG, "event=path-mtu child=%u mtu=%u", event->child,
                  (unsigned)event->mtu);

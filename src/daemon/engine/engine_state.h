@@ -76,6 +76,7 @@ struct watching {
     enum ike_outcome worst;
     bool connected;
     uint64_t asked; /* INITIATE, connected: done when the host has answered this many requests */
+    struct endpoint unreachable;   /* INITIATE: the last one that ICMP named; the client knows */
     char refused[HOST_DENIED_MAX]; /* INITIATE: why its Child SA lacks a route; empty: it has one */
 };
 
@@ -204,7 +205,8 @@ struct engine {
     uint64_t upgrade_job; /* a client waits for the supervisor's decision; 0: none does */
     nanos stop_by;
     int status;
-    nanos notices_ns;                                    /* rate_second: lines that peers cause */
+    nanos unreachable_ns; /* rate_second: ICMP errors that clients who wait are told of */
+    nanos notices_ns;     /* rate_second: lines that peers cause */
     nanos redirects_ns, names_asked_ns, names_failed_ns; /* rate_take: engine_recurring.c */
     nanos audits_ns[AUDIT_KINDS]; /* rate_second: audit records that strangers cause */
     uint32_t audits_left_out[AUDIT_KINDS];
@@ -629,6 +631,9 @@ struct watching *engine_watch_add(struct engine *e, enum watch_kind kind, uint64
                                   nanos timeout, const struct engine_watch *watch);
 void engine_watch_log(struct engine *e, const struct engine_line *line);
 void engine_watch_command_done(struct engine *e, const struct ike_event *event);
+/* engine_watch_unreachable - an ICMP error says that packets do not reach `remote`: who waits for a
+ * login there is told at once. The login goes on, since anybody can forge the error. */
+void engine_watch_unreachable(struct engine *e, const struct endpoint *remote);
 void engine_watch_news(struct engine *e, const struct path_news *news);
 /* engine_watch_refused - a Child SA is taken down at once. engine_watch_host - call it after
  * answers of the supervisor. */

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "base/rate.h"
 #include "daemon/engine/engine_state.h"
+
+#define UNREACHABLE_PER_SECOND 4
 
 struct watching *engine_watch_add(struct engine *e, enum watch_kind kind, uint64_t tag,
                                   nanos timeout, const struct engine_watch *watch)
@@ -41,6 +46,40 @@ void engine_watch_log(struct engine *e, const struct engine_line *line)
                      strcmp(w->conn, line->conn) != 0;
         if (w->kind != WATCH_FREE && w->watch.log != NULL && !other)
             w->watch.log(w->watch.context, line);
+    }
+}
+
+/* connects_to - a login of the connection goes there. */
+static bool connects_to(struct engine *e, const char *conn, const struct address *remote)
+{
+    struct path_status path;
+    for (size_t i = 0; path_manager_status(e->paths, i, &path); i++)
+        if (path.session == 0 && path.state == PATH_CONNECTING && strcmp(path.conn, conn) == 0 &&
+            address_equal(&path.wanted.remote.address, remote))
+            return true;
+    return false;
+}
+
+static void unreachable_tell(struct watching *w, const struct endpoint *remote)
+{
+    char address[ADDRESS_TEXT_MAX], text[ADDRESS_TEXT_MAX + 128];
+    const struct engine_line line = {.group = "NET", .conn = w->conn, .text = text};
+    w->unreachable = *remote;
+    (void)snprintf(text, sizeof(text),
+                   "%s refuses UDP port %u, or a router before it (ICMP: unreachable); trying on",
+                   address_print(&remote->address, address), remote->port);
+    w->watch.log(w->watch.context, &line);
+}
+
+void engine_watch_unreachable(struct engine *e, const struct endpoint *remote)
+{
+    for (size_t i = 0; i < ENGINE_WATCHES; i++) {
+        struct watching *w = &e->watching[i];
+        bool told = endpoint_equal(&w->unreachable, remote);
+        if (w->kind == WATCH_INITIATE && !w->connected && w->watch.log != NULL && !told &&
+            rate_second(&e->unreachable_ns, UNREACHABLE_PER_SECOND, e->now) &&
+            connects_to(e, w->conn, &remote->address))
+            unreachable_tell(w, remote);
     }
 }
 
