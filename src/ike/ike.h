@@ -36,7 +36,7 @@ typedef uint32_t ike_session_id;
 typedef uint64_t ike_job_id;
 
 /* struct ike_path - where a datagram came from or goes to. The pair decides the socket: `interface`
- * is the kernel's index of the interface, 0: whichever. Two paths are the same when all members are
+ * is the kernel's index of the interface, 0: any. Two paths are the same when all members are
  * equal. */
 struct ike_path {
     struct endpoint local;
@@ -71,11 +71,11 @@ struct ike *ike_free(struct ike *ike); /* sends nothing, wipes keys; returns NUL
 /* --- configuration --- */
 
 /* ike_serve - the configuration is loaded: from now on IKE_SA_INIT requests get responses. Before
- * that there is silence, and the peer tries again. NO_PROPOSAL_CHOSEN would make it give up. */
+ * that ike is silent, and the peer tries again. NO_PROPOSAL_CHOSEN would make it give up. */
 void ike_serve(struct ike *ike);
 
-/* ike_pressure_set - memory runs short: no logins of peers; then no clones and Child SAs of theirs
- * either (TEMPORARY_FAILURE). What is established goes on and is rekeyed. */
+/* enum ike_pressure - how short memory is. LOGINS: refuse logins of peers. ALL: refuse their clones
+ * and Child SAs too (TEMPORARY_FAILURE). Established SAs stay and are rekeyed. */
 enum ike_pressure { IKE_PRESSURE_NONE, IKE_PRESSURE_LOGINS, IKE_PRESSURE_ALL };
 void ike_pressure_set(struct ike *ike, enum ike_pressure pressure);
 
@@ -85,7 +85,7 @@ int ike_conn_add(struct ike *ike, struct ike_conn *conn) MUST_USE;
 /* ike_ppk_set - at least one PPK is loaded, or none. A Gateway answers USE_PPK, and an End User sends
  * it, only if there is one (RFC 8784 section 3). */
 void ike_ppk_set(struct ike *ike, bool any);
-/* ike_conn_reserve - as long as not more than `n` are loaded, ike_conn_add cannot fail.
+/* ike_conn_reserve - makes room: ike_conn_add cannot fail while at most `n` connections are loaded.
  * ERR_NO_MEMORY. */
 int ike_conn_reserve(struct ike *ike, size_t n) MUST_USE;
 int ike_conn_remove(struct ike *ike, const char *name) MUST_USE;   /* ERR_NOT_FOUND; SAs stay */
@@ -103,8 +103,8 @@ void ike_local_addresses_set(struct ike *ike, const struct address *addresses, s
  * response, if any. */
 void ike_recv(struct ike *ike, const struct ike_path *path, struct span datagram, nanos now);
 
-/* ike_expect - these datagrams will come to ike_recv. Their IKE SAs are prefetched from memory side
- * by side. Changes nothing and promises nothing. */
+/* ike_expect - announces datagrams for ike_recv. The memory of their IKE SAs is prefetched in
+ * parallel. Changes no state. */
 void ike_expect(const struct ike *ike, const struct span *datagrams, size_t n);
 nanos ike_deadline(const struct ike *ike); /* NANOS_NEVER: idle */
 void ike_tick(struct ike *ike, nanos now);
@@ -119,9 +119,9 @@ void ike_traffic_seen(struct ike *ike, ike_child_id child, nanos now);
 void ike_peer_rebound(struct ike *ike, ike_child_id child, const struct endpoint *from, nanos now);
 
 /* ike_peer_encapsulates - the newest authentic packet of a Child SA came in UDP from `from`, while
- * we send without UDP. Both are allowed without a NAT (RFC 7296 section 2.23). But the peer has a
- * reason, perhaps a firewall. If its IKE messages come from `from` too, all Child SAs of the IKE SA
- * use UDP from now on. */
+ * we send without UDP. Both are allowed without a NAT (RFC 7296 section 2.23). But the peer may
+ * have a reason, such as a firewall. If its IKE messages come from `from` too, all Child SAs of the
+ * IKE SA use UDP from now on. */
 void ike_peer_encapsulates(struct ike *ike, ike_child_id child, const struct endpoint *from,
                            nanos now);
 
@@ -137,14 +137,14 @@ void ike_child_expiring(struct ike *ike, ike_child_id child, bool hard, nanos no
 
 /* --- outcomes --- */
 
-/* enum ike_outcome - how an exchange ended. Every reason that a person may ask for has a value. */
+/* enum ike_outcome - how an exchange ended. Each reason that a user may ask about has a value. */
 enum ike_outcome {
     IKE_OK,
     IKE_TIMEOUT,          /* no answer to any retransmission */
     IKE_AUTH_FAILED,      /* the peer refused our AUTH (notify AUTHENTICATION_FAILED) */
-    IKE_PEER_AUTH_FAILED, /* we refused the peer's */
+    IKE_PEER_AUTH_FAILED, /* we refused the AUTH of the peer */
     IKE_NO_SECRET,        /* no PSK or key for this pair of identities */
-    IKE_ID_MISMATCH,      /* the peer is not whom the configuration demands */
+    IKE_ID_MISMATCH,      /* the peer's identity is not the configured one */
     IKE_NO_PROPOSAL,      /* NO_PROPOSAL_CHOSEN either way */
     IKE_KE_REFUSED, /* INVALID_KE_PAYLOAD with a group that we do not offer, or again and again */
     IKE_TS_REFUSED, /* TS_UNACCEPTABLE either way */
@@ -159,7 +159,7 @@ enum ike_outcome {
     IKE_PEER_DELETED,           /* Delete received */
     IKE_REPLACED,       /* by a rekeyed or reauthenticated SA, INITIAL_CONTACT or uniqueness */
     IKE_EXPIRED,        /* hard lifetime, authentication deadline */
-    IKE_CANCELLED,      /* by a command of ours, or the SA went away first */
+    IKE_CANCELLED,      /* by a command of ours, or the SA ended first */
     IKE_INVALID_SYNTAX, /* either way */
     IKE_PROTOCOL_ERROR, /* any other error notify; see `notify` */
     IKE_INSTALL_FAILED, /* the data plane refused */
@@ -174,35 +174,37 @@ const char *ike_outcome_name(
 
 /* --- commands: what policy or a person wants --- */
 
-/* enum ike_command_kind - which members of struct ike_command each kind reads, beside `kind` and `tag`:
+/* enum ike_command_kind - which members of struct ike_command each kind reads, beside `kind` and
+ * `tag`:
  *
  * CONNECT         conn, path, child, packet: a login on that path, for a new session
  *                 alone, clone, redirected_from, replaces, again, give_up_ns
- * CANCEL          tag of a CONNECT that is not complete: ends it without a word to the peer
- * CREATE_CHILD    sa, child, packet, if_missing
- * REKEY_IKE       sa
- * REKEY_CHILD     child_id
- * CLONE           sa, unused_old. COMMAND_DONE names the new IKE SA
- * MOVE            sa, path, path_test, retry_ns, give_up_ns: UPDATE_SA_ADDRESSES
- * CREATE_MOVED    sa, path, child, packet: one exchange creates and moves (draft B.5, D-08). The peer must have
+ * CANCEL          tag of a CONNECT that is not complete: ends it without a message to the peer
+ * CREATE_CHILD    sa, child, packet, if_missing REKEY_IKE       sa REKEY_CHILD     child_id CLONE
+ * sa, unused_old. COMMAND_DONE names the new IKE SA MOVE            sa, path, path_test, retry_ns,
+ * give_up_ns: UPDATE_SA_ADDRESSES CREATE_MOVED    sa, path, child, packet: one exchange creates and
+ * moves (draft B.5, D-08). The peer must have
  *                 announced the Vendor ID. A Gateway may do so with reduced = gateway, to an address that the
  *                 peer announced, without a NAT
- * PROBE           sa, retry_ns, give_up_ns: an empty INFORMATIONAL on its path (RFC 7296 section 2.4).
+ * PROBE           sa, retry_ns, give_up_ns: an empty INFORMATIONAL on its path (RFC 7296 section
+ * 2.4).
  *                 COMMAND_DONE has the round-trip time
- * PATH_TEST       sa, path, retry_ns, give_up_ns: the same over another path (RFC 4555 section 3.10). The IKE SA
+ * PATH_TEST       sa, path, retry_ns, give_up_ns: the same over another path (RFC 4555 section
+ * 3.10). The IKE SA
  *                 stays where it is
- * PATH_TERMS      sa, terms: an End User tells its Gateway what the path is worth. ERR_WRONG_STATE: the peer did
+ * PATH_TERMS      sa, terms: an End User tells its Gateway what the path is worth. ERR_WRONG_STATE:
+ * the peer did
  *                 not send the Vendor ID, or we are the Gateway
- * DELETE_IKE      sa, force, reason
- * DELETE_CHILD    child_id, force
- * DELETE_SESSION  session, force, reason: all its IKE SAs. It is done when the last one is gone
- * REDIRECT        session, gateway: a Gateway sends the End User there (RFC 5685 section 5). ERR_WRONG_STATE: the
+ * DELETE_IKE      sa, force, reason DELETE_CHILD    child_id, force DELETE_SESSION  session, force,
+ * reason: all its IKE SAs. It is done when the last one is gone REDIRECT        session, gateway: a
+ * Gateway sends the End User there (RFC 5685 section 5). ERR_WRONG_STATE: the
  *                 peer did not announce that it can be redirected
- * END_TICKETS     session: what was granted to it has changed. Its tickets no longer count, and a login under way
+ * END_TICKETS     session: what was granted to it has changed. Its tickets no longer count, and a
+ * login under way
  *                 by one of them is refused
- * REAUTH          session, lifetime_ns: a new login is wanted now. End User: IKE_EV_REAUTH. Gateway: asks the End
- *                 User for it (RFC 4478)
- */
+ * REAUTH          session, lifetime_ns: a new login is wanted now. End User: IKE_EV_REAUTH.
+ * Gateway: asks the End
+ *                 User for it (RFC 4478) */
 enum ike_command_kind {
     IKE_CMD_CONNECT,
     IKE_CMD_CANCEL,
@@ -224,9 +226,9 @@ enum ike_command_kind {
 };
 
 /* struct ike_command - pointers are borrowed during the call.
- * tag: the caller's. It comes back in IKE_EV_COMMAND_DONE.
+ * tag: chosen by the caller. IKE_EV_COMMAND_DONE returns it.
  * child: its name. CONNECT: empty or NULL is the first child of the connection.
- * packet: for which the Child SA is wanted.
+ * packet: the packet that needs the Child SA.
  * path_test: a path test comes before the change (B.4, M9).
  * unused_old: code 1 of KEEP_OLD_IKE_SA, a rekey that also tells the peer how long the old IKE SA may stay. A peer
  *     without that code gets a plain rekey.
@@ -240,13 +242,13 @@ enum ike_command_kind {
  * again: the number of the IKE SA of a former attempt at this login. The new IKE SA gets that number. 0, or the number
  *     of a living IKE SA: the new IKE SA gets a new number.
  * force: ends at once, without a response of the peer.
- * reason: of an end with `force`. 0: IKE_CANCELLED. The path manager gives up a silent peer with IKE_TIMEOUT, which
- *     session tickets outlive.
+ * reason: the outcome of an end with `force`. 0: IKE_CANCELLED. The path manager ends a session with a silent peer by
+ *     IKE_TIMEOUT, which keeps session tickets valid.
  * early_ns: of CONNECT: the wait before the first copy of an IKE_SA_INIT request. It doubles until it reaches the
  *     endpoint's first interval; the back-off begins there. For a Gateway that may come up at any moment. 0: none.
  * retry_ns: the constant interval of retransmission. 0: the endpoint's back-off.
- * lifetime_ns: of a Gateway: the authentication is valid for that long from now on, whatever was said before. The End
- *     User is told so, and no ticket counts any more. 0: a login is wanted now.
+ * lifetime_ns: of a Gateway: the new lifetime of the authentication, from now on. It replaces the former one. The End
+ *     User learns it, and all tickets are revoked. 0: a login is wanted now.
  * give_up_ns: total time. 0: the endpoint's. With a total time, a PROBE or PATH_TEST without a response does not end
  *     the IKE SA: the caller decides. */
 struct ike_command {
@@ -293,15 +295,15 @@ enum ike_event_kind {
     IKE_EV_KE,          /* ke: a step of a key exchange; any thread may */
     IKE_EV_LEASE,       /* lease: inner addresses for a session */
     IKE_EV_TICKET_SEAL, /* ticket: a ticket of the session (RFC 5723) */
-    IKE_EV_TICKET_OPEN, /* ticket: what a ticket says, and SKEYSEED */
-    IKE_EV_TICKET_USE,  /* ticket: it counts, and from now on it does not */
+    IKE_EV_TICKET_OPEN, /* ticket: its contents, and SKEYSEED */
+    IKE_EV_TICKET_USE,  /* ticket: check that it is valid, and make it invalid */
     /* install: both directions; `outbound_now` false: receive only until IKE_EV_CHILD_SWITCH */
     IKE_EV_CHILD_INSTALL,
     /* orders */
     IKE_EV_EAP_END,    /* eap_end: the conversation is over early; its number is not used again */
-    IKE_EV_TICKET_END, /* tag: a family of tickets: none of it counts any more (ticket_end.h) */
-    /* session: it is over, and so is its ticket: nothing rests on its certificate chains any more. Only if it had
-     * some */
+    IKE_EV_TICKET_END, /* tag: a family of tickets, all revoked (ticket_end.h) */
+    /* session: it and its ticket have ended, and its certificate chains are not needed any more. Not
+     * emitted if it had none */
     IKE_EV_CHAINS_END,
     IKE_EV_LEASE_RELEASE, /* session: the last IKE SA is gone */
     IKE_EV_CHILD_SWITCH,  /* child: send on it from now on */
@@ -314,8 +316,8 @@ enum ike_event_kind {
     /* session: the End User has to reauthenticate, make before break: CONNECT with `replaces`.
      * It comes once; without a new login the session ends at its deadline */
     IKE_EV_REAUTH,
-    /* sa: established: authenticated, or cloned or rekeyed from sa_old. tag: of the command that asked for it; 0:
-     * none did */
+    /* sa: established: authenticated, or cloned or rekeyed from sa_old. tag: of the command that caused
+     * it; 0: none */
     IKE_EV_SA_UP,
     IKE_EV_SA_MOVED, /* sa, path (new), path_old: by us or by the peer, or a NAT rebinding */
     IKE_EV_SA_DOWN,  /* sa, outcome */
@@ -329,8 +331,8 @@ enum ike_event_kind {
     IKE_EV_CONFIG,
     /* an exchange of ours was answered: exchange, what, rtt_ns (for demos and control-log) */
     IKE_EV_EXCHANGE,
-    /* path.remote.address, or `notice` if that is of no family: where the Gateway wants the End User to be. With a
-     * session that is up, or with the tag of a CONNECT that ends with IKE_REDIRECTED */
+    /* path.remote.address: the Gateway that the End User shall use; without a family: `notice` is its name. For
+     * a session that is up, or with the tag of a CONNECT that ends with IKE_REDIRECTED */
     IKE_EV_REDIRECT,
     /* notice: something worth one rate-limited log line; outcome: of a login that was refused here,
      * IKE_PEER_AUTH_FAILED */
@@ -343,8 +345,9 @@ struct ike_cert {
     struct span octets;
 };
 
-#define IKE_HASHES    8  /* of RFC 7427 that we remember of a peer */
-#define IKE_ANNOUNCED 16 /* of RFC 9593, the same: CAs that have methods of their own, and 1 */
+#define IKE_HASHES 8 /* most hash algorithms that we keep of a peer (RFC 7427) */
+#define IKE_ANNOUNCED                                                                              \
+    16 /* most announcements that we keep of a peer (RFC 9593): for single CAs, and one for any */
 
 /* struct ike_announced - the signatures that the peer verifies, of certificates of one CA.
  * ca: its place in the peer's CERTREQ, from 1; 0: any CA. methods: bits of signature_method(). */
@@ -365,16 +368,16 @@ struct ike_auth_job {
     const struct ike_auth_policy *policy; /* of the round; borrowed */
     struct ike_id local_id, remote_id;    /* remote type 0: not known yet */
     struct auth_octets octets;
-    /* AUTH_SIGN: what the peer can verify, as it announced */
+    /* AUTH_SIGN: the methods that the peer announced */
     uint8_t n_hashes;
     uint16_t hashes[IKE_HASHES]; /* RFC 7427 section 4; none: not announced, methods 1, 9, 10, 11 */
     uint8_t n_announced;
     struct ike_announced announced[IKE_ANNOUNCED]; /* RFC 9593; none: not announced */
     struct span ca_ids; /* key ids of its CERTREQ payloads, IKE_KEY_ID octets each */
     bool cert_wanted;   /* send certificates: send_cert and CERTREQ of the peer say so */
-    bool ocsp_wanted;   /* and with them an OCSP response about our certificate (RFC 4806) */
+    bool ocsp_wanted;   /* send an OCSP response about our certificate, too (RFC 4806) */
     bool hash_and_url;  /* the peer fetches encodings 12 and 13 */
-    /* AUTH_VERIFY: what the peer sent */
+    /* AUTH_VERIFY: the peer's payloads */
     uint8_t auth_method; /* AUTH method number: 2 with PSK; 1, 9, 10, 11 or 14 with PUBKEY */
     struct span auth;
     uint8_t n_certs; /* its CERT payloads, in their order */
@@ -403,8 +406,8 @@ struct ike_eap_job {
     bool authenticator;    /* we are the Gateway */
     uint8_t round;         /* of the side that EAP authenticates, from 0 */
     uint32_t credentials;  /* of the round's policy */
-    /* the conversation is over, but what it proved did not meet the demands of the policy then
-     * (ike_result.unfit). Does it meet those of this one? `packet` is empty */
+    /* the conversation has ended, and its proof did not meet the policy of that time (ike_result.unfit).
+     * The job asks whether it meets this one; `packet` is empty */
     bool again;
     /* `credentials` of the other side in the current round: a peer gets the Gateway's, an authenticator our own */
     uint32_t other_credentials;
@@ -421,8 +424,8 @@ struct ike_eap_end {
     uint32_t conversation, credentials;
 };
 
-/* struct ike_ke_job - established IKE SAs and our own requests come first, then peers that returned
- * a cookie or are known, then others. */
+/* struct ike_ke_job - a step of a key exchange. Classes, the first one served first: established IKE SAs and our
+ * own requests; peers that returned a cookie or are known; others. */
 enum ike_ke_class { IKE_KE_ESTABLISHED, IKE_KE_PROVEN, IKE_KE_STRANGER, IKE_KE_CLASSES };
 struct ike_ke_job {
     enum ike_ke_class class;
@@ -430,22 +433,22 @@ struct ike_ke_job {
 };
 
 /*
- * struct ike_ticket - what a session ticket says to the Gateway that made it. valid_ns and certs_ns
- * are what is left of the authentication, 0: no bound. `family` names the first login; all sessions
- * that resume from it have the same one, and of their tickets only the newest counts.
+ * struct ike_ticket - the contents of a session ticket, for the Gateway that made it. valid_ns and certs_ns
+ * are the remaining validity of the authentication and of the certificates, 0: no bound. `family` names the
+ * first login. All sessions that resume from it have the same family, and only its newest ticket is valid.
  */
 struct ike_ticket {
     char conn[LIMIT_NAME];
-    struct ike_id local_id, remote_id, proven_id; /* IDr, IDi, and what was proven */
+    struct ike_id local_id, remote_id, proven_id; /* IDr, IDi, and the proven identity */
     uint16_t encr, encr_key_bits, integ, prf, ke; /* of the IKE SA */
     bool ppk;                                     /* a PPK is in its keys */
-    bool shared; /* a pre-shared secret proved the End User: it must still be the same one */
+    bool shared; /* the End User proved a pre-shared secret, which must be unchanged */
     nanos valid_ns, certs_ns;
     uint64_t family;   /* SEAL: 0: a new one */
-    uint64_t issued;   /* which of the family; opaque */
+    uint64_t issued;   /* names one ticket of the family; opaque */
     uint64_t grant;    /* SEAL, of struct ike_proof */
     nanos lifetime_ns; /* SEAL: as long as the connection says */
-    uint16_t n_extra;  /* octets that the daemon put in: what it has to know of the grant */
+    uint16_t n_extra;  /* octets of the daemon about the grant */
     uint8_t extra[LIMIT_TICKET_EXTRA];
 };
 
@@ -460,7 +463,7 @@ struct ike_lease_job {
     const struct ike_conn *conn;
     struct ike_id identity;
     uint64_t grant;        /* of the session's proof */
-    ike_session_id beside; /* the peer may ask for the addresses that it has on that session; 0 */
+    ike_session_id beside; /* a session of the peer, whose addresses it may ask for; 0: none */
     bool split_dns;        /* the peer takes DNS domains (RFC 8598 section 3.1) */
     /* the peer takes resolvers that answer over TLS, at addresses of this family (RFC 9464 section 4) */
     bool encrypted_dns_v4, encrypted_dns_v6;
@@ -468,14 +471,14 @@ struct ike_lease_job {
     struct address requested[IKE_LEASE_ADDRESSES]; /* 0.0.0.0 / :: = any of the family */
 };
 
-/* struct ike_config - what a CFG_REPLY hands out or brought (RFC 7296 section 3.15). */
+/* struct ike_config - the contents of a CFG_REPLY, sent or received (RFC 7296 section 3.15). */
 struct ike_config {
     uint8_t n_addresses, n_dns, n_subnets;
     struct address addresses[IKE_LEASE_ADDRESSES];
     struct address dns[8];
     struct address_range subnets[8];
     struct encrypted_dns encrypted_dns; /* to be asked rather than `dns` (RFC 9464 section 4) */
-    struct domain_list domains;         /* that these servers resolve; empty: all names */
+    struct domain_list domains; /* the domains that these servers resolve; empty: all names */
 };
 
 struct ike_child_keys {
@@ -495,7 +498,7 @@ struct ike_child_install {
     bool order;     /* both ends agreed on order trailers: docs/protocol.md section 11 */
     bool transport; /* transport mode, else a tunnel */
     uint32_t replay_window;
-    uint64_t soft_packets, soft_octets; /* when to ask for its rekey; 0: never */
+    uint64_t soft_packets, soft_octets; /* limits at which to ask for a rekey; 0: none */
     struct ike_path path;
     struct ike_ts_list local_ts, remote_ts;
     const struct ike_conn *conn;
@@ -529,9 +532,9 @@ struct ike_event {
         nanos rtt_ns;    /* COMMAND_DONE, EXCHANGE */
         nanos linger_ns; /* CHILD_REMOVE */
     };
-    /* SA_DOWN, CHILD_DOWN: what it was; NULL: no memory */
+    /* SA_DOWN, CHILD_DOWN: the last state of the SA; NULL: no memory */
     const struct ike_gone *gone;
-    /* NOTICE: printable, escaped, no secrets. COMMAND_DONE: detail for a person, may be empty.
+    /* NOTICE: printable, escaped, no secrets. COMMAND_DONE: detail for the user, may be empty.
      * REDIRECT: the name of the other Gateway; empty: it has an address, or no memory */
     const char *notice;
     /* EXCHANGE: "clone", "move", "path-test", "rekey-child"... NOTICE of a refused login: the identity
@@ -553,12 +556,12 @@ struct ike_event {
 /* ike_event - the oldest event that was not returned yet; NULL: none. The event and what it points to
  * are borrowed until ike_event is called again. */
 const struct ike_event *ike_event(struct ike *ike);
-/* ike_event_size - how many octets of struct ike_event an event of this kind has. */
+/* ike_event_size - the octets of struct ike_event that an event of this kind has. */
 size_t ike_event_size(enum ike_event_kind kind);
 
-/* struct ike_chains - numbers of the certificate chains that a session rests on: opaque, the
- * daemon's. Both roles, one for each round with certificates. `from`: the session that had them
- * before this one resumed from it (RFC 5723); 0: a login of this session brought them. */
+/* struct ike_chains - the daemon's numbers of the certificate chains that authenticate a session. One for
+ * each round with certificates, in both roles. `from`: the session from which this one resumed and took the
+ * chains (RFC 5723); 0: a login of this session brought them. */
 #define IKE_CHAINS (2 * POLICY_ROUNDS)
 struct ike_chains {
     uint8_t n;
@@ -568,11 +571,11 @@ struct ike_chains {
 
 /* struct ike_proof - the results of an authentication, beside its success. */
 struct ike_proof {
-    nanos valid_ns; /* how long it is valid from now (certificate, Session-Timeout); 0: no bound */
-    /* opaque, the daemon's: groups, attributes of RADIUS; 0: none. It comes back in the session's lease jobs and in
-     * ike_session_info */
+    nanos valid_ns; /* its validity from now on (certificate, Session-Timeout); 0: no bound */
+    /* a number of the daemon for groups and RADIUS attributes; 0: none. The session's lease jobs and
+     * ike_session_info return it */
     uint64_t grant;
-    /* of the certificates that the proof rests on; 0: none. See ike_session_chains */
+    /* the daemon's number of the certificate chain of the proof; 0: none. See ike_session_chains */
     uint64_t chain;
     uint8_t eap_type; /* EAP: the method, for ike_session_info; 0: not known */
     /* EAP: the proven identity, printable; empty: that of the ID payload */
@@ -586,10 +589,10 @@ struct ike_result {
     /* 0: done. AUTH: ERR_NOT_FOUND: no secret; ERR_AUTH: the peer's AUTH is wrong. PPK: ERR_NOT_FOUND: no PPK of
      * that PPK_ID. EAP, LEASE, INSTALL: any error */
     int error;
-    const char *reason; /* for a person, why not; NULL: none */
-    /* AUTH_VERIFY with an error, EAP with FAILURE: the proof is not known to be wrong. It does not meet
-     * the demands of this policy, and may meet those of another one. EAP: until EAP_END comes, the
-     * conversation is kept for a job that asks about another one, and proof.identity is the proven one */
+    const char *reason; /* of the error, for the user; NULL: none */
+    /* AUTH_VERIFY with an error, EAP with FAILURE: the proof may be right. It does not meet this policy, but may
+     * meet another one. EAP: the conversation is kept until EAP_END, for a job that asks about another policy,
+     * and proof.identity is the proven identity */
     bool unfit;
     /* AUTH_SIGN: the payloads to send */
     uint8_t auth_method; /* AUTH method number; 0: 2, with PSK */
@@ -604,8 +607,8 @@ struct ike_result {
     struct span eap_packet;
     struct span msk; /* with SUCCESS; empty: the method has no key */
 
-    /* TICKET_SEAL: sealed, ticket_lifetime_ns, family. TICKET_OPEN: ticket, skeyseed; ERR_AUTH: it is
-     * none of ours; any other error: it does not count. TICKET_USE: proof.grant */
+    /* TICKET_SEAL: sealed, ticket_lifetime_ns, family. TICKET_OPEN: ticket, skeyseed; ERR_AUTH: we
+     * did not make it; any other error: it is invalid. TICKET_USE: proof.grant */
     struct span sealed, skeyseed;
     nanos ticket_lifetime_ns;
     uint64_t family;
@@ -630,7 +633,7 @@ struct ike_datagram {
 };
 bool ike_send(struct ike *ike, struct ike_datagram *ret_datagram); /* false: nothing to send */
 
-/* --- looking in (list-sas, path manager) --- */
+/* --- queries (list-sas, path manager) --- */
 
 enum ike_sa_role {
     IKE_SA_INITIATOR,
@@ -667,18 +670,18 @@ struct ike_sa_info {
     bool nat_local, nat_remote; /* a NAT in front of us / of the peer on this path */
     uint16_t encr, encr_key_bits, integ, prf, ke;
     nanos established_ns, rekey_at_ns, last_heard_ns;
-    /* copies of our last answered request to which no response has come, all sent over one path. Some
-     * may still come, a round trip behind the first response; then the rest were lost. */
+    /* copies of our last answered request without a response, all sent over one path. Responses may still
+     * arrive within a round trip after the first one; after that the copies were lost */
     uint8_t unanswered;
     uint8_t n_peer_addresses;
     struct address peer_addresses[LIMIT_ADDITIONAL + 1];
-    /* it replaces `parent`: already, or if it wins against the other of two crossed rekeys */
+    /* it replaces `parent`. If two rekeys crossed, only the winner does */
     bool rekey;
-    /* borrowed: its inner addresses, mostly those of the session */
+    /* borrowed: its inner addresses; those of the session unless it has its own */
     const struct ike_config *config;
     ike_session_id config_owner; /* the session, or a number of its own */
-    struct path_terms terms; /* of its path, as the End User said them and the Gateway knows them */
-    bool deleting_soon;      /* code 1: unused, will be deleted by itself */
+    struct path_terms terms; /* of its path: the End User sent them and the Gateway received them */
+    bool deleting_soon;      /* code 1: it is unused, and deletes itself soon */
     bool refused;            /* its login has failed; it stays to repeat the response */
 };
 
@@ -699,8 +702,8 @@ struct ike_session_info {
     bool mobike, fragmentation;
     bool ppk;                 /* a PPK is in the keys of all its IKE SAs and Child SAs (RFC 8784) */
     bool resumed;             /* it began with a session ticket (RFC 5723) */
-    uint64_t ticket_family;   /* Gateway: of its tickets; 0: none counts */
-    bool path_terms;          /* End User: the Gateway takes the terms of paths */
+    uint64_t ticket_family;   /* Gateway: of its tickets; 0: no valid ticket */
+    bool path_terms;          /* End User: the Gateway accepts PATH_TERMS */
     enum ike_dialect dialect; /* for requests that we send */
     bool clone_refused;       /* NO_ADDITIONAL_SAS, until an SA goes */
     struct ike_config config; /* leased or received */
@@ -729,17 +732,17 @@ struct ike_child_info {
     struct ike_ts_list local_ts, remote_ts;
 };
 
-/* struct ike_gone - facts about an SA that has ended, which no look-up can give any more. */
+/* struct ike_gone - the last state of an SA that has ended. No query returns it any more. */
 struct ike_gone {
     bool replaced; /* it ended by a rekey, and its successor continues */
     struct ike_sa_info sa;
-    struct ike_session_info session; /* conn NULL: there was none */
-    struct ike_child_info child;     /* id 0: an IKE SA's end */
+    struct ike_session_info session; /* conn NULL: the SA had no session */
+    struct ike_child_info child;     /* id 0: an IKE SA ended */
     struct ike_config config;        /* sa.config points to it */
     struct ike_conn *conns[2];       /* references: session.conn, and the one of child.policy */
 };
 
-/* ike_*_next - the next one in order of id, behind `after` (0: the first). false: no more. */
+/* ike_*_next - the next object in order of id, behind `after` (0: the first). false: no more. */
 bool ike_sa_next(const struct ike *ike, ike_sa_id after, struct ike_sa_info *ret_info);
 bool ike_session_next(const struct ike *ike, ike_session_id after,
                       struct ike_session_info *ret_info);
@@ -751,17 +754,18 @@ bool ike_sa_child_next(const struct ike *ike, ike_sa_id sa, ike_child_id after,
 bool ike_session_child_next(const struct ike *ike, ike_session_id session, ike_child_id after,
                             struct ike_child_info *ret_info);
 bool ike_sa_get(const struct ike *ike, ike_sa_id id, struct ike_sa_info *ret_info);
-/* ike_line_get - the IKE SA of the session at which the line is now. While a rekey is under way, or two have crossed,
- * this is the old one until the outcome is known. false: the line has ended. */
+/* ike_line_get - the newest IKE SA of the line. While a rekey is under way, or two have crossed, this is the old
+ * IKE SA until the outcome is known. false: the line has ended. */
 bool ike_line_get(const struct ike *ike, ike_session_id session, ike_sa_id line,
                   struct ike_sa_info *ret_info);
 bool ike_session_get(const struct ike *ike, ike_session_id id, struct ike_session_info *ret_info);
-/* ike_session_chains - NULL: no such session. Borrowed until the next call that is not one of these. */
+/* ike_session_chains - the chains of a session; NULL: no such session. Borrowed until the next call that is no
+ * query. */
 const struct ike_chains *ike_session_chains(const struct ike *ike, ike_session_id id);
 bool ike_child_get(const struct ike *ike, ike_child_id id, struct ike_child_info *ret_info);
 
 struct ike_stats {
-    uint64_t half_open, in_eap; /* logins that we answer; in_eap: such as wait for a person */
+    uint64_t half_open, in_eap; /* logins of peers; in_eap: those that wait for the user */
     uint64_t established, sessions, children;
     uint64_t logins, clones, rekeys_ike, rekeys_child, moves;
     uint64_t received, sent, retransmitted, malformed, unauthenticated, cookies_sent, dropped_limit;
@@ -771,16 +775,15 @@ void ike_stats_get(const struct ike *ike, struct ike_stats *ret_stats);
 
 /* --- limits and keys --- */
 
-/* ike_fullest_peer - of all peers with a limit, the one that is nearest to its max_sessions. Walks
- * over all sessions. false: there is none. */
+/* ike_fullest_peer - the peer that is nearest to its max_sessions. Visits all sessions. false: no peer has a
+ * limit. */
 struct ike_fullest {
     ike_session_id session; /* one of that peer */
     uint32_t sessions, most;
 };
 bool ike_fullest_peer(const struct ike *ike, struct ike_fullest *ret_fullest);
 
-/* ike_keylog - SK_* of an IKE SA for a dissector, on explicit request of the operator (ikatd -K)
- * only. */
+/* struct ike_keylog - SK_* of an IKE SA for a dissector, only if the operator asks for them (ikatd -K). */
 struct ike_keylog {
     uint64_t spi_i, spi_r;
     uint16_t encr, encr_key_bits, integ;
@@ -788,8 +791,8 @@ struct ike_keylog {
 };
 bool ike_keylog_get(const struct ike *ike, ike_sa_id id, struct ike_keylog *ret_keys);
 
-/* ike_check_invariants - asserts what must hold between calls; tests, simulator and fuzzers call it
- * after each. */
+/* ike_check_invariants - asserts the invariants that hold between calls. Tests, simulator and fuzzers call it
+ * after each call. */
 void ike_check_invariants(const struct ike *ike);
 
 #endif

@@ -55,7 +55,7 @@ static enum answer_verdict exchange_answer(struct sa *sa, struct answering *answ
 {
     uint8_t exchange = answering->request->header.exchange;
     if (sa->life == IKE_AUTHENTICATING) {
-        /* before authentication nothing is answered but IKE_AUTH, and the end of the login */
+        /* before authentication only IKE_AUTH gets a response, and a request that ends the login */
         if (sa_original_initiator(sa))
             return ANSWER_SILENT;
         if (exchange == WIRE_INFORMATIONAL && fault == WIRE_OK)
@@ -77,13 +77,13 @@ static void answer_finish(struct sa *sa, struct answering *answering)
     struct packet *packet = seal_message(sa, answering->reply, answering->exchange, SEAL_RESPONSE,
                                          answering->message_id);
     if (packet == NULL) {
-        /* no memory: as if the request had been lost; the peer sends it again */
+        /* no memory: the request counts as lost, and the peer sends it again */
         if (answering->drop != NULL)
             answering->drop(sa, answering);
         free(answering->state);
         return;
     }
-    /* RFC 7296 section 2.1: kept until the next request, in case this one comes again */
+    /* RFC 7296 section 2.1: the response is kept until the next request, to repeat it */
     packet_free(sa->theirs.packet);
     sa->theirs.packet = packet;
     sa->theirs.next_id = answering->message_id + 1;
@@ -129,13 +129,13 @@ static bool kept_request_set(struct sa *sa, const struct answering *answering)
     return true;
 }
 
-/* wait_for_job - the request waits for a job: of the login, which keeps it itself, or a key exchange. */
+/* wait_for_job - keeps the request until a job has ended: one of the login, which keeps the request
+ * itself, or a key exchange. */
 static void wait_for_job(struct sa *sa, struct answering *answering)
 {
     free(answering->state);
     if (sa->key_exchange != NULL && !kept_request_set(sa, answering)) {
-        sa->key_exchange =
-            key_exchange_free(sa->key_exchange); /* as if the request had been lost */
+        sa->key_exchange = key_exchange_free(sa->key_exchange); /* the request counts as lost */
         return;
     }
     sa->answering_later = true;

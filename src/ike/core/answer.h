@@ -9,12 +9,12 @@
 void answer_request(struct sa *sa, const struct wire_message *request, enum wire_fault fault,
                     uint8_t critical, const struct ike_path *path, nanos now);
 
-/* answer_again - the key exchange that a request waited for is done. answer_forget - the request
- * that waits, if one does, gets no answer: it may come again. */
+/* answer_again - answers the request that waited for a key exchange, which has ended. answer_forget
+ * - drops the request that waits, if any; the peer may send it again. */
 void answer_again(struct sa *sa, nanos now);
 void answer_forget(struct sa *sa);
 
-/* answer_later_send - the response of a request that had returned ANSWER_LATER. */
+/* answer_later_send - sends the response to a request that returned ANSWER_LATER. */
 void answer_later_send(struct sa *sa, struct answering *answering);
 
 #endif

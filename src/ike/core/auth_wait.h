@@ -22,7 +22,8 @@ struct auth_wait_slot {
     uint8_t failures;
 };
 
-/* Sources and identities in one slot share their failures. */
+/* struct auth_wait - counts of failures by a keyed hash. Sources and identities in one slot share
+ * their failures. */
 struct auth_wait {
     struct auth_wait_slot sources[AUTH_WAIT_SLOTS], identities[AUTH_WAIT_SLOTS];
 };

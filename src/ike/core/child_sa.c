@@ -285,7 +285,7 @@ void child_path_changed(struct child *child, const struct ike_path *before, bool
 {
     const struct sa *sa = child->sa;
     const struct ike_child_policy *policy = child->policy;
-    /* the NAT's address is not for one of the hosts behind it to have, as in child_ts_peer() */
+    /* The address of the NAT belongs to no single host behind it. child_ts_peer() says the same. */
     bool of_nat =
         sa->session->role == IKE_GATEWAY && (sa->nat_remote || sa->session->conn->n_pools > 0);
     if (child->transport) {
@@ -306,7 +306,8 @@ void child_path_changed(struct child *child, const struct ike_path *before, bool
     event->udp_encap = child->udp_encap;
 }
 
-/* rekey_due - a rekey that waits for a frozen session is due as soon as that goes on. */
+/* rekey_due - a rekey that waits for a frozen session is due once the session is no longer
+ * frozen. */
 static nanos rekey_due(const struct child *child)
 {
     return child->sa->session->frozen ? NANOS_NEVER : child->rekey_at_ns;
@@ -347,11 +348,12 @@ void child_rekey(struct child *child)
         return;
     if (intent_pending(child->sa, INTENT_REKEY_CHILD, child->id))
         return;
-    if (child->sa->session->frozen) { /* it is due at once, here or where the session goes on */
+    /* the rekey is due at once, here or in the process that imports the session */
+    if (child->sa->session->frozen) {
         child->rekey_at_ns = nanos_min(child->rekey_at_ns, child->sa->ike->now);
         return;
     }
-    /* A full queue is no loss: the hard lifetime or the next volume limit asks again. */
+    /* If the queue is full, the hard lifetime or the next volume limit asks again. */
     (void)!intent_add(child->sa, &intent);
 }
 

@@ -138,7 +138,7 @@ static int delete_session(struct ike *ike, const struct ike_command *command, na
     return 0;
 }
 
-/* session_heard - the established IKE SA of the session that was heard last; NULL: none. */
+/* session_heard - the established IKE SA of the session that sent the newest packet; NULL: none. */
 static struct sa *session_heard(const struct session *session)
 {
     struct sa *heard = NULL;

@@ -45,7 +45,8 @@ unsigned conn_rank(const struct ike_conn *conn, const struct ike_path *path)
 /* struct conn_place - a range of remote addresses of a class. */
 struct conn_place {
     struct address first, last;
-    struct address reach; /* the highest `last` up to here, in order of `first` */
+    /* the highest `last` of this place and all earlier ones, in order of `first` */
+    struct address reach;
     size_t class;
 };
 
@@ -206,8 +207,8 @@ static struct conn_index *conn_index_new(const struct ike *ike)
 
 /* --- searching --- */
 
-/* none_offers - each proposal of the peer lacks a common transform of some type with every
- * connection. */
+/* none_offers - no connection can accept any proposal of the peer: each lacks a common transform of
+ * some type. */
 static bool none_offers(const struct conn_index *index, const struct wire_sa *offer)
 {
     bool some = !index->any_complete;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The connections that are loaded, in the order of loading. Each has a number, later ones a higher one,
- * and a map leads from the hash of a name to the number. So no place but its own has to be known when
- * one leaves. No two names with one hash are loaded. */
+/* The loaded connections, in the order of loading. Each has a number, and later ones have higher
+ * numbers. A map leads from the hash of a name to the number. When a connection leaves, the others
+ * keep their numbers. No two loaded names have the same hash. */
 #include "ike/core/conn_index.h"
 
 #include <stdlib.h>
@@ -17,7 +17,8 @@ static uint64_t name_key(const char *name)
     return key;
 }
 
-/* conn_place - of the connection of that name; n_conns: it is not loaded. */
+/* conn_place - the place of the connection with that name in ike->conns; n_conns: it is not
+ * loaded. */
 static size_t conn_place(const struct ike *ike, const char *name)
 {
     uint64_t number = (uintptr_t)map_get(&ike->conns_by_name, name_key(name));
@@ -61,7 +62,7 @@ int ike_conn_add(struct ike *ike, struct ike_conn *conn)
     if (ike_conn_reserve(ike, ike->n_conns + 1) != 0)
         return ERR_NO_MEMORY;
     if (map_get(&ike->conns_by_name, key) != NULL)
-        return ERR_INVALID; /* 64 bits: never by accident */
+        return ERR_INVALID; /* two names with the same 64-bit hash: never by accident */
     int err = map_put(&ike->conns_by_name, key, (void *)(uintptr_t)++ike->last_conn);
     ASSERT(err == 0); /* ike_conn_reserve made room */
     ike->conn_numbers[ike->n_conns] = ike->last_conn;

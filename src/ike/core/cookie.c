@@ -26,7 +26,7 @@ bool cookie_make(struct cookie_jar *jar, struct crypto_provider *crypto,
                  uint8_t ret_cookie[COOKIE_LEN])
 {
     if (jar->version == 0 || now - jar->changed_ns >= COOKIE_LIFETIME_NS) {
-        /* After a quiet time the previous secret may be too old: its cookies do not count then. */
+        /* After a quiet time the previous secret is too old: cookies made with it are refused. */
         if (now - jar->changed_ns >= 2 * COOKIE_LIFETIME_NS)
             random_fill(random, jar->secrets[jar->version % 2], COOKIE_SECRET_LEN);
         jar->version = jar->version == UINT8_MAX ? 1 : (uint8_t)(jar->version + 1);

@@ -7,7 +7,8 @@
 
 #define RETRY_FIRST_NS NANOS_PER_SEC
 #define RETRIES_MAX    6
-/* rekeys are refused for two to four minutes: both ends are out of step (section 2.25) */
+/* after that many refused rekeys, two to four minutes, the IKE SA counts as out of step (section
+ * 2.25) */
 #define REKEYS_MAX     8
 #define KE_RETRIES_MAX 3
 

@@ -39,7 +39,7 @@ static size_t node_size(enum ike_event_kind kind)
     return offsetof(struct event_node, event) + ike_event_size(kind);
 }
 
-/* POOL_NODE - octets of a node of the pool: the largest event that is not a job fits. */
+/* POOL_NODE - octets of a node of the pool. The largest event without a job fits. */
 #define NODE_ALIGN alignof(struct event_node)
 #define POOL_NODE                                                                                  \
     ((offsetof(struct event_node, event.path_old) + sizeof(struct ike_path) + NODE_ALIGN - 1) /    \
@@ -110,7 +110,7 @@ static void node_free(struct ike *ike, struct event_node *node)
 struct ike_event *event_add(struct ike *ike, enum ike_event_kind kind)
 {
     if (ike->closing)
-        (void)ike_event(ike); /* nobody pulls them */
+        (void)ike_event(ike); /* the caller does not pull events: drop the oldest */
     struct event_node *node = pool_take(ike);
     if (node == NULL)
         node = calloc(1, POOL_NODE);
@@ -150,7 +150,7 @@ struct ike_event *event_job(struct sa *sa, enum ike_event_kind kind, ike_child_i
     return &node->event;
 }
 
-/* texts_keep - the newest event gets copies of both as `notice` and `what`. */
+/* texts_keep - copies both texts into the newest event, as `notice` and `what`. */
 static void texts_keep(struct ike *ike, const char *notice, const char *what)
 {
     struct event_node *node = ike->events_last;

@@ -9,7 +9,7 @@
 #include "ike/core/turn.h"
 #include "ike/core/upper.h"
 
-/* How each kind of intent is asked. */
+/* The functions of each kind of intent. */
 static const struct exchange_ops *const ops_of[INTENT_KINDS] = {
     [INTENT_LOGIN] = &exchange_login,
     [INTENT_DELETE_IKE] = &exchange_delete_ike,
@@ -31,11 +31,11 @@ static const struct exchange_ops *const ops_of[INTENT_KINDS] = {
 };
 
 #define REKEY_AGAIN_NS  (30 * NANOS_PER_SEC)
-#define MEMORY_ATTEMPTS 16 /* for want of memory, of an intent that may be dropped */
+#define MEMORY_ATTEMPTS 16 /* of an intent that may be dropped, each after a failed allocation */
 
 /* --- the end of an intent --- */
 
-/* emit_done - NULL: nobody waits for it. */
+/* emit_done - the outcome of an intent. NULL: no caller waits for it. */
 static struct ike_event *emit_done(struct sa *sa, const struct intent *intent,
                                    const struct verdict *verdict, nanos rtt_ns)
 {
@@ -93,14 +93,16 @@ static struct asking *asking_free(struct asking *asking)
     return NULL;
 }
 
-/* send_request - for the first time or again: the same octets (RFC 7296 section 2.1). */
+/* send_request - sends the request for the first time or again: the same octets (RFC 7296 section
+ * 2.1). */
 static void send_request(struct sa *sa, nanos now)
 {
     window_sent(&sa->mine, &sa->ike->retransmit, now);
     output_packet(sa, sa->mine.packet, &sa->mine.path);
 }
 
-/* pace_set - the outstanding request is sent as `intent` wants, until `end_ns`; 0: without an end. */
+/* pace_set - the outstanding request follows the retransmission times of `intent`, until `end_ns`;
+ * 0: no end. */
 static void pace_set(struct window *mine, const struct intent *intent, nanos end_ns)
 {
     mine->tries = 0;
@@ -119,7 +121,8 @@ static nanos liveness_time(const struct sa *sa)
     return timeout > 0 ? timeout : retransmit_total(&sa->ike->retransmit);
 }
 
-/* give_up_at - when `intent`, which is first sent now, has waited long enough; 0: the tries end. */
+/* give_up_at - when `intent`, which is sent for the first time now, times out. 0: after the last
+ * retransmission. */
 static nanos give_up_at(const struct sa *sa, const struct intent *intent, nanos now)
 {
     if (intent->give_up_at_ns != 0)
@@ -130,7 +133,7 @@ static nanos give_up_at(const struct sa *sa, const struct intent *intent, nanos 
     return bounded ? nanos_after(now, liveness_time(sa)) : 0;
 }
 
-/* seal_and_send - the request that ops->ask wrote. */
+/* seal_and_send - seals and sends the request that ops->ask wrote. */
 static bool seal_and_send(struct sa *sa, struct asking *asking, struct wire_builder *request,
                           nanos now)
 {
@@ -154,9 +157,8 @@ static bool seal_and_send(struct sa *sa, struct asking *asking, struct wire_buil
 
 static void exchange_conclude(struct sa *sa, struct verdict verdict, nanos now);
 
-/* not_asked - the verdict on a request that could not be built. After a failed allocation some
- * intents return to the queue. These are every Delete, and an intent without a tag: it has no
- * caller that would repeat it. */
+/* not_asked - the verdict if the request could not be built. After a failed allocation a Delete
+ * returns to the queue. So does an intent without a tag, since no caller would repeat it. */
 static struct verdict not_asked(const struct asking *asking, enum ike_outcome outcome, nanos now)
 {
     const struct intent *intent = &asking->intent;
@@ -176,7 +178,7 @@ static const struct ike_path *peer_path(const struct sa *sa)
     return sa->pending_ns > sa->moved_ns ? &sa->pending_path : &sa->path;
 }
 
-/* pair_waits - the next request has a KE payload, and a job makes its key pair. A retry with the
+/* pair_waits - a job makes the key pair for the KE payload of the next request. A retry with the
  * same group keeps the pair: after COOKIE the request stays the same (RFC 7296 section 2.6). */
 static bool pair_waits(struct sa *sa, struct asking *asking)
 {
@@ -218,7 +220,7 @@ static void exchange_ask(struct sa *sa, nanos now)
         sa_down(sa, outcome, now);
 }
 
-/* rekey_failed - a rekey that we began failed: try again before the hard lifetime. */
+/* rekey_failed - our rekey failed: try again before the hard lifetime. */
 static void rekey_failed(struct sa *sa, const struct intent *intent, nanos now)
 {
     struct child *child = child_find(sa->ike, intent->child);
@@ -232,13 +234,13 @@ static void rekey_failed(struct sa *sa, const struct intent *intent, nanos now)
         child->rekey_at_ns = nanos_after(now, REKEY_AGAIN_NS);
 }
 
-/* of_this_sa - the intent concerns this IKE SA alone: it has no sense on the heir. */
+/* of_this_sa - the intent concerns this IKE SA alone, and has no meaning on the heir. */
 static bool of_this_sa(const struct intent *intent)
 {
     return intent->kind == INTENT_REKEY_IKE || intent->kind == INTENT_DELETE_IKE;
 }
 
-/* exchange_again - the intent of the exchange goes back into the queue. */
+/* exchange_again - returns the intent of the exchange to the queue. */
 static void exchange_again(struct sa *sa, nanos not_before_ns)
 {
     struct asking *asking = sa->asking;
@@ -336,7 +338,7 @@ void exchange_keys_done(struct sa *sa, nanos now)
     } else if (runnable(sa, &asking->intent, now)) {
         exchange_ask(sa, now);
     } else if (sa_heir(sa) != NULL && !of_this_sa(&asking->intent)) {
-        /* The peer rekeyed the IKE SA meanwhile. Nothing was asked yet: the heir asks. */
+        /* The peer rekeyed the IKE SA before our request was sent: the heir sends it. */
         exchange_conclude(sa, (struct verdict){.kind = VERDICT_AGAIN, .not_before_ns = now}, now);
     } else { /* the peer replaced or deleted the IKE SA meanwhile */
         exchange_conclude(
@@ -397,8 +399,7 @@ static void outstanding_lend(struct sa *sa, struct intent *intent, nanos now)
     send_request(sa, now);
 }
 
-/* outstanding_hasten - the next copy of the outstanding request leaves as early as the one of the
- * probe would. */
+/* outstanding_hasten - resends the outstanding request as early as the probe would leave. */
 static void outstanding_hasten(struct sa *sa, const struct intent *probe, nanos now)
 {
     sa->asking->holder = HOLDER_LENT;
@@ -458,8 +459,8 @@ static void borrower_times_out(struct sa *sa, nanos now)
     free(intent);
 }
 
-/* outstanding_give_up - the intent for which the request is sent ends with a time-out. The request
- * stays outstanding. */
+/* outstanding_give_up - the intent for which the request is sent times out. The request stays
+ * outstanding. */
 static void outstanding_give_up(struct sa *sa, nanos now)
 {
     struct asking *asking = sa->asking;
@@ -574,8 +575,8 @@ static void borrower_answered(struct sa *sa, nanos rtt_ns, nanos now)
     free(probe);
 }
 
-/* login_sent_away - to another Gateway, before anything is proven: that is no answer (RFC 5685
- * section 3). */
+/* login_sent_away - the response redirects the login before the Gateway has proven its identity. It
+ * is no answer to the request (RFC 5685 section 3). */
 static bool login_sent_away(const struct sa *sa, const struct wire_message *response)
 {
     return sa->asking->intent.kind == INTENT_LOGIN && sa->life == IKE_HALF_OPEN &&
@@ -598,7 +599,8 @@ void exchange_response(struct sa *sa, const struct wire_message *response,
             intent->give_up_at_ns = 0; /* the peer lives: the time to answer begins anew */
     sa->last_request = window_take(&sa->mine);
     if (asking->several_paths)
-        sa->mine.unanswered = 0; /* they say nothing of one path */
+        /* the copies may have taken several paths, so their loss tells nothing about one path */
+        sa->mine.unanswered = 0;
     if (!login_sent_away(sa, response))
         emit_exchange(sa, asking);
     if (lent)

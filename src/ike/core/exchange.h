@@ -50,7 +50,7 @@ struct verdict {
     nanos not_before_ns;
     ike_sa_id new_sa;       /* clone, rekey */
     ike_child_id new_child; /* create, rekey */
-    const char *detail;     /* for a person; static, or valid until the call ends; NULL: none */
+    const char *detail;     /* for the log; static, or valid until the call ends; NULL: none */
 };
 
 /* struct asking - our exchange under way. An intent is allocated as the `asking` that it will become.
@@ -60,7 +60,7 @@ struct asking {
     const struct exchange_ops *ops;
     unsigned step;    /* 0: first request */
     uint8_t exchange; /* exchange type of the current request: ops->exchange, or set by ask */
-    enum turn_holder holder; /* who has the window: turn.h */
+    enum turn_holder holder; /* whose turn the window is: turn.h */
     /* HOLDER_LENT: the window belongs to the first such intent in the queue */
     struct {
         enum intent_kind kind;
@@ -72,7 +72,7 @@ struct asking {
     bool answered;                     /* the response came, and its key exchange is a job */
     /* asked_ns: the first copy of the current request left; rtt_ns: the last answered request took */
     nanos asked_ns, rtt_ns;
-    struct ike_path path; /* where the current request goes: sa->path, or set by ask */
+    struct ike_path path; /* the path of the current request: sa->path, or set by ask */
 };
 
 struct exchange_ops {
@@ -95,12 +95,12 @@ struct exchange_ops {
 
 /* exchange_run - sends what may be sent now: see turn.h. */
 void exchange_run(struct sa *sa, nanos now);
-/* exchange_response - an authentic response to the outstanding request arrived. */
+/* exchange_response - reads an authentic response to the outstanding request. */
 void exchange_response(struct sa *sa, const struct wire_message *response,
                        const struct ike_path *from, nanos now);
 /* exchange_resume - continues an exchange that waited for a job (VERDICT_LATER). */
 void exchange_resume(struct sa *sa, struct verdict verdict, nanos now);
-/* exchange_keys_done - our key pair or shared secret is made: the exchange goes on. */
+/* exchange_keys_done - continues an exchange whose key pair or shared secret is made. */
 void exchange_keys_done(struct sa *sa, nanos now);
 /* exchange_tick - retransmits, or gives up. Without a response the IKE SA ends (RFC 7296 section
  * 2.4), unless the caller of a question said how long to wait for one. */
@@ -109,7 +109,8 @@ nanos exchange_deadline(const struct sa *sa);
 /* exchange_make_way - call this before a Delete is queued. An outstanding question is abandoned.
  * The Delete borrows its request at once, over the path of the IKE SA. */
 void exchange_make_way(struct sa *sa);
-/* exchange_cancel_all - the IKE SA ends: its exchange and all intents end with `outcome`. */
+/* exchange_cancel_all - ends the exchange and all intents of an IKE SA that ends, with
+ * `outcome`. */
 void exchange_cancel_all(struct sa *sa, enum ike_outcome outcome);
 void exchange_forget(struct sa *sa); /* frees the exchange without an event */
 /* exchange_bequeath - `to` replaces `from`: the intent of the outstanding request is queued there
@@ -128,7 +129,7 @@ struct verdict exchange_agree(struct sa *sa, struct asking *asking, struct span 
  * memory. */
 const struct secret *exchange_secret(const struct asking *asking);
 
-/* exchange_open - our request is with the peer, or its response waits for a key exchange. */
+/* exchange_open - our request is outstanding, or its response waits for a key exchange. */
 static inline bool exchange_open(const struct sa *sa)
 {
     return sa->asking != NULL && (window_busy(&sa->mine) || sa->asking->answered);
@@ -193,17 +194,17 @@ enum answer_verdict answer_refuse(struct answering *answering, uint16_t notify);
 enum answer_verdict answer_refuse_data(struct answering *answering, uint16_t notify,
                                        struct span data);
 
-/* One function for each kind of request; answer.c chooses. */
+/* One function for each kind of request; answer.c calls them. */
 enum answer_verdict answer_create_child(struct sa *sa, struct answering *answering);
 /* create_child_deleted - the peer deletes a Child SA that we do not know. The response that creates
- * this Child SA may still be in flight. */
+ * it may still be in flight. */
 void create_child_deleted(struct sa *sa, uint32_t spi_out);
 enum answer_verdict answer_rekey_child(struct sa *sa, struct answering *answering);
 enum answer_verdict answer_rekey_ike(struct sa *sa, struct answering *answering); /* and clones */
 enum answer_verdict answer_informational(struct sa *sa, struct answering *answering);
 enum answer_verdict answer_auth(struct sa *sa, struct answering *answering);
-/* answer_given_up - of an INFORMATIONAL request in the middle of a login. Silent unless the initiator
- * ends the login with it. */
+/* answer_given_up - answers an INFORMATIONAL request in the middle of a login. Silent, unless the
+ * initiator ends the login with this request. */
 enum answer_verdict answer_given_up(struct sa *sa, struct answering *answering);
 
 extern const struct exchange_ops exchange_login, exchange_create_child, exchange_rekey_child,

@@ -2,8 +2,8 @@
 #ifndef IKE_FRAGMENT_H
 #define IKE_FRAGMENT_H
 
-/* Reassembly of RFC 7383 fragments. Only verified and decrypted fragments come here. So only the
- * peer itself can fill this memory, with at most one message per IKE SA. */
+/* Reassembly of RFC 7383 fragments. Only verified and decrypted fragments enter. So only the peer
+ * itself can fill this memory, with at most one message per IKE SA. */
 
 #include "base/span.h"
 #include "ike/core/sa.h"
@@ -25,8 +25,8 @@ enum fragment_verdict { FRAGMENT_WAIT, FRAGMENT_COMPLETE, FRAGMENT_BAD };
  * larger total starts anew, one with a smaller total is dropped (RFC 7383 section 2.6). */
 enum fragment_verdict fragment_add(struct sa *sa, const struct fragment *fragment,
                                    struct span *ret_plain, uint8_t *ret_first);
-/* fragment_traffic - the fragments of the message that fragment_add has just completed, and the sum
- * of their payloads; another message: nothing changes. */
+/* fragment_traffic - the number of fragments and the sum of their payloads, of the message that
+ * fragment_add has just completed. Another message: writes nothing. */
 void fragment_traffic(const struct sa *sa, const struct ike_header *header, uint16_t *ret_datagrams,
                       uint32_t *ret_octets);
 struct reassembly *reassembly_free(struct reassembly *reassembly); /* takes NULL; returns NULL */

@@ -16,7 +16,7 @@
 struct gate {
     uint32_t peer;      /* the peer's SPI, folded */
     uint32_t request;   /* Message ID of the next request */
-    uint32_t response;  /* Message ID of the response to our request ... */
+    uint32_t response;  /* Message ID of the outstanding request, or of the last answered one ... */
     uint8_t exchange;   /* ... and its exchange type; 0: no request is outstanding */
     uint8_t unanswered; /* copies of the request before that one without a response */
     bool known : 1;     /* the peer's SPI is known; if not, the gate decides nothing */
@@ -25,10 +25,10 @@ struct gate {
     bool kept : 1;  /* the response to the previous request is kept */
 };
 
-/* GATE_REPEATED - a request, whose response is sent once more. GATE_ECHO - the response to a further
- * copy of our last request: it is counted once it is authenticated, and nothing else. The verdict itself
- * comes before authentication. So while `unanswered` is not 0, each forged datagram with that Message ID
- * costs a check of its integrity, as one with the next Message ID does. */
+/* GATE_REPEATED - a repeated request: its response is sent once more. GATE_ECHO - the response to a
+ * further copy of our last request: it is only counted, after authentication. The verdict itself
+ * comes before authentication. So while `unanswered` is not 0, each forged datagram with that
+ * Message ID costs one integrity check, as a datagram with the next Message ID does. */
 enum gate_verdict { GATE_NEW, GATE_REPEATED, GATE_ECHO, GATE_NOT };
 
 /* gate_judge - whether this message can be the next one of its window (RFC 7296 sections 2.2 and
@@ -36,7 +36,8 @@ enum gate_verdict { GATE_NEW, GATE_REPEATED, GATE_ECHO, GATE_NOT };
 enum gate_verdict gate_judge(const struct gate *gate, const struct ike_header *header);
 
 struct gate gate_of(const struct sa *sa); /* as it is now */
-/* writes the table; call it when the IKE SA may have changed */
+/* gate_renew - writes the gate of the IKE SA into the table; call it when the IKE SA may have
+ * changed. */
 void gate_renew(struct sa *sa);
 bool gate_current(const struct sa *sa); /* the table agrees with the IKE SA */
 

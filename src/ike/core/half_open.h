@@ -11,7 +11,7 @@
  * A failed key exchange counts towards the demand for cookies only, unless its source had returned
  * one: a spoofed source must not shut out its owner.
  *
- * A source from which somebody has logged in is known. Known sources share the reserved part of the
+ * A source from which a peer has logged in is known. Known sources share the reserved part of the
  * table and go first when key exchanges are scarce.
  */
 
@@ -68,7 +68,7 @@ void half_open_done(struct half_open_table *table);
 enum half_open_verdict {
     HALF_OPEN_WELCOME,
     HALF_OPEN_COOKIE, /* welcome only with a cookie (`proven`) */
-    HALF_OPEN_FULL,   /* welcome if half_open_victim() is evicted */
+    HALF_OPEN_FULL,   /* the table is full: half_open_victim() has to be evicted first */
     HALF_OPEN_REFUSED,
 };
 /* half_open_judge - `proven`: the source has returned a cookie. */
@@ -83,7 +83,7 @@ void half_open_remove(struct half_open_table *table, struct half_open *entry);
 /* half_open_victim - a random one of the largest /48 or IPv4 /24. NULL: all are busy. */
 struct half_open *half_open_victim(struct half_open_table *table);
 
-/* half_open_patience - how long a login may take now. A fuller table gives less time. */
+/* half_open_patience - the time that a login gets now. A fuller table gives less. */
 nanos half_open_patience(const struct half_open_table *table);
 
 /* half_open_failed - a key exchange with this source failed: counts it for a while. */

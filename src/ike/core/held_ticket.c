@@ -30,7 +30,7 @@ struct held_ticket *held_ticket_unref(struct held_ticket *ticket)
     return NULL;
 }
 
-/* unlink_ticket - takes the ticket out of the list, which gives its reference back. */
+/* unlink_ticket - takes the ticket out of the list and gives back the list's reference. */
 static void unlink_ticket(struct held_ticket **link)
 {
     struct held_ticket *ticket = *link;
@@ -97,7 +97,7 @@ void held_ticket_keep(struct sa *sa, const struct ike_id *peer_id, struct span d
         return;
     struct held_ticket *ticket = malloc(sizeof(*ticket) + octets.len);
     if (ticket == NULL)
-        return; /* without a ticket: the next login is a full one */
+        return; /* the next login is a full one, without a ticket */
     ticket_fill(ticket, sa, peer_id);
     ticket->expires_ns = nanos_after(ike->now, seconds * NANOS_PER_SEC);
     ticket->n_octets = octets.len;
@@ -106,7 +106,7 @@ void held_ticket_keep(struct sa *sa, const struct ike_id *peer_id, struct span d
     ike->tickets = ticket;
 }
 
-/* of_gateway - section 4.3.2: a ticket is presented to the Gateway that made it. */
+/* of_gateway - RFC 5723 section 4.3.2: a ticket is presented to the Gateway that made it. */
 static bool of_gateway(const struct held_ticket *ticket, const struct address *gateway)
 {
     for (uint8_t i = 0; i < ticket->n_remotes; i++)

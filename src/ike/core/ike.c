@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The endpoint: what ike.h offers, except the queues (event_queue.c), looking in (info.c) and
- * commands (command.c). */
+/* The endpoint: the functions of ike.h, except the queues (event_queue.c), the queries (info.c) and
+ * the commands (command.c). */
 #include "ike/ike.h"
 
 #include <stdlib.h>
@@ -287,13 +287,13 @@ void ike_child_expiring(struct ike *ike, ike_child_id id, bool hard, nanos now)
 
 /* --- jobs --- */
 
-/* key_exchange_ended - the key exchange of a request that the IKE SA answers has ended. */
+/* key_exchange_ended - the key exchange of a request of the peer has ended. */
 static void key_exchange_ended(struct sa *sa, nanos now)
 {
     bool dropped = sa->key_exchange->ke.error == ERR_AGAIN;
     if (sa->life == IKE_HALF_OPEN) {
         login_init_agreed(sa, now);
-    } else if (dropped) { /* too many jobs wait: treated as if the request had been lost */
+    } else if (dropped) { /* too many jobs wait: the request counts as lost */
         answer_forget(sa);
         sa->key_exchange = key_exchange_free(sa->key_exchange);
         sa->answering_later = false;

@@ -2,7 +2,7 @@
 #ifndef IKE_ENDPOINT_H
 #define IKE_ENDPOINT_H
 
-/* What is behind struct ike: tables, queues, half-open accounting. Internal to ike/. */
+/* The contents of struct ike: tables, queues, half-open accounting. Internal to ike/. */
 
 #include "base/deadline_heap.h"
 #include "base/map.h"
@@ -50,7 +50,7 @@ struct ike {
     nanos now; /* of the current call */
 
     struct ike_conn **conns;
-    uint64_t *conn_numbers; /* beside conns, growing: conns.c */
+    uint64_t *conn_numbers; /* the numbers of `conns`, rising: conns.c */
     uint64_t last_conn;
     size_t n_conns, conns_cap;
     struct map conns_by_name; /* conns.c */
@@ -87,7 +87,7 @@ struct ike {
 
     struct map jobs;     /* jobs.h */
     struct map imported; /* numbers of exports that were imported */
-    bool exported;       /* a session left: an SPI that nothing has here may be another process's */
+    bool exported;       /* a session left: an unknown SPI may belong to another process */
 
     ike_sa_id last_sa;
     ike_child_id last_child;
@@ -100,7 +100,7 @@ struct ike {
     struct event_node *events_free;
     size_t n_pool_used; /* nodes of the pool that were ever used */
     size_t n_pool_free; /* nodes of the pool that are free */
-    bool closing;       /* ike_free: events are not wanted */
+    bool closing;       /* in ike_free(): no more events */
     struct output_node *outputs, *outputs_last;
 
     uint8_t n_local;
@@ -115,9 +115,9 @@ struct ike {
     uint8_t *build;   /* LIMIT_IKE_MESSAGE octets: the message being written */
 };
 
-/* ike_settle - ends every call that may have changed something. Each touched IKE SA looks at its
- * intents and computes its deadline. Dead IKE SAs are freed. If there are too many events to be
- * pulled, the rest waits for the next call (ike_deadline). */
+/* ike_settle - ends each call that may have changed something. Each touched IKE SA runs its intents
+ * and computes its deadline. Dead IKE SAs are freed. If too many events wait to be pulled, the next
+ * call settles the rest (ike_deadline). */
 void ike_settle(struct ike *ike);
 
 /* --- events and output (event_queue.c) --- */
@@ -128,24 +128,27 @@ void ike_settle(struct ike *ike);
  * events_room(), and goes on with the next one.
  */
 struct ike_event *event_add(struct ike *ike, enum ike_event_kind kind);
-/* event_job - the same for a job, which it registers (jobs.h); event->job is set. `octets`: from malloc or NULL; they
- * live as long as the event, and are wiped and freed with it. NULL: no memory, `octets` are wiped and freed. */
+/* event_job - adds the event of a job and registers the job (jobs.h); event->job is set. `octets`:
+ * from malloc or NULL; the event owns them, and its end wipes and frees them. NULL: no memory,
+ * `octets` are wiped and freed. */
 struct ike_event *event_job(struct sa *sa, enum ike_event_kind kind, ike_child_id child,
                             struct span octets);
 bool event_pool_init(struct ike *ike) MUST_USE; /* false: no memory */
 /* events_room - the pool has room for the end of another session. */
 bool events_room(const struct ike *ike);
-/* info_gone - a copy of all that is known of it; takes references of connections. `child` NULL: the
- * IKE SA itself. */
+/* info_gone - copies all that is known about the Child SA, and takes references of connections.
+ * `child` NULL: about the IKE SA itself. */
 void info_gone(const struct sa *sa, const struct child *child, struct ike_gone *ret_gone);
-/* event_gone - the newest event is the end of it. */
+/* event_gone - the newest event reports the end of the Child SA or IKE SA. */
 void event_gone(const struct sa *sa, const struct child *child, bool replaced);
-/* event_text - the newest event gets a copy of the text as its notice. Without memory it stays empty. */
+/* event_text - copies the text into the newest event as its notice. Without memory the notice stays
+ * empty. */
 void event_text(struct ike *ike, const char *text);
 struct ike_event *event_sa(struct sa *sa,
                            enum ike_event_kind kind); /* sa, session, path filled in */
-/* event_refused - a notice that the login of `peer` (as identity_print writes it) was refused here. It
- * is not bounded as other notices are: a peer that caused those before would hide its refusal. */
+/* event_refused - adds a notice: the login of `peer` (as identity_print writes it) was refused
+ * here. Its number is not limited, unlike other notices. A peer could otherwise hide its refusal
+ * behind them. */
 void event_refused(struct sa *sa, const char *peer, const char *why);
 void event_notice(struct sa *sa, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Looking in: copies of what the daemon, the path manager and the tests may know. */
+/* Queries: copies of the state for the daemon, the path manager and the tests. */
 #include "base/assert.h"
 #include "ike/core/exchange.h"
 #include "ike/core/gate.h"
@@ -44,7 +44,7 @@ static void sa_info(const struct sa *sa, struct ike_sa_info *ret_info)
            sa->n_peer_addresses * sizeof(sa->peer_addresses[0]));
 }
 
-/* eap_identity - as text; the proof was text as well, and fits. */
+/* eap_identity - the EAP identity as text. It was text before, so it fits. */
 static void eap_identity(const struct ike_id *id, char out[LIMIT_ID / 2])
 {
     out[0] = '\0';
@@ -185,7 +185,8 @@ bool ike_child_next(const struct ike *ike, ike_child_id after, struct ike_child_
     return true;
 }
 
-/* child_behind - the Child SA of `sa` with the least id behind `after` that is also below the one of `next`. */
+/* child_behind - the Child SA of `sa` with the least id that is above `after` and below the id of
+ * `next`. */
 static const struct child *child_behind(const struct sa *sa, ike_child_id after,
                                         const struct child *next)
 {
@@ -301,7 +302,7 @@ void ike_check_invariants(const struct ike *ike)
             n++;
         }
         ASSERT(n == session->n_sas && n > 0);
-        /* each Child SA may be there twice while it is rekeyed */
+        /* a rekey doubles a Child SA for a while */
         ASSERT(session->n_children <= 2 * LIMIT_CHILD_SAS_SESSION);
         sessions++;
     }

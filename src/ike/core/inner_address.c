@@ -29,7 +29,8 @@ bool inner_same(const struct ike_config *a, const struct ike_config *b)
            address_equal(&a->addresses[0], &b->addresses[0]);
 }
 
-/* sa_of_addresses - the IKE SA of `session` that has the addresses of `config` as its own; NULL: none. */
+/* sa_of_addresses - the IKE SA of `session` whose own addresses are those of `config`; NULL:
+ * none. */
 static struct sa *sa_of_addresses(const struct session *session, const struct ike_config *config)
 {
     struct sa *sa = session == NULL ? NULL : session->sas;
@@ -57,7 +58,7 @@ void inner_leased(struct ike *ike, struct sa *sa, ike_session_id owner,
                   const struct ike_result *result)
 {
     if (sa != NULL && (sa->inner == NULL || sa->inner->owner != owner))
-        sa = sa_heir(sa); /* rekeyed meanwhile */
+        sa = sa_heir(sa); /* it was rekeyed meanwhile */
     bool mine = sa != NULL && sa->inner != NULL && sa->inner->owner == owner;
     if (mine)
         early_due(sa);

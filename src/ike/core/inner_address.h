@@ -9,11 +9,11 @@
 struct ike_result;
 
 struct inner {
-    /* number of the lease: from the numbers of sessions, but no session has it */
+    /* number of the lease, from the counter of session numbers: no session has it */
     ike_session_id owner;
     bool known;          /* `config` is set: leased (Gateway) or received (End User) */
     bool given;          /* Gateway: the End User asked for it */
-    ike_session_id twin; /* Gateway: owner in the elder session with the same addresses; 0 */
+    ike_session_id twin; /* Gateway: owner of the same addresses in the elder session; 0: none */
     struct ike_config config;
 };
 
@@ -29,9 +29,9 @@ bool inner_waits(const struct sa *sa);
 /* inner_same - both have the same first address. */
 bool inner_same(const struct ike_config *a, const struct ike_config *b);
 
-/* inner_new - the IKE SA will have its own addresses. NULL: no memory. */
+/* inner_new - gives the IKE SA room for its own addresses. NULL: no memory. */
 struct inner *inner_new(struct sa *sa);
-/* inner_leased - the result of a lease. `sa` NULL: the clone has ended. */
+/* inner_leased - takes the result of a lease. `sa` NULL: the clone has ended. */
 void inner_leased(struct ike *ike, struct sa *sa, ike_session_id owner,
                   const struct ike_result *result);
 

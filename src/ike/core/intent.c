@@ -25,7 +25,7 @@ static bool queued(const struct sa *sa, enum intent_kind kind)
     return sa->asking != NULL && sa->asking->intent.kind == kind;
 }
 
-/* queue_full - the limit, except for one Delete of the IKE SA. */
+/* queue_full - the limit is reached. One Delete of the IKE SA may exceed it. */
 static bool queue_full(const struct sa *sa, const struct intent *intent)
 {
     return sa->n_intents >= LIMIT_INTENTS &&

@@ -2,8 +2,8 @@
 #ifndef IKE_JOBS_H
 #define IKE_JOBS_H
 
-/* Jobs that wait outside of the core: which IKE SA or Child SA the answer belongs to. A job of an
- * SA that went away is forgotten with it. */
+/* Jobs that wait outside of the core, and the IKE SA or Child SA of each. When an IKE SA ends, its
+ * jobs are forgotten. */
 
 #include "ike/core/ike_state.h"
 
@@ -16,7 +16,7 @@ struct job {
 
 /* job_add - registers the job and returns its number for the event (event_job). 0: no memory. */
 ike_job_id job_add(const struct sa *sa, enum ike_event_kind kind, ike_child_id child);
-/* job_take - removes it; false: unknown. */
+/* job_take - removes the job; false: unknown. */
 bool job_take(struct ike *ike, ike_job_id id, struct job *ret_job);
 /* job_sa - the IKE SA of the job; NULL if that IKE SA is gone. A later attempt at the same login may have the same
  * number, but it has another session. */

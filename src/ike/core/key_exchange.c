@@ -28,14 +28,14 @@ static bool job_begin(struct sa *sa, struct key_exchange *exchange, enum ike_ke_
 
 /* --- their side --- */
 
-/* answers - the result is of this group and this value. */
+/* answers - the result belongs to this group and this value of the peer. */
 static bool answers(const struct key_exchange *exchange, uint16_t group, struct span peer)
 {
     const struct ke_job *ke = &exchange->ke;
     return exchange->job == 0 && ke->group == group && span_equal(span_of(ke->peer, ke->len), peer);
 }
 
-/* answer_begin - the step with all that it needs. false: refused, or no memory. */
+/* answer_begin - starts the step for a copy of the peer's value. false: refused, or no memory. */
 static bool answer_begin(struct sa *sa, uint16_t group, struct span peer)
 {
     sa->key_exchange = key_exchange_free(sa->key_exchange);
@@ -116,7 +116,8 @@ bool key_exchange_done(struct key_exchange *exchange, ike_job_id job,
     }
     if (exchange->ke.error == 0)
         exchange->ke.error = result->error;
-    /* We limit our own exchanges: a step of ours is computed here if no worker has room for it. */
+    /* Our own exchanges are limited anyway: a step of ours is computed here if no worker has room
+     * for it. */
     if (result->error == ERR_AGAIN && exchange->ke.step != KE_ANSWER)
         ke_run(&exchange->ke);
     return true;

@@ -6,9 +6,8 @@
  * The steps of a key exchange (crypto/ke.h), computed at once or as jobs (ike_options.ke_jobs).
  *
  * Their side: a request that waits for its job is kept. When the job is done, the request is
- * answered from its beginning. So it sees every change since, as if it had arrived only now. The
- * window of one keeps other requests of the peer away. A retransmission starts no second job
- * (gate.h).
+ * answered from its beginning. So the answer respects each change since its arrival. The window of
+ * one keeps other requests of the peer away. A retransmission starts no second job (gate.h).
  *
  * Our side: an exchange waits for its key pair before the request, and for the shared secret after
  * the response (exchange.h).
@@ -32,20 +31,21 @@ enum key_exchange_state {
     KEY_EXCHANGE_FAILED, /* the group is unknown, the value has the wrong length, or no memory */
 };
 
-/* key_exchange_answer - into sa->key_exchange. `peer`: the value of the KE payload, which is
- * copied. LATER: the caller is called again. */
+/* key_exchange_answer - computes the responder's step into sa->key_exchange. `peer`: the value of
+ * the KE payload, copied. LATER: the caller is called again. */
 enum key_exchange_state key_exchange_answer(struct sa *sa, uint16_t group, struct span peer,
                                             enum ike_ke_class class);
 
 /* key_exchange_at_once - the same without a job. false: KEY_EXCHANGE_FAILED. */
 bool key_exchange_at_once(struct sa *sa, uint16_t group, struct span peer) MUST_USE;
 
-/* key_exchange_begin - our key pair, in a new struct key_exchange. LATER: exchange_keys_done(). */
+/* key_exchange_begin - makes our key pair in a new struct key_exchange. LATER: exchange_keys_done()
+ * follows. */
 enum key_exchange_state key_exchange_begin(struct sa *sa, uint16_t group,
                                            struct key_exchange **ret_exchange);
 
-/* key_exchange_finish - the shared secret of our key pair and the peer's value. LATER:
- * exchange_keys_done(). */
+/* key_exchange_finish - computes the shared secret of our key pair and the peer's value. LATER:
+ * exchange_keys_done() follows. */
 enum key_exchange_state key_exchange_finish(struct sa *sa, struct key_exchange *exchange,
                                             struct span peer);
 

@@ -50,7 +50,7 @@ struct keymat_child {
 int keymat_child(const struct sa *sa, const struct keymat_child *input,
                  struct ike_child_keys *ret_keys) MUST_USE;
 
-/* sk_keys_of - what seals messages of the original initiator (`initiator`) or responder. */
+/* sk_keys_of - the keys that seal messages of the original initiator (`initiator`) or responder. */
 struct sk_keys sk_keys_of(const struct sa *sa, bool initiator);
 
 /* sa_sk_p - SK_pi or SK_pr, for AUTH (section 2.15). */

@@ -18,8 +18,8 @@ struct nat_seen {
     bool present;       /* the peer sent the notifies */
     bool local, remote; /* there is a NAT in front of us, or of the peer */
 };
-/* nat_detection_check - what the notifies of a message that came over `path` say. The SPIs are
- * those of the message's header. */
+/* nat_detection_check - reads the notifies of a message that came over `path`. The SPIs are those
+ * of the message's header. */
 struct nat_seen nat_detection_check(struct sa *sa, const struct wire_message *message,
                                     const struct ike_path *path);
 

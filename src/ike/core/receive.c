@@ -12,8 +12,8 @@
 #include "ike/core/unprotected_hint.h"
 #include "ike/core/upper.h"
 
-/* send_clear_notify - an answer outside of any IKE SA: SPIs, exchange and Message ID copied. Never
- * larger than the request, and limited by source. */
+/* send_clear_notify - sends an unprotected notify: SPIs, exchange and Message ID copied. It is
+ * never larger than the request, and limited by source. */
 static void send_clear_notify(struct ike *ike, const struct ike_path *path,
                               const struct ike_header *request, uint16_t type, struct span data,
                               nanos now)
@@ -63,7 +63,7 @@ static void receive_inner(struct sa *sa, const struct ike_path *path,
     inner.header = outer->header;
     inner.octets = outer->octets;
     sa_heard(sa, now);
-    /* SK inside of SK does not exist */
+    /* an SK payload must not contain another one */
     if (fault == WIRE_OK && (wire_find(&inner, WIRE_PAYLOAD_SK, NULL) != NULL ||
                              wire_find(&inner, WIRE_PAYLOAD_SKF, NULL) != NULL))
         fault = WIRE_MALFORMED;
@@ -74,7 +74,7 @@ static void receive_inner(struct sa *sa, const struct ike_path *path,
         invalid(sa->ike, sa);
     if (response) {
         if (fault != WIRE_OK)
-            inner.n = 0; /* an answer without anything in it: the exchange fails */
+            inner.n = 0; /* the exchange fails for want of payloads */
         exchange_response(sa, &inner, path, now);
         return;
     }
@@ -93,7 +93,7 @@ static void receive_fragment(struct sa *sa, const struct ike_path *path,
         .total = read_u16(&r),
         .first_payload = first,
         .plain = plain,
-        /* RFC 7383 section 2.6: as long as a request of ours is repeated */
+        /* RFC 7383 section 2.6: as long as we would repeat a request */
         .until_ns = nanos_after(now, retransmit_total(&sa->ike->retransmit)),
     };
     struct span whole;
@@ -234,7 +234,7 @@ void receive_datagram(struct ike *ike, const struct ike_path *path, struct span 
                         outer.header.next_payload, &outer, &critical, &inner_first);
     if (fault != WIRE_OK) {
         invalid(ike, NULL);
-        /* section 2.5: refused in the open only where nothing else is possible */
+        /* section 2.5: an unprotected refusal, only where no keys exist */
         if (fault == WIRE_UNKNOWN_CRITICAL && begins_ike_sa(&outer.header) && !response &&
             outer.header.spi_r == 0 && ike->serving)
             send_clear_notify(ike, path, &outer.header, N_UNSUPPORTED_CRITICAL_PAYLOAD,
@@ -246,7 +246,7 @@ void receive_datagram(struct ike *ike, const struct ike_path *path, struct span 
         return;
     }
     if (outer.header.exchange < WIRE_IKE_SA_INIT || outer.header.exchange > WIRE_IKE_SESSION_RESUME)
-        return; /* nothing that was agreed on */
+        return; /* an extension that was not negotiated */
     bool protected = outer.n > 0 && (outer.payloads[outer.n - 1].type == WIRE_PAYLOAD_SK ||
                                      outer.payloads[outer.n - 1].type == WIRE_PAYLOAD_SKF);
     const struct gate *gate = protected ? gate_find(ike, &outer.header) : NULL;

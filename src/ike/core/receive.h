@@ -4,16 +4,17 @@
 
 #include "ike/core/ike_state.h"
 
-/* receive_datagram - whatever came from outside: finds the IKE SA, checks window and integrity, and
- * hands authentic messages to exchange.h. Everything else is counted and dropped, but for the few
- * unprotected answers of RFC 7296 section 2.21.4. */
+/* receive_datagram - reads any datagram from the network: finds its IKE SA, checks window and
+ * integrity, and hands authentic messages to exchange.h. Other datagrams are counted and dropped,
+ * except for the few unprotected answers of RFC 7296 section 2.21.4. */
 void receive_datagram(struct ike *ike, const struct ike_path *path, struct span datagram,
                       nanos now);
 
-/* receive_follow_nat - something new and authentic came from there (RFC 7296 section 2.23). */
+/* receive_follow_nat - a new and authentic packet came from `from` (RFC 7296 section 2.23). */
 void receive_follow_nat(struct sa *sa, const struct endpoint *from);
 
-/* receive_follow_encap - new and authentic ESP came in UDP from there, and ours goes without. */
+/* receive_follow_encap - new and authentic ESP came in UDP from `from`, while we send ESP without
+ * UDP. */
 void receive_follow_encap(struct sa *sa, const struct endpoint *from);
 
 #endif

@@ -21,7 +21,7 @@
 /* How long a rekeyed IKE SA waits for the Delete of the peer, which rekeyed it. */
 #define REPLACED_LINGER_NS (90 * NANOS_PER_SEC)
 
-#define LIVENESS_COPIES   5 /* of a question with a time-out below LIVENESS_SHORT_NS */
+#define LIVENESS_COPIES   5 /* of a liveness check with a time-out below LIVENESS_SHORT_NS */
 #define LIVENESS_SHORT_NS (60 * NANOS_PER_SEC)
 
 static bool spi_taken(const struct ike *ike, uint64_t spi)
@@ -61,7 +61,7 @@ bool sa_spi_own(struct sa *sa, uint64_t spi)
     return true;
 }
 
-/* tables_enter - into the tables of `ike`. */
+/* tables_enter - adds the IKE SA to the tables of `ike`. */
 static int tables_enter(struct ike *ike, struct sa *sa)
 {
     if (map_reserve(&ike->sas_by_remote, ike->deadlines.members + 1) != 0 ||
@@ -76,7 +76,7 @@ static int tables_enter(struct ike *ike, struct sa *sa)
     return ERR_NO_MEMORY;
 }
 
-/* list_enter - puts the IKE SA into the list, which is in the order of numbers. */
+/* list_enter - adds the IKE SA to the list, which is in the order of numbers. */
 static void list_enter(struct ike *ike, struct sa *sa)
 {
     struct sa *before = ike->sas_last;
@@ -252,8 +252,8 @@ struct sa *sa_heir(const struct sa *sa)
     return heir != NULL && heir->life == IKE_ESTABLISHED ? heir : NULL;
 }
 
-/* heirs_pass_on - an IKE SA that was replaced by this one is replaced by this one's heir from now
- * on. */
+/* heirs_pass_on - this IKE SA ends. Each IKE SA that it replaced now counts as replaced by the heir
+ * of this one. */
 static void heirs_pass_on(const struct sa *sa)
 {
     if (sa->session == NULL || sa->replaced_by == 0)
@@ -277,10 +277,10 @@ static void doubt_clones(const struct sa *sa)
         if (other->parent == sa->id && (other->id != sa->replaced_by || we_end_it) &&
             other->life == IKE_ESTABLISHED && !sa_original_initiator(other) &&
             other->theirs.next_id == 0 && !intent_pending(other, INTENT_PROBE, 0))
-            (void)!intent_add(other, &probe); /* no memory: the next liveness check will do */
+            (void)!intent_add(other, &probe); /* no memory: the next liveness check finds out */
 }
 
-/* unlink_sa - out of the tables; freed when the current call ends. */
+/* unlink_sa - takes the IKE SA out of the tables; it is freed when the current call ends. */
 static void unlink_sa(struct sa *sa)
 {
     struct ike *ike = sa->ike;
@@ -406,8 +406,8 @@ void sa_children_move(struct sa *from, struct sa *to)
         child->sa = to;
     from->children = NULL;
     struct intent check = {.kind = INTENT_ROUTABILITY, .path = from->pending_path};
-    /* A routability check goes along, even one in flight. It must not replace a later check of
-     * `to`. */
+    /* The heir takes over a routability check, even one in flight. It must not replace a later
+     * check of `to`. */
     if (intent_pending(from, INTENT_ROUTABILITY, 0) && from->pending_ns > to->pending_ns) {
         if (!intent_pending(to, INTENT_ROUTABILITY, 0))
             intent_owe(to, &check);
@@ -438,8 +438,8 @@ void sa_touch(struct sa *sa)
     sa->ike->touched = sa;
 }
 
-/* liveness_delay - how long a peer may be silent before it is asked. A Gateway always asks in the
- * end, so that the session of a peer that vanished ends before its lifetime. */
+/* liveness_delay - how long a peer may be silent before a probe. A Gateway always sends one in the
+ * end. So the session of a vanished peer ends before its lifetime. */
 static nanos liveness_delay(const struct session *session)
 {
     const struct ike_conn *conn = session->conn;
@@ -447,7 +447,8 @@ static nanos liveness_delay(const struct session *session)
     return asks_itself ? conn->dpd_delay_ns : conn->dead_peer_ns;
 }
 
-/* liveness_intent - with a time-out of its own the question is repeated often enough in it. */
+/* liveness_intent - a connection with its own time-out has LIVENESS_COPIES of the request within
+ * it. */
 static struct intent liveness_intent(const struct sa *sa)
 {
     nanos timeout = sa->session->conn->dpd_timeout_ns;
@@ -470,8 +471,8 @@ static nanos liveness_at(const struct sa *sa)
     return nanos_after(sa->last_heard_ns, delay);
 }
 
-/* rekey_due - when a rekey by lifetime is due. One that waits for a frozen session is due as soon
- * as that goes on. */
+/* rekey_due - when a rekey by lifetime is due. A rekey that waits for a frozen session is due once
+ * the session is no longer frozen. */
 static nanos rekey_due(const struct sa *sa)
 {
     bool waits = sa->session != NULL && sa->session->frozen;
@@ -508,7 +509,7 @@ static void tick_lifetimes(struct sa *sa, nanos now)
     if (now >= sa->expires_ns) {
         sa->expires_ns = NANOS_NEVER;
         struct intent intent = {.kind = INTENT_DELETE_IKE, .reason = IKE_EXPIRED};
-        while (sa->life == IKE_ESTABLISHED && sa->children != NULL) /* not used any more */
+        while (sa->life == IKE_ESTABLISHED && sa->children != NULL) /* their traffic has moved */
             child_down(sa->children, IKE_EXPIRED, 0);
         if (sa->life == IKE_ESTABLISHED) {
             intent_owe(sa, &intent);
@@ -550,7 +551,8 @@ static void tick_session(struct sa *sa, nanos now)
     if (now >= liveness_at(sa)) {
         struct intent intent = liveness_intent(sa);
         if (intent_add(sa, &intent) != 0)
-            sa->last_heard_ns = now; /* the queue is full of requests: each is a liveness check */
+            /* the queue is full of requests, and each of them is a liveness check */
+            sa->last_heard_ns = now;
     }
 }
 
@@ -625,9 +627,9 @@ void sa_suspect(struct sa *sa, nanos now)
 
 bool sa_udp_encap(const struct sa *sa)
 {
-    /* A peer with our Vendor ID gets ESP in UDP also without a NAT: the kernel can segment it and
-     * spread it over processors. So does a peer that uses UDP itself. Port 500 never carries ESP
-     * (RFC 7296 section 2.23): it has no marker that tells ESP from IKE. */
+    /* A peer with our Vendor ID gets ESP in UDP even without a NAT: the kernel can segment it and
+     * spread it over processors. A peer that itself uses UDP gets it, too. Port 500 never carries
+     * ESP (RFC 7296 section 2.23): it has no marker that tells ESP from IKE. */
     if (sa->path.local.port == 500)
         return false;
     return sa->nat_local || sa->nat_remote || sa->session->conn->encap ||

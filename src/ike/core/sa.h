@@ -4,11 +4,12 @@
 
 /*
  * An IKE SA. At most two exchanges are alive on it, one that we ask (`asking`) and one that we
- * answer (`answering`), over two windows of size one. Wishes wait in `intents`. Rekeying, cloning
- * and moving are exchanges, not states: `life` has six values and only sa_life_set() changes it.
+ * answer (`answering`), over two windows of size one. Requests that are to be sent wait in
+ * `intents`. Rekeying, cloning and moving are exchanges, not states: `life` has six values and only
+ * sa_life_set() changes it.
  *
  * Two roles, two variables: `role` says who began this IKE SA (keys, SPI order, the I flag);
- * session->role says who logged in (MOBIKE, CP). They differ when the Gateway clones (A-09 of the
+ * session->role says which end logged in (MOBIKE, CP). They differ when the Gateway clones (A-09 of the
  * draft).
  *
  * Pointers stay valid during one ike_* call: an SA that dies is unlinked and freed at its end.
@@ -27,7 +28,8 @@ struct login;
 struct proposal_choice;
 struct reassembly;
 
-/* struct owed - facts for the peer that could not be queued for want of memory (intent_owe). */
+/* struct owed - facts that the peer must learn, and that no memory could be had to queue
+ * (intent_owe). */
 struct owed {
     nanos at_ns; /* when to queue them; NANOS_NEVER: nothing is owed */
     uint8_t n_spis;
@@ -54,10 +56,10 @@ struct sa {
     struct ike *ike;
 
     ike_sa_id id;
-    ike_sa_id parent;        /* cloned or rekeyed from; 0: authenticated */
+    ike_sa_id parent;        /* the IKE SA from which it was cloned or rekeyed; 0: authenticated */
     ike_sa_id line;          /* id of the IKE SA with which its line of rekeys began */
     struct session *session; /* NULL while a responder is HALF_OPEN */
-    ike_session_id of;       /* number of the session, kept after the IKE SA left it */
+    ike_session_id of;       /* number of its session, even after it has left the session */
     enum ike_origin origin;
     uint16_t encr, encr_key_bits, integ, prf, ke;
     struct ike_path path;
@@ -65,8 +67,9 @@ struct sa {
     nanos last_heard_ns; /* authentic packet, IKE or ESP */
     nanos suspected_ns;  /* last hint that was followed */
     nanos repeats_ns;    /* rate_second: sa_may_repeat */
-    nanos stray_ns;      /* start of the peer's stray ESP; in the future: a pause until then */
-    nanos unused_at_ns;  /* code 1 of KEEP_OLD_IKE_SA: deleted then; NANOS_NEVER */
+    nanos stray_ns;      /* when the peer's stray ESP began; in the future: the end of a pause */
+    /* the IKE SA is deleted then, after code 1 of KEEP_OLD_IKE_SA; NANOS_NEVER */
+    nanos unused_at_ns;
 
     struct sa *next, *previous; /* all IKE SAs, by id */
     struct sa *session_next;    /* those of the session */
@@ -92,14 +95,14 @@ struct sa {
     struct address peer_addresses[LIMIT_ADDITIONAL + 1]; /* RFC 4555: primary first */
     nanos moved_ns;                                      /* when `path` changed last; 0: never */
     struct ike_path pending_path; /* path to which the peer moved, until it proves its address */
-    nanos pending_ns;             /* when it said so */
+    nanos pending_ns;             /* when the peer named this path */
     bool pending_nat_local, pending_nat_remote;
-    bool pending_follows; /* child_path_changed(): the session had no clone when it said so */
+    bool pending_follows; /* child_path_changed(): the session had no clone when the peer moved */
     bool peer_encap;      /* the peer sent ESP in UDP while we sent it without */
     bool nat_mapping_known;
     uint8_t nat_mapping[20]; /* hash of our address as the Gateway sees it */
 
-    struct path_terms terms; /* of `path`, as both ends know them; weight 0: nothing was said */
+    struct path_terms terms; /* of `path`, as both ends know them; weight 0: the peer sent none */
     bool detoured;           /* the Delete was sent over session->end_path */
     ike_sa_id replaced_by;   /* REPLACED: the IKE SA that now has the Child SAs */
     enum ike_outcome down_reason;
@@ -135,15 +138,14 @@ struct sa *sa_new_again(struct ike *ike, ike_sa_id number, const struct ike_path
 struct sa *sa_derive(struct sa *old, enum ike_sa_role role, enum ike_origin origin, nanos now);
 
 /* sa_spi_new - an SPI that no IKE SA has. sa_spi_own - gives it to a HALF_OPEN IKE SA whose own SPI
- * nobody knows yet. false: another IKE SA took it meanwhile. */
+ * no peer knows yet. false: another IKE SA took it meanwhile. */
 uint64_t sa_spi_new(const struct ike *ike);
 bool sa_spi_own(struct sa *sa, uint64_t spi) MUST_USE;
 
-/* sa_spi_set - the SPIs in order initiator, responder; ours must have come from sa_new/sa_derive.
- */
+/* sa_spi_set - sets the SPIs, initiator's first; ours must have come from sa_new/sa_derive. */
 void sa_spi_set(struct sa *sa, uint64_t spi_i, uint64_t spi_r);
 
-/* sa_algorithms_set - what was negotiated. */
+/* sa_algorithms_set - sets the negotiated algorithms. */
 void sa_algorithms_set(struct sa *sa, const struct proposal_choice *choice);
 
 /* sa_life_set - the only function that changes `life`; asserts that the edge exists, keeps the
@@ -157,19 +159,19 @@ void sa_life_set(struct sa *sa, enum ike_sa_life life, nanos now);
  */
 void sa_down(struct sa *sa, enum ike_outcome outcome, nanos now);
 
-/* sa_delete_send - sends one Delete of the IKE SA, without waiting for a response. */
+/* sa_delete_send - sends one Delete of the IKE SA, and waits for no response. */
 void sa_delete_send(struct sa *sa);
 
-/* sa_say_delete - sends one Delete of an established IKE SA, without waiting for a response. It
- * sends none while another request is outstanding: the peer would drop it (window of one). */
+/* sa_say_delete - sends one Delete of an established IKE SA, and waits for no response. While
+ * another request is outstanding it sends none: the peer would drop it (window of one). */
 void sa_say_delete(struct sa *sa);
 
 void sa_free(struct sa *sa); /* after sa_down; for ike.c only */
 
-/* sa_leave - the session is in another process now: the end of the IKE SA and its Child SAs here,
- * without an event or a word to the peer. The caller takes it out of its session. sa_enter - the
- * opposite: an IKE SA that no table has, with its Child SAs. The caller has made room for it and
- * for them. */
+/* sa_leave - the session is in another process now: removes the IKE SA and its Child SAs, without
+ * an event or a message to the peer. The caller takes the IKE SA out of its session. sa_enter - the
+ * opposite: adds an IKE SA that is in no table, with its Child SAs. The caller has made room for
+ * all of them. */
 void sa_leave(struct sa *sa, nanos now);
 void sa_enter(struct sa *sa);
 
@@ -185,29 +187,29 @@ void sa_children_move(struct sa *from, struct sa *to);
  * reached, and the caller drops the request. */
 bool sa_may_repeat(struct sa *sa, nanos now) MUST_USE;
 
-/* sa_touch - marks the IKE SA as changed. At the end of the current ike_* call its intents are
- * looked at, and its deadline is computed anew. Idempotent. */
+/* sa_touch - marks the IKE SA as changed. At the end of the current ike_* call it runs its intents
+ * and computes its deadline. Idempotent. */
 void sa_touch(struct sa *sa);
 
 /* sa_deadline - when this SA wants sa_tick; computed from its state, never armed. */
 nanos sa_deadline(const struct sa *sa);
 
-/* sa_tick - what is due: retransmission, intents, lifetimes, liveness. */
+/* sa_tick - does the work that is due: retransmission, intents, lifetimes, liveness. */
 void sa_tick(struct sa *sa, nanos now);
 
-/* sa_udp_encap - whether ESP goes in UDP on this path. It does behind a NAT, if configured, and if
- * the peer prefers it or does so itself. RFC 7296 section 2.23: both ends process UDP-encapsulated
+/* sa_udp_encap - ESP goes in UDP on this path. It does so behind a NAT, by configuration, and if
+ * the peer announced or sends ESP in UDP. RFC 7296 section 2.23: both ends accept UDP-encapsulated
  * ESP at any time. */
 bool sa_udp_encap(const struct sa *sa);
 
 /* sa_path_set - sets the path of the IKE SA and its Child SAs: emits IKE_EV_SA_MOVED and
  * IKE_EV_CHILD_MOVE. */
 void sa_path_set(struct sa *sa, const struct ike_path *path);
-/* sa_path_follow - the same for a move that was asked for earlier. `follows`: see
+/* sa_path_follow - the same for a move that the peer requested earlier. `follows`: see
  * child_path_changed(). */
 void sa_path_follow(struct sa *sa, const struct ike_path *path, bool follows);
 
-/* sa_path_fill - sets ports that a command left open to those of NAT traversal. */
+/* sa_path_fill - replaces the ports that a command left open with those of NAT traversal. */
 struct ike_path sa_path_fill(const struct sa *sa, const struct ike_path *wanted);
 
 /* sa_heard - an authentic packet of the peer (IKE or ESP) arrived. */

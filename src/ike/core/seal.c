@@ -85,7 +85,7 @@ static struct packet *seal_protected(struct sa *sa, const struct wire_builder *c
     struct sk_keys keys = sk_keys_of(sa, sa_original_initiator(sa));
     size_t per = fragment_plain(sa, &keys), n = 1, extra = 0;
     size_t whole = IKE_HEADER_LEN + PAYLOAD_HEADER_LEN + sk_size(&keys, chain->w.len);
-    /* fragmentation = accept: we read the peer's fragments and send none */
+    /* fragmentation = accept: we read fragments and send none */
     bool may = sa->session == NULL ? login_sends_fragments(sa)
                                    : sa->session->fragmentation &&
                                          sa->session->conn->fragmentation == IKE_FRAGMENTATION_YES;

@@ -18,13 +18,13 @@
 /* a burst, then eight a second: each move costs data-plane work and log lines */
 #define MOVES            64
 #define MOVE_INTERVAL_NS (NANOS_PER_SEC / 8)
-/* a handover of all paths takes an End User of ours 15 s */
+/* an ikat End User moves all its paths within 15 s */
 #define YIELD_NS (30 * NANOS_PER_SEC)
 
 struct session *session_new(struct ike *ike, struct ike_conn *conn, enum ike_session_role role)
 {
     struct session *session = calloc(1, sizeof(*session));
-    /* with room for peer_add: it must not fail after a successful login */
+    /* with room for peer_add, which must not fail after a successful login */
     if (session == NULL || map_reserve(&ike->sessions_by_peer, ike->stats.sessions + 1) != 0 ||
         map_put(&ike->sessions_by_id, ike->last_session + 1, session) != 0) {
         free(session);
@@ -94,8 +94,8 @@ static bool same_peer(const struct session *a, const struct session *b)
            identity_equal(&a->local_id, &b->local_id);
 }
 
-/* session_of_peer - the newest established session of the same identities, other than `session`; or
- * the next older one after `after`. NULL: none. */
+/* session_of_peer - the newest established session of the same identities, except `session`. With
+ * `after`: the newest one that is older than `after`. NULL: none. */
 static struct session *session_of_peer(const struct session *session, const struct session *after)
 {
     struct session *other = after != NULL
@@ -108,7 +108,7 @@ static struct session *session_of_peer(const struct session *session, const stru
 
 /* --- the end of a session --- */
 
-/* bequeath - Child SAs of the successor that waited for the end of this session send from now
+/* bequeath - the Child SAs of the successor that waited for the end of this session send from now
  * on. */
 static void bequeath(const struct session *session)
 {
@@ -118,7 +118,7 @@ static void bequeath(const struct session *session)
         child_wait_over(sa);
 }
 
-/* unlink_session - out of the tables, and freed. */
+/* unlink_session - takes the session out of the tables and frees it. */
 static void unlink_session(struct session *session)
 {
     struct ike *ike = session->ike;
@@ -201,7 +201,7 @@ void session_enter(struct session *session)
     peer_add(session);
 }
 
-/* end_begin - sets how long the rest of the session may take, and the path for Deletes. */
+/* end_begin - sets the time limit for the end of the session, and the path for Deletes. */
 static void end_begin(struct session *session, enum ike_outcome outcome, nanos now)
 {
     const struct sa *heard = session->sas;
@@ -228,7 +228,8 @@ void session_detach(struct session *session, struct sa *sa, enum ike_outcome out
     *link = sa->session_next;
     sa->of = session->id;
     sa->session = NULL;
-    if (sa->announced) /* RFC 7791 section 5.3: an IKE SA went, so there may be room again */
+    /* RFC 7791 section 5.3: an IKE SA is gone, so the peer may have room again */
+    if (sa->announced)
         session->clone_refused = session->child_refused = false;
     if (--session->n_sas == 0)
         session_free(session, outcome);
@@ -313,8 +314,8 @@ void session_yield(struct session *session, nanos now)
         session_down(session, IKE_REPLACED, false, now);
 }
 
-/* succeed - the peer normally ends the elder session. If `unique` allows only one, we end it after
- * YIELD_NS. */
+/* succeed - handles the elder session. Normally the peer ends it. If `unique` allows one session
+ * only, we end it after YIELD_NS. */
 static void succeed(struct session *session, nanos now)
 {
     struct session *elder = session_find(session->ike, session->elder);
@@ -328,7 +329,7 @@ static void succeed(struct session *session, nanos now)
         sa_touch(sa);
 }
 
-/* replace - ends the session now, or with the next call. */
+/* replace - ends the session at once, or with the next call. */
 static void replace(struct session *old, const struct session *successor, bool silent, nanos now)
 {
     if (events_room(old->ike)) {
@@ -401,11 +402,11 @@ void session_down(struct session *session, enum ike_outcome outcome, bool silent
     else
         end_begin(session, outcome, now);
     while (sa != NULL) {
-        /* read first: sa_down of the last IKE SA frees the session */
+        /* read it first: sa_down of the last IKE SA frees the session */
         struct sa *next = sa->session_next;
         struct intent intent = {.kind = INTENT_DELETE_IKE, .reason = outcome};
         bool ask = !silent && (sa->life == IKE_ESTABLISHED || sa->life == IKE_SA_REPLACED);
-        /* a clone or rekey without a response yet: sa_life_set deletes it when it comes */
+        /* a clone or rekey without a response yet: sa_life_set deletes it after the response */
         bool comes = !silent && sa->life == IKE_HALF_OPEN && sa->parent != 0;
         sa_touch(sa);
         if (ask)

@@ -19,8 +19,8 @@ void ike_exported_done(struct ike_exported *exported)
 
 /* --- a session that becomes quiet --- */
 
-/* questions_drop - what only asks is asked again by the importer, if it still matters. The request that
- * is with the peer leaves with the IKE SA, and is not sent meanwhile. */
+/* questions_drop - drops the queued questions: the importer asks again if it needs to. An
+ * outstanding request leaves with the IKE SA, and is not resent meanwhile. */
 static void questions_drop(struct sa *sa)
 {
     struct intent **link = &sa->intents;
@@ -43,14 +43,14 @@ static void questions_drop(struct sa *sa)
     sa_touch(sa);
 }
 
-/* sa_quiet - nothing is under way on it that would have to be carried. */
+/* sa_quiet - no exchange is under way that an importer would have to continue. */
 static bool sa_quiet(const struct sa *sa)
 {
     bool asks = sa->asking != NULL && (sa->asking->holder != HOLDER_ABANDONED ||
                                        !export_carries(sa->asking->intent.kind));
     bool answers = sa->answering_later || sa->key_exchange != NULL || sa->kept != NULL;
     bool owes = sa->owed.at_ns != NANOS_NEVER;
-    /* RFC 4555 section 3.7: the check of the peer's new address is not over */
+    /* RFC 4555 section 3.7: the check of the peer's new address is under way */
     bool moves = sa->pending_ns > sa->moved_ns;
     return (sa->life == IKE_ESTABLISHED || sa->life == IKE_SA_REPLACED) && !asks && !answers &&
            !owes && !moves && sa->intents == NULL && sa->login == NULL && sa->early == NULL;
@@ -67,8 +67,8 @@ static bool jobs_wait(const struct session *session)
     return false;
 }
 
-/* relatives_live - a session that replaces this one, or is replaced by it, is here. Each waits for the
- * other (A-22), so they leave once one of them has ended. */
+/* relatives_live - the elder or the successor of the session exists. Each refers to the other
+ * (A-22), so they stay until one of them has ended. */
 static bool relatives_live(const struct session *session)
 {
     const struct ike *ike = session->ike;
@@ -84,7 +84,7 @@ static bool session_quiet(const struct session *session)
 {
     const struct ike *ike = session->ike;
     if (ike->events != NULL || ike->outputs != NULL || ike->touched != NULL)
-        return false; /* a datagram that is sealed must not leave after the session */
+        return false; /* a sealed datagram must not leave after the session */
     for (const struct sa *sa = session->sas; sa != NULL; sa = sa->session_next)
         if (!sa_quiet(sa))
             return false;

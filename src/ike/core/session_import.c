@@ -9,8 +9,8 @@
 
 /* --- prepare: nothing of `ike` changes --- */
 
-/* digest_fits - the octets are what an exporter wrote. Who made them is for the caller to know: they
- * carry keys, and come over a channel of the daemon. */
+/* digest_fits - the digest is right: the octets are unchanged. It proves no origin. The octets
+ * carry keys and come over a channel of the daemon. */
 static int digest_fits(struct ike *ike, struct span octets)
 {
     uint8_t digest[EXPORT_DIGEST];
@@ -23,11 +23,11 @@ static int digest_fits(struct ike *ike, struct span octets)
     return err;
 }
 
-/* struct incoming - what is read. */
+/* struct incoming - the session that is read. */
 struct incoming {
     uint64_t number; /* of the export */
     struct session *session;
-    ike_session_id last_session; /* the highest numbers in it */
+    ike_session_id last_session; /* the highest number in it */
     ike_sa_id last_sa;
     ike_child_id last_child;
 };
@@ -90,8 +90,8 @@ static bool has_child(const struct session *session, ike_child_id id)
     return false;
 }
 
-/* strangers_forget - a number that names no IKE SA or Child SA of the session names one that is gone. Here the same
- * number could be that of another session's, now or later. */
+/* strangers_forget - clears numbers that name no IKE SA or Child SA of the session: those have
+ * ended. Here the same number may name an IKE SA of another session, now or later. */
 static void strangers_forget(struct session *session)
 {
     for (struct sa *sa = session->sas; sa != NULL; sa = sa->session_next) {
@@ -111,7 +111,7 @@ static uint32_t later(uint32_t a, uint32_t b)
     return a > b ? a : b;
 }
 
-/* children_check - numbers and SPIs are free. */
+/* children_check - the numbers and SPIs of the Child SAs are free here. */
 static int children_check(struct incoming *in, const struct sa *sa)
 {
     const struct session *session = in->session;
@@ -162,7 +162,7 @@ static size_t children_of(const struct session *session)
     return n;
 }
 
-/* room_make - afterwards nothing of the commit needs memory. */
+/* room_make - allocates all memory that the commit needs. */
 static int room_make(struct ike *ike, const struct session *session)
 {
     size_t sas = session->n_sas, children = children_of(session), joined = 0;

@@ -7,17 +7,19 @@
 #include "ike/core/exchange.h"
 #include "ike/core/inner_address.h"
 
-/* Explicit IVs that the importer leaves out. The source cannot have used them: it had sent all that it
- * had sealed. They cost nothing of 2^64. */
+/* The importer skips that many explicit IVs. The source has used none of them: each message that it
+ * sealed was sent before the export. 2^64 are enough. */
 #define IV_LEASE (1u << 16)
-/* A number of the source. An importer goes on counting behind it, so some must be left. */
+/* The highest number of the source that an importer takes. It counts on from there, so some numbers
+ * must be left. */
 #define NUMBER_MOST (UINT32_MAX - (1u << 20))
-/* One message: its datagrams, headers and fragments included. */
+/* Octets of one message: its datagrams, headers and fragments included. */
 #define PACKET_MOST (2 * LIMIT_IKE_MESSAGE)
 
 enum section { SECTION_SESSION = 1, SECTION_SA, SECTION_CHILD };
 
-/* Requests of ours that leave unanswered. The place in the table travels. */
+/* The kinds of our requests that may leave without a response. The export has the index in this
+ * table. */
 static const struct {
     enum intent_kind kind;
     const struct exchange_ops *ops;
@@ -43,7 +45,7 @@ bool export_carries(enum intent_kind kind)
 
 /* --- parts of several structs --- */
 
-/* carry_number - of a session, IKE SA or Child SA. */
+/* carry_number - carries the number of a session, IKE SA or Child SA. */
 static uint32_t carry_number(struct carrier *c, uint32_t number, uint32_t least)
 {
     return carry_within(c, number, least, NUMBER_MOST);
@@ -93,7 +95,8 @@ static void carry_config(struct carrier *c, struct ike_config *config)
     carrier_check(c, domain_list_sound(&config->domains));
 }
 
-/* carry_room - allocates a zeroed object for a carrier that reads. NULL: the carrier has failed, at the latest here. */
+/* carry_room - allocates a zeroed object for a carrier that reads. NULL: no memory, or the carrier
+ * had failed; it has failed now. */
 static void *carry_room(struct carrier *c, size_t size)
 {
     void *room = c->error == 0 ? calloc(1, size) : NULL;
@@ -112,8 +115,8 @@ static void carry_ts(struct carrier *c, struct ike_ts *ts)
     carry_range(c, &ts->range);
 }
 
-/* carry_policy - by its name in the connection that is loaded: a session whose child is not loaded any more has no
- * importer, and stays. */
+/* carry_policy - carries the name of the child in its connection. A session stays if the importer
+ * has not loaded that child. */
 static void carry_policy(struct carrier *c, const struct session *session, struct child *child)
 {
     char name[LIMIT_NAME] = "";
@@ -163,7 +166,8 @@ static void child_fields(struct carrier *c, struct sa *sa, struct child *child)
         carry_ts(c, &child->ts[i]);
 }
 
-/* carry_child - `child` NULL: one that is read. Returns it; NULL: the carrier has failed. */
+/* carry_child - carries one Child SA. `child` NULL: reads it. Returns it; NULL: the carrier has
+ * failed. */
 static struct child *carry_child(struct carrier *c, struct sa *sa, struct child *child)
 {
     struct carrier_section section = carry_begin(c, SECTION_CHILD);
@@ -226,8 +230,8 @@ static void carry_packet(struct carrier *c, struct packet **packet)
 }
 
 /*
- * carry_question - our request that has no response. It is abandoned: its own intent has ended. What
- * needs the window next borrows it, so the importer sends the same octets again (turn.h).
+ * carry_question - our request that has no response. It is abandoned: its own intent has ended. The
+ * next intent borrows it, so the importer sends the same octets again (turn.h).
  */
 static void carry_question(struct carrier *c, struct sa *sa)
 {
@@ -332,7 +336,7 @@ static void carry_origin(struct carrier *c, struct sa *sa)
     sa->parent = carry_number(c, sa->parent, 0);
     sa->line = carry_number(c, sa->line, 1);
     sa->replaced_by = carry_number(c, sa->replaced_by, 0);
-    /* an heir is younger: so the search for the last one ends */
+    /* an heir has a higher number: so the search for the last heir ends */
     carrier_check(c, sa->replaced_by == 0 || sa->replaced_by > sa->id);
     sa->life = (enum ike_sa_life)carry_within(c, sa->life, IKE_ESTABLISHED, IKE_SA_REPLACED);
     sa->role = (enum ike_sa_role)carry_within(c, sa->role, 0, IKE_SA_RESPONDER);
@@ -355,7 +359,7 @@ static void carry_times(struct carrier *c, struct sa *sa)
     sa->unused_at_ns = carry_moment(c, sa->unused_at_ns);
 }
 
-/* carry_sa - `sa` NULL: one that is read. Returns it; NULL: the carrier has failed. */
+/* carry_sa - carries one IKE SA. `sa` NULL: reads it. Returns it; NULL: the carrier has failed. */
 static struct sa *carry_sa(struct carrier *c, struct session *session, struct sa *sa)
 {
     struct carrier_section section = carry_begin(c, SECTION_SA);
@@ -391,7 +395,7 @@ static void carry_sas(struct carrier *c, struct session *session)
 
 /* --- session --- */
 
-/* carry_conn - by its name: both processes have it loaded. */
+/* carry_conn - carries the name of the connection: both processes have it loaded. */
 static void carry_conn(struct carrier *c, struct session *session)
 {
     char name[LIMIT_NAME] = "";
@@ -405,7 +409,7 @@ static void carry_conn(struct carrier *c, struct session *session)
         session->conn = ike_conn_ref(conn);
 }
 
-/* carry_proof - what the authentication proved, and how long it holds. */
+/* carry_proof - carries the results of the authentication, and how long it is valid. */
 static void carry_proof(struct carrier *c, struct session *session)
 {
     carry_id(c, &session->local_id);
@@ -525,7 +529,7 @@ static size_t packet_octets(const struct packet *packet)
 
 size_t session_octets_most(const struct session *session)
 {
-    /* no field is longer as octets than in its struct, except that a section has a head */
+    /* no field takes more octets than in its struct, except for the heads of sections */
     size_t n = 64 + sizeof(*session) + sizeof(struct session_ticket) + LIMIT_NAME;
     for (const struct sa *sa = session->sas; sa != NULL; sa = sa->session_next) {
         n += 64 + sizeof(*sa) + sizeof(struct inner) + sizeof(struct asking);

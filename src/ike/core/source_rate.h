@@ -21,7 +21,8 @@ struct source_rate {
     nanos narrow[SOURCE_RATE_SLOTS], wide[SOURCE_RATE_SLOTS]; /* rate_take */
 };
 
-/* source_rate_take - `per_second` answers in a second, and as many at once. false: not now. */
+/* source_rate_take - takes one of `per_second` answers, which may also leave at once. false: the
+ * rate is used up. */
 bool source_rate_take(struct source_rate *rate, const uint8_t key[SIPHASH_KEY_LEN],
                       const struct address *source, unsigned per_second, nanos now) MUST_USE;
 

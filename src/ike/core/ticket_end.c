@@ -7,19 +7,19 @@
 bool tickets_outlive(enum ike_outcome why)
 {
     switch (why) {
-    /* the peer may have restarted, or it has no network: tickets are made for this */
+    /* the peer may have restarted or lost its network: tickets serve this case */
     case IKE_TIMEOUT:
     case IKE_NO_PATH: return true;
-    /* RFC 5723 section 6.2: a word of either side. The administrator, a RADIUS server, a revoked
-     * certificate and the idle time of a session speak through a command. */
+    /* RFC 5723 section 6.2: either side ended the session explicitly. The administrator, a RADIUS
+     * server, a revoked certificate and the idle time of a session use a command. */
     case IKE_PEER_DELETED:
     case IKE_CANCELLED:
     case IKE_REDIRECTED: return false;
-    /* the authentication is over: its end is in the ticket too */
+    /* the authentication has expired: the ticket has the same end */
     case IKE_EXPIRED: return false;
     /* a later login has tickets of its own */
     case IKE_REPLACED: return false;
-    /* the peer breaks the rules, or lacks what we demand: it has to prove itself again */
+    /* the peer breaks the rules, or lacks what we require: it has to authenticate again */
     case IKE_AUTH_FAILED:
     case IKE_PEER_AUTH_FAILED:
     case IKE_NO_SECRET:
@@ -33,7 +33,7 @@ bool tickets_outlive(enum ike_outcome why)
     case IKE_INVALID_SYNTAX:
     case IKE_PROTOCOL_ERROR:
     case IKE_NO_PPK: return false;
-    /* one end had no room: what it remembers of the session is not certain */
+    /* one end had no room: its state of the session is not certain */
     case IKE_ADDRESS_FAILURE:
     case IKE_NO_ADDITIONAL_SAS:
     case IKE_TEMPORARY_FAILURE:

@@ -15,7 +15,7 @@ enum ring_kind { RING_SESSIONS, RING_PROBES, RING_STRANGERS, N_RINGS };
 #define RING_AT_FIRST 32 /* entries */
 
 struct ring {
-    size_t size;   /* entries that there is room for now; it doubles until the ring has its most */
+    size_t size;   /* allocated entries; it doubles up to the most of the ring */
     uint64_t used; /* entries ever written; entry i is at i % size */
     struct ike_trace_entry *entries;
 };
@@ -57,8 +57,8 @@ struct trace *trace_free(struct trace *trace)
 
 /* --- rings --- */
 
-/* ring_add - a ring that is full grows. Without memory for that it overwrites its oldest entry, and
- * keeps its size: a ring that has begun again at its start cannot grow. */
+/* ring_add - adds an entry. A full ring grows. Without memory it overwrites its oldest entry and
+ * keeps its size: a ring that has wrapped around cannot grow. */
 static struct ike_trace_entry *ring_add(struct trace *trace, enum ring_kind kind, nanos now)
 {
     struct ring *ring = &trace->rings[kind];
@@ -111,13 +111,13 @@ uint64_t ike_trace_last(const struct ike *ike)
 
 /* --- entries --- */
 
-/* stranger - the peer has not authenticated, and began. */
+/* stranger - the peer began, and has not authenticated. */
 static bool stranger(const struct sa *sa)
 {
     return sa->session == NULL && !sa_original_initiator(sa);
 }
 
-/* ring_of - the ring of a message. n_parts 0: it is empty. */
+/* ring_of - the ring for a message. n_parts 0: the message has no payload. */
 static enum ring_kind ring_of(const struct sa *sa, uint8_t exchange, size_t n_parts)
 {
     if (stranger(sa))
@@ -190,7 +190,7 @@ void trace_sealed(struct sa *sa, const struct wire_builder *chain, struct packet
     packet->trace = entry->number;
 }
 
-/* again_add - the entry of a packet that is sent once more. */
+/* again_add - adds the entry of a packet that is sent again. */
 static struct ike_trace_entry *again_add(struct sa *sa, const struct packet *packet)
 {
     struct trace *trace = sa->ike->trace;

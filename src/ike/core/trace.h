@@ -2,7 +2,8 @@
 #ifndef IKE_TRACE_H
 #define IKE_TRACE_H
 
-/* How messages get into the trace (ike/message_trace.h). Without memory for its rings there is none. */
+/* Adds messages to the trace (ike/message_trace.h). Without memory for its rings, nothing is
+ * traced. */
 
 #include "ike/core/sa.h"
 #include "ike/message_trace.h"
@@ -14,23 +15,23 @@ struct trace; /* the rings */
 struct trace *trace_new(void);                 /* NULL: no memory */
 struct trace *trace_free(struct trace *trace); /* takes NULL; returns NULL */
 
-/* trace_sealed - a message of ours is ready to be sent for the first time; packet->trace names it. */
+/* trace_sealed - our message is ready for its first sending; packet->trace names its entry. */
 void trace_sealed(struct sa *sa, const struct wire_builder *chain, struct packet *packet);
-/* trace_sent - the packet leaves by that path: for the first time, or again. */
+/* trace_sent - the packet leaves over that path, for the first time or again. */
 void trace_sent(struct sa *sa, struct packet *packet, const struct ike_path *path);
 
-/* trace_received - a message with its decrypted chain. */
+/* trace_received - a message arrived; its chain is decrypted. */
 void trace_received(struct sa *sa, const struct ike_path *path, const struct wire_message *message);
-/* trace_repeated - a request of the peer came again. */
+/* trace_repeated - the peer repeated a request. */
 void trace_repeated(struct sa *sa, const struct ike_path *path, const struct wire_message *message);
-/* trace_init_repeated - an IKE_SA_INIT request came again, and got the same response of so many
- * octets. */
+/* trace_init_repeated - the peer repeated an IKE_SA_INIT request, and got the same response of
+ * `octets`. */
 void trace_init_repeated(struct sa *sa, const struct ike_path *path,
                          const struct wire_message *message, size_t octets);
-/* trace_refused - an IKE_SA_INIT request got no IKE SA but this notify. */
+/* trace_refused - an IKE_SA_INIT request was refused with this notify, without an IKE SA. */
 void trace_refused(struct ike *ike, const struct ike_path *path, const struct wire_message *request,
                    uint16_t notify, size_t octets);
-/* trace_ended - the IKE SA or login is over. */
+/* trace_ended - the IKE SA or login has ended. */
 void trace_ended(struct sa *sa, enum ike_outcome outcome);
 
 #endif

@@ -25,10 +25,10 @@ static bool blocks_probe(const struct turn_state *state, const struct turn_inten
            next->kind == INTENT_PROBE && !next->patient;
 }
 
-/* left_behind - the next intent moves the IKE SA away from the path of the outstanding request.
- * The request goes along (RFC 4555 section 3.5), since the move cannot be sent before it is
- * answered. A request that has a caller's deadline is not taken along, except for a probe's sake:
- * the move may wait for that deadline. */
+/* left_behind - the next intent moves the IKE SA away from the path of the outstanding request. The
+ * request takes the new path too (RFC 4555 section 3.5), since the move cannot be sent before it is
+ * answered. A request with a caller's deadline keeps its path: the move may wait for that deadline.
+ * A probe is the exception. */
 static bool left_behind(const struct turn_state *state, const struct turn_intent *next)
 {
     bool probed = state->holder == HOLDER_LENT && state->lent_to == INTENT_PROBE;

@@ -39,7 +39,7 @@ enum turn_holder {
     TURN_HOLDERS
 };
 
-/* enum turn - what to do now. */
+/* enum turn - the next step of exchange.c. */
 enum turn {
     TURN_WAIT,
     TURN_SEND,      /* the next intent becomes the outstanding request */
@@ -50,7 +50,8 @@ enum turn {
     TURN_PEER_DEAD, /* no response in the time of RFC 7296 section 2.4: the IKE SA ends */
 };
 
-/* struct turn_state - the outstanding request. `holder` alone matters unless it is OWN or LENT. */
+/* struct turn_state - the outstanding request. The other members have meaning only if `holder` is
+ * OWN or LENT. */
 struct turn_state {
     enum turn_holder holder;
     enum intent_kind kind;    /* of its own intent */
@@ -66,7 +67,7 @@ struct turn_state {
 /* struct turn_intent - the first intent in the queue that may run. */
 struct turn_intent {
     enum intent_kind kind;
-    bool patient;    /* its caller set no time (intent->give_up_ns is 0) */
+    bool patient;    /* its caller set no time limit (intent->give_up_ns is 0) */
     bool other_path; /* a move: it leaves the path of the outstanding request */
 };
 
@@ -74,8 +75,8 @@ struct turn_intent {
 enum turn turn_decide(const struct turn_state *state, const struct turn_intent *next,
                       enum window_time time);
 
-/* turn_question - the kind asks about a path, and changes nothing that must be known to both ends:
- * its caller repeats it, or asks over another path. */
+/* turn_question - the kind only asks about a path, and changes no state that both ends share. Its
+ * caller repeats it, or asks over another path. */
 bool turn_question(enum intent_kind kind);
 
 #endif

@@ -8,7 +8,7 @@
 #include "wire/payloads.h"
 
 #define LOOKS_PER_SECOND 100
-/* IKE SAs that we look at for one endpoint; these are enough to find out */
+/* the most IKE SAs that one look-up visits for an endpoint */
 #define PEERS_PER_LOOK 64
 #define PORT_IKE       500
 #define PORT_NAT_T     4500
@@ -82,8 +82,8 @@ static struct sa *look_next(struct look *look, const struct sa *sa)
     return NULL;
 }
 
-/* any_at - an IKE SA whose peer is at `there`. Port 0: plain ESP came from there, so there is no
- * NAT, and IKE has its usual ports. */
+/* any_at - an IKE SA whose peer is at `there`. Port 0: the hint is about plain ESP. So no NAT is on
+ * the path, and IKE uses its usual ports. */
 static struct sa *any_at(const struct ike *ike, const struct endpoint *there)
 {
     static const uint16_t ports[] = {PORT_NAT_T, PORT_IKE};
@@ -98,7 +98,8 @@ static struct sa *any_at(const struct ike *ike, const struct endpoint *there)
     return sa;
 }
 
-/* stray_lasts - stray ESP lasted for STRAY_LASTS_NS, and the peer was not told lately. */
+/* stray_lasts - stray ESP has lasted for STRAY_LASTS_NS, and the last INVALID_SPI notify is old
+ * enough. */
 static bool stray_lasts(struct sa *sa, nanos now)
 {
     if (now < sa->stray_ns)
@@ -120,7 +121,7 @@ void hint_stray(struct ike *ike, const struct endpoint *from, uint32_t spi, nano
     struct sa *sa = any_at(ike, from);
     struct intent intent = {.kind = INTENT_STRAY, .spi_in = spi};
     if (sa != NULL && stray_lasts(sa, now) && !intent_pending(sa, INTENT_STRAY, 0))
-        (void)!intent_add(sa, &intent); /* full queue: more stray ESP will follow, if it matters */
+        (void)!intent_add(sa, &intent); /* a full queue: further stray ESP asks again */
 }
 
 void hint_unreachable(struct ike *ike, const struct endpoint *remote, nanos now)
@@ -132,7 +133,7 @@ void hint_unreachable(struct ike *ike, const struct endpoint *remote, nanos now)
         sa_suspect(sa, now);
 }
 
-/* invalid_spi - a hint counts if we send with this SPI to the source of the hint. Only someone who
+/* invalid_spi - a hint counts if we send with this SPI to the source of the hint. Only a host that
  * saw our packets knows the SPI. */
 static void invalid_spi(struct ike *ike, const struct ike_path *path,
                         const struct wire_message *message, nanos now)

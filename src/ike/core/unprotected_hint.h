@@ -6,7 +6,7 @@
  * Unprotected signs of trouble with a peer (RFC 7296 sections 1.5 and 2.21.4). Anybody can forge
  * them, so they change nothing. They cause one probe over an existing IKE SA, at most every ten
  * seconds for each IKE SA. The number of hints that we follow in a second is bounded for all peers
- * together. One thing changes: a Delete of an IKE SA is repeated for a shorter time.
+ * together. The one exception: a Delete of an IKE SA is repeated for a shorter time.
  */
 
 #include "ike/core/ike_state.h"
@@ -18,8 +18,8 @@ void hint_enter(struct sa *sa);
 void hint_leave(struct sa *sa);
 bool hint_entered(const struct sa *sa); /* for checks: the table has the IKE SA under its path */
 
-/* hint_stray - ESP arrived with an SPI that no Child SA has. The peer is told over an IKE SA, once
- * this lasts longer than packets in flight after the end of a Child SA. */
+/* hint_stray - ESP arrived with an SPI that no Child SA has. The peer gets INVALID_SPI over an IKE
+ * SA, once stray packets last longer than packets in flight after the end of a Child SA. */
 void hint_stray(struct ike *ike, const struct endpoint *from, uint32_t spi, nanos now);
 
 /* hint_unreachable - an ICMP error says that packets do not reach `remote`. */

@@ -3,9 +3,9 @@
 #define IKE_UPPER_H
 
 /*
- * What the core asks of the folders above it. The core declares these functions; ike/exchanges and
- * ike/login define them. So no file of the core includes a header of theirs. The rows of functions
- * for each exchange are in exchange.h.
+ * The functions of ike/exchanges and ike/login that the core calls. The core declares them here, so
+ * no file of the core includes a header of the folders above it. The tables of functions for each
+ * exchange are in exchange.h.
  */
 
 #include "ike/core/exchange.h"
@@ -16,15 +16,15 @@ struct job;
 
 /*
  * rekey_ike_adopt - the peer uses Child SAs on an IKE SA that its rekey made. If our rekey crossed
- * and has no response yet, only the peer knows which SA inherits. This request shows it: the Child
- * SAs move.
+ * and has no response yet, only the peer knows which SA inherits. Its use of them shows that this
+ * SA does: the Child SAs move to it.
  */
 void rekey_ike_adopt(struct sa *sa);
 
 /* auth_lifetime_begin - the session was authenticated: sets the deadline of our configuration. */
 void auth_lifetime_begin(struct session *session, nanos now);
-/* auth_lifetime_set - Gateway: the authentication holds so long from now on, less if `reauth_time`
- * says so, or if a certificate of the peer ends before. */
+/* auth_lifetime_set - Gateway: the authentication is valid for `lifetime` from now on.
+ * `reauth_time` and the end of a certificate of the peer may shorten it. */
 void auth_lifetime_set(struct session *session, nanos lifetime, nanos now);
 /* auth_lifetime_due - End User: emits IKE_EV_REAUTH, once for each deadline. */
 void auth_lifetime_due(struct session *session);
@@ -33,21 +33,23 @@ void auth_lifetime_due(struct session *session);
 
 /* login_start - IKE_CMD_CONNECT. */
 int login_start(struct ike *ike, const struct ike_command *command, nanos now) MUST_USE;
-/* login_cancel_sa - ends a login that nobody wants any more. If IKE_AUTH is outstanding, the
- * Gateway may already have a session. Then we wait for the response and delete the IKE SA there. */
+/* login_cancel_sa - cancels a login. If IKE_AUTH is outstanding, the Gateway may already have a
+ * session. Then we wait for the response and delete the IKE SA. */
 void login_cancel_sa(struct sa *sa, nanos now);
 /*
- * login_is_hint - an IKE_SA_INIT response holds nothing but a refusal, or lacks USE_PPK where a PPK
- * is required. Anyone can forge it, so we only remember it. The responder has LOGIN_HINT_NS to
- * contradict (RFC 7296 section 2.21.1, RFC 8784 section 6).
+ * login_is_hint - an IKE_SA_INIT response only refuses, or lacks USE_PPK where a PPK is required.
+ * Anyone can forge it, so we only remember it. For LOGIN_HINT_NS another response may contradict it
+ * (RFC 7296 section 2.21.1, RFC 8784 section 6).
  */
 bool login_is_hint(struct sa *sa, const struct wire_message *response, nanos now);
 /* login_sent - a request of the login has left for the first time. */
 void login_sent(struct sa *sa, nanos now);
-/* login_tries_again - no response comes to the login of a session ticket (RFC 5723). true: another
- * login without it has taken over the caller's intent, and this IKE SA is to end. */
+/* login_tries_again - the Gateway leaves the login with a session ticket unanswered (RFC 5723).
+ * true: another login without the ticket has taken over the caller's intent, and this IKE SA
+ * ends. */
 bool login_tries_again(struct sa *sa, nanos now);
-/* login_hint - how the login ends by such a response; false: there was none. */
+/* login_hint - the outcome that the remembered response stands for; false: there was no such
+ * response. */
 bool login_hint(const struct sa *sa, struct verdict *ret_verdict);
 
 /* --- ike/login: their side --- */
@@ -55,25 +57,25 @@ bool login_hint(const struct sa *sa, struct verdict *ret_verdict);
 /* login_answer_init - an IKE_SA_INIT or IKE_SESSION_RESUME request. */
 void login_answer_init(struct ike *ike, const struct ike_path *path,
                        const struct wire_message *request, nanos now);
-/* ticket_refuse - to a request on an established IKE SA that asks for a session ticket: TICKET_NACK
+/* ticket_refuse - answers TICKET_NACK to a request for a session ticket on an established IKE SA
  * (RFC 5723 section 4.1). ikat gives tickets in IKE_AUTH alone. */
 void ticket_refuse(const struct sa *sa, const struct wire_message *request,
                    struct wire_builder *reply);
 /* login_ticket_opened - the job of an IKE_SESSION_RESUME request has ended. */
 void login_ticket_opened(struct sa *sa, const struct ike_result *result, nanos now);
-/* login_tickets_ended - refuses the logins that are under way by a ticket of the family: no ticket of
- * it counts any more. */
+/* login_tickets_ended - all tickets of the family are revoked: refuses the logins under way with
+ * one. */
 void login_tickets_ended(struct ike *ike, uint64_t family);
 /* login_init_agreed - the key exchange of a half-open IKE SA has ended. */
 void login_init_agreed(struct sa *sa, nanos now);
-/* login_request_fits - the payloads of an IKE_AUTH request are sound. A Child SA that cannot be read
- * ends the login: to the peer INVALID_SYNTAX says that there is no IKE SA (RFC 7296
- * section 2.21.2). */
+/* login_request_fits - the payloads of an IKE_AUTH request are sound. Malformed payloads of the
+ * Child SA end the login: the peer reads INVALID_SYNTAX as the end of the IKE SA (RFC 7296 section
+ * 2.21.2). */
 bool login_request_fits(const struct sa *sa, const struct answering *answering);
 /* login_is_refused - the refusal was sent, and the IKE SA stays only to repeat it. */
 bool login_is_refused(const struct sa *sa);
-/* login_refusal_at - when the refusal of AUTH is due; NANOS_NEVER: there is none.
- * login_refusal_due - sends it. */
+/* login_refusal_at - when the refusal of AUTH is due; NANOS_NEVER: none is. login_refusal_due -
+ * sends it. */
 nanos login_refusal_at(const struct sa *sa);
 void login_refusal_due(struct sa *sa, nanos now);
 
@@ -89,9 +91,9 @@ void login_count_failure(struct sa *sa, enum ike_outcome outcome);
 
 void login_job_done(struct sa *sa, enum ike_event_kind kind, const struct ike_result *result,
                     nanos now);
-/* login_lease_orphaned - a lease came after the end of its IKE SA: releases it. */
+/* login_lease_orphaned - releases a lease that came after the end of its IKE SA. */
 void login_lease_orphaned(struct ike *ike, const struct job *job);
-/* login_fragmentation - the peer may send SKF before there is a session. login_sends_fragments - we
+/* login_fragmentation - the peer may send SKF before a session exists. login_sends_fragments - we
  * may send fragments to the peer. */
 bool login_fragmentation(const struct sa *sa);
 bool login_sends_fragments(const struct sa *sa);
@@ -114,10 +116,10 @@ struct early *early_free(struct early *early); /* takes NULL; returns NULL */
 
 /* --- ike/login: redirect.h --- */
 
-/* redirect_found - the message has a REDIRECT that we may follow. `init`: it is not protected, and
- * brings our nonce back. */
+/* redirect_found - the message has a REDIRECT that we may follow. `init`: the message is not
+ * protected, and must return our nonce. */
 bool redirect_found(const struct sa *sa, const struct wire_message *message, bool init);
-/* redirect_follow - emits IKE_EV_REDIRECT for what redirect_found has found. */
+/* redirect_follow - emits IKE_EV_REDIRECT for the REDIRECT that redirect_found has found. */
 void redirect_follow(struct sa *sa, const struct wire_message *message);
 
 #endif

@@ -12,7 +12,7 @@
 #include "base/time.h"
 #include "ike/ike.h"
 
-/* struct packet - one sealed IKE message as the datagrams it needs: one, or RFC 7383 fragments. */
+/* struct packet - one sealed IKE message: one datagram, or several RFC 7383 fragments. */
 struct packet {
     size_t n;
     /* Section 2.2: Message IDs do not wrap. From this one on the IKE SA is rekeyed; with the last
@@ -31,15 +31,15 @@ struct packet *packet_new(size_t n_parts, size_t octets); /* NULL: no memory */
 struct packet *packet_free(struct packet *packet);        /* takes NULL; returns NULL */
 struct span packet_part(const struct packet *packet, size_t index);
 
-/* enum window_pace - how long the outstanding request is sent again. */
+/* enum window_pace - when the retransmissions of the outstanding request end. */
 enum window_pace {
     WINDOW_TRIES,  /* ends with the endpoint's last retransmission: then the peer is dead */
     WINDOW_UNTIL,  /* ends at end_ns: then the peer is dead */
-    WINDOW_CALLER, /* ends at end_ns, which a caller chose: then its question has failed */
+    WINDOW_CALLER, /* ends at end_ns, which a caller chose: then its question has no answer */
     WINDOW_PACES
 };
 
-/* enum window_time - what is due for the outstanding request. */
+/* enum window_time - the state of the outstanding request's times. */
 enum window_time {
     WINDOW_EARLY, /* nothing is due */
     WINDOW_DUE,   /* a retransmission is due */
@@ -53,7 +53,7 @@ struct window {
     /* mine only: */
     struct ike_path path;
     uint8_t tries; /* how often sent */
-    /* copies of the last answered request to which no response has come: lost there or on the way back */
+    /* copies of the last answered request without a response: lost on the way there or back */
     uint8_t unanswered;
     enum window_pace pace;
     nanos paced_ns; /* when the first copy at this pace left */
@@ -77,17 +77,17 @@ struct retransmit_policy {
     const struct random *random;
 };
 
-/* retransmit_total - how long a request is repeated before it is given up. */
+/* retransmit_total - the time from the first copy of a request until it is given up. */
 nanos retransmit_total(const struct retransmit_policy *policy);
 
-/* window_sent - the request was (again) sent at `now`: sets resend_at_ns. */
+/* window_sent - the request was sent at `now`, for the first time or again: sets resend_at_ns. */
 void window_sent(struct window *mine, const struct retransmit_policy *policy, nanos now);
 enum window_time window_time(const struct window *mine, const struct retransmit_policy *policy,
                              nanos now);
-/* window_end_by - gives the request up at `at`, unless it ends earlier anyway. */
+/* window_end_by - gives up the request at `at` at the latest. */
 void window_end_by(struct window *mine, nanos at);
 
-/* window_take - the response arrived: advances the Message ID. The caller owns the request now. */
+/* window_take - the response arrived: advances the Message ID. The caller now owns the request. */
 struct packet *window_take(struct window *mine);
 void window_clear(struct window *window);
 
