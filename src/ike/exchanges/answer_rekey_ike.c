@@ -12,12 +12,12 @@
 #include "ike/exchanges/mobike.h"
 #include "ike/exchanges/rekey_ike.h"
 
-/* D-21: each new IKE SA, cloned or rekeyed, costs a key exchange. A session may ask for this many
- * at once, then for one per interval. */
+/* D-21: each new IKE SA, cloned or rekeyed, costs a key exchange. A session may ask for that many
+ * at once, and then for one per interval. */
 #define KEY_EXCHANGES            16
 #define KEY_EXCHANGE_INTERVAL_NS NANOS_PER_SEC
 
-/* How long a request may be in flight, with its retransmissions. */
+/* The longest time that a request is in flight, with its retransmissions. */
 #define MOVE_IN_FLIGHT_NS (120 * NANOS_PER_SEC)
 /* for a move whose caller set no time: its third copy leaves after 3.4 s at the latest */
 #define MOVE_NS (4 * NANOS_PER_SEC)
@@ -47,7 +47,7 @@ bool keep_old_find(const struct wire_message *message, uint16_t number, struct k
 
 void rekey_ike_hand_over(struct sa *from, struct sa *to, nanos now)
 {
-    to->terms = from->terms; /* what was said since the rekey began, too */
+    to->terms = from->terms; /* with PATH_TERMS that arrived during the rekey */
     from->replaced_by = to->id;
     to->peer_addresses[0] = from->peer_addresses[0];
     sa_children_move(from, to);
@@ -97,8 +97,8 @@ static bool is_clone(enum form form)
     return form == FORM_KEEP || form == FORM_RFC7791;
 }
 
-/* standing_refusal - the refusal that follows from the state of the session and the IKE SA. 0:
- * none. */
+/* standing_refusal - the refusal that follows from the state of the session and the IKE SA. 0: no
+ * refusal. */
 static uint16_t standing_refusal(const struct sa *sa, enum form form, nanos now)
 {
     if (form == FORM_UNWELCOME)
@@ -124,7 +124,7 @@ static uint16_t standing_refusal(const struct sa *sa, enum form form, nanos now)
     /* The peer's previous rekey of this IKE SA is not over yet. */
     if (sa_heir(sa) != NULL)
         return N_TEMPORARY_FAILURE;
-    /* The peer neither deletes its old IKE SAs nor stops replacing them. */
+    /* The peer keeps its old IKE SAs, and goes on replacing them. */
     if (session_crowded(sa->session))
         return N_TEMPORARY_FAILURE;
     /* Section 2.25.2: a rekey would move the Child SAs, while a request of ours creates, rekeys or
@@ -153,7 +153,7 @@ static uint16_t standing_refusal(const struct sa *sa, enum form form, nanos now)
     return 0;
 }
 
-/* rekey_refusal - the refusal before any key exchange is computed. 0: none. */
+/* rekey_refusal - the refusal before any key exchange is computed. 0: no refusal. */
 static uint16_t rekey_refusal(struct sa *sa, enum form form, nanos now)
 {
     uint16_t notify = standing_refusal(sa, form, now);
@@ -179,9 +179,9 @@ static void rekey_drop(struct sa *sa, struct answering *answering)
 
 /*
  * tell_path - the Gateway's request crossed a move of ours. Its new SA has the path that the old
- * one had at that moment (A-19). We do not know which one that was, so we tell the Gateway our
- * path. An outstanding move leaves a path that may be dead: the new SA moves to the same target. It
- * has no more time than the outstanding move, so the path manager's next move is not delayed.
+ * one had at that moment (A-19). We do not know that path, so we tell the Gateway ours. If a move
+ * is outstanding, the old path may be dead: the new SA moves to the same target. Its move ends with
+ * the outstanding one, so the path manager's next move is not delayed.
  */
 static void tell_path(struct sa *sa, struct sa *fresh, nanos now)
 {
@@ -198,11 +198,12 @@ static void tell_path(struct sa *sa, struct sa *fresh, nanos now)
         update.path = asked->path;
         update.give_up_ns = asked->give_up_ns > 0 ? asked->give_up_ns : MOVE_NS;
     }
-    (void)!intent_add(fresh, &update); /* without memory the path manager moves it once it fails */
+    /* no memory: the path manager moves the new SA once its path fails */
+    (void)!intent_add(fresh, &update);
 }
 
 /* follow_move - the End User moved the old SA and then asked for a clone. We still check that the
- * new address is reachable. The End User's half of the clone is there, so ours follows after the
+ * new address is reachable. The End User has already moved the clone, so ours follows after the
  * same check. */
 static void follow_move(const struct sa *sa, struct sa *fresh, nanos now)
 {
@@ -304,7 +305,7 @@ static uint16_t fresh_derive(struct sa *sa, const struct request *request,
     const struct ke_job *agreed = &sa->key_exchange->ke;
     uint8_t nr[REKEY_NONCE_LEN], spi[8];
     struct wire_sa answer;
-    if (agreed->error != 0) /* our want of memory is not the peer's fault */
+    if (agreed->error != 0) /* a failed allocation here is not the peer's fault */
         return agreed->error == ERR_CRYPTO ? N_INVALID_SYNTAX : N_TEMPORARY_FAILURE;
     struct sa *fresh = sa_derive(
         sa, IKE_SA_RESPONDER, is_clone(what->form) ? IKE_ORIGIN_CLONED : IKE_ORIGIN_REKEYED, now);
@@ -385,7 +386,7 @@ ike_sa_id rekey_ike_answer_group(struct sa *sa, const struct wire_message *group
                          &choice) ||
         choice.ke != request.ke.group || rekey_refusal(sa, FORM_KEEP, now) != 0)
         return 0;
-    /* B.5: the login was verified and brings at most one, so it is computed at once */
+    /* B.5: the login is verified and brings one clone at most, so it is computed at once */
     if (!key_exchange_at_once(sa, choice.ke, request.ke.public_value))
         return 0;
     bool made = fresh_derive(sa, &request, &choice, &what, reply, now) == 0;

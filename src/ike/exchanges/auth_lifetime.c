@@ -12,7 +12,7 @@
 #include "ike/core/ike_state.h"
 
 /* RFC 4478 section 5: an End User may set reasonable limits. A Gateway that keeps asking causes one
- * login in this time. */
+ * login per LEAST_NS. */
 #define LEAST_NS (10 * NANOS_PER_SEC)
 
 static bool limited(const struct ike_conn *conn)
@@ -20,8 +20,8 @@ static bool limited(const struct ike_conn *conn)
     return conn->reauth_ns > 0 && conn->reauth_ns != NANOS_NEVER;
 }
 
-/* deadline_from - the deadline of our configuration, for a session that began then. It is never later
- * than that of the proof (a certificate that expires, a Session-Timeout). */
+/* deadline_from - the deadline of our configuration, for a session that began at `began`. It is
+ * never later than the end of the proof (a certificate, a Session-Timeout). */
 static nanos deadline_from(const struct session *session, nanos began)
 {
     const struct ike_conn *conn = session->conn;
@@ -104,8 +104,8 @@ void auth_lifetime_read(struct session *session, const struct wire_message *mess
         return;
     struct reader r = reader_of(notify.data);
     nanos lifetime = read_u32(&r) * NANOS_PER_SEC;
-    /* The Gateway wants the login within that time, so it begins a little earlier. A random part
-     * keeps its End Users from logging in all at once. */
+    /* The Gateway wants the login within that time, so the End User begins earlier. A random part
+     * keeps End Users from logging in all at once. */
     nanos margin = session->conn->reauth_margin_ns;
     if (margin < lifetime / 10 || margin > lifetime / 2)
         margin = lifetime / 10;
@@ -131,7 +131,7 @@ void auth_lifetime_due(struct session *session)
     touch_all(session);
 }
 
-/* --- the Gateway asks for a new login now, or says when it will --- */
+/* --- the Gateway asks for a new login, now or by a deadline --- */
 
 static enum ike_outcome lifetime_ask(struct sa *sa, struct asking *asking,
                                      struct wire_builder *request, nanos now)

@@ -140,8 +140,8 @@ struct offered {
     struct ike_ts_list ts_i, ts_r;
 };
 
-/* policy_loaded - the child in the configuration of now. An IKE SA keeps the connection that it
- * began with, even if that was unloaded since. NULL: the connection no longer has this child. */
+/* policy_loaded - the child in the current configuration. An IKE SA keeps the connection that it
+ * began with, even after its unload. NULL: the current connection has no such child. */
 static const struct ike_child_policy *policy_loaded(const struct sa *sa,
                                                     const struct ike_child_policy *policy)
 {
@@ -200,7 +200,7 @@ static void ts_append(const struct ike_ts_policy *policy, const struct address *
 }
 
 /* with_those_to_come - adds the outer addresses of our outstanding move. The peer may have moved
- * already, and its rekey may arrive before its response. */
+ * already, and its rekey may arrive before its response to the move. */
 static void with_those_to_come(const struct sa *sa, const struct ike_child_policy *policy,
                                struct ike_ts_list *own, struct ike_ts_list *peer)
 {
@@ -219,10 +219,10 @@ static bool outer_of_nat(const struct sa *sa)
 }
 
 /*
- * peer_claims_address - a peer that forces encapsulation looks as if it were behind a NAT. It asks for
- * the address that we see, while a host behind a NAT knows its private one only. The ports that no
- * NAT has changed are demanded as well. This widens nothing: a host that lies about its address here
- * could lie in NAT_DETECTION_SOURCE_IP.
+ * peer_claims_address - a peer that forces encapsulation looks as if it were behind a NAT. It asks
+ * for the address that we see, while a host behind a NAT knows its private one only. Its ports must
+ * be unchanged as well. This widens nothing: a host that lies about its address here could lie in
+ * NAT_DETECTION_SOURCE_IP.
  */
 static bool peer_claims_address(const struct sa *sa, const struct ike_ts_list *asked)
 {
@@ -285,8 +285,8 @@ static bool ts_claimed(const struct sa *sa, const struct ike_child_policy *polic
     return false;
 }
 
-/* transport_terms - section 2.23.1: the request asks for transport mode, and the policy has it for
- * the two hosts. Behind a NAT their addresses are those that this host sees. */
+/* transport_terms - section 2.23.1: the request asks for transport mode, and the policy allows it
+ * between the two hosts. Behind a NAT, the addresses are those that this host sees. */
 static bool transport_terms(const struct sa *sa, const struct ike_child_policy *policy,
                             const struct child_request *request, const struct offered *offered,
                             struct child_terms *terms)
@@ -329,8 +329,8 @@ static uint16_t policy_fits(const struct sa *sa, const struct ike_child_policy *
     return 0;
 }
 
-/* ts_nearness - how well policy allows the first selector of the request: 2 as a whole, 1 in part, 0
- * not. */
+/* ts_nearness - how much of the request's first selector the policy allows: 2 all of it, 1 a part,
+ * 0 nothing. */
 static unsigned ts_nearness(const struct ike_ts_list *asked, const struct ike_ts_list *allowed_ts)
 {
     struct ike_ts_list first = {.n = 1}, both;
@@ -357,8 +357,8 @@ static unsigned policy_rank(const struct sa *sa, const struct ike_child_policy *
     return i > 0 && r > 0 ? i + r : 0;
 }
 
-/* policy_choose - the policy that fits best; for a rekey the one of the same name. 0, or the refusal of
- * the policy that came closest. */
+/* policy_choose - the policy that fits best; for a rekey the policy of the same name. 0, or the
+ * refusal of the policy that was closest. */
 static uint16_t policy_choose(const struct sa *sa, const struct child_request *request,
                               const struct offered *offered, struct proposal_wish wish,
                               struct child_terms *terms)
@@ -407,7 +407,7 @@ uint16_t child_terms_answer(struct sa *sa, const struct child_request *request,
         (request->with_ke && ke_payload != NULL && !wire_ke_read(ke_payload->body, &ke)))
         return N_INVALID_SYNTAX;
     struct proposal_wish wish = {.with_ke = request->with_ke, .ke_sent = ke.group};
-    /* RFC 7296 section 3.15.4: the peer has to ask for an inner address, and did not. */
+    /* RFC 7296 section 3.15.4: the peer must ask for an inner address, and did not */
     if (sa->session->role == IKE_GATEWAY && sa->session->conn->n_pools > 0 &&
         inner_config(sa)->n_addresses == 0)
         return N_FAILED_CP_REQUIRED;

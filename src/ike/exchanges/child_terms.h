@@ -2,7 +2,7 @@
 #ifndef IKE_CHILD_TERMS_H
 #define IKE_CHILD_TERMS_H
 
-/* What the two ends agree on for a Child SA; the same in IKE_AUTH and CREATE_CHILD_SA. */
+/* The negotiated terms of a Child SA; the same in IKE_AUTH and CREATE_CHILD_SA. */
 
 #include "ike/core/child_sa.h"
 #include "ike/terms/proposal.h"
@@ -14,10 +14,11 @@ struct child_terms {
     uint32_t spi_in, spi_out;
     struct ike_ts_list local_ts, remote_ts;
     bool order;     /* packets have order trailers */
-    bool transport; /* agreed; child_terms_accept: that it was offered, before */
+    bool transport; /* agreed; before child_terms_accept: offered */
 };
 
-/* child_policy_find - by name; empty or NULL: the first. NULL: none. */
+/* child_policy_find - the child with that name; empty or NULL: the first child. NULL: no such
+ * child. */
 const struct ike_child_policy *child_policy_find(const struct ike_conn *conn, const char *name);
 
 /* child_ts_any - an End User's own selectors before it has an inner address: any address of each
@@ -25,16 +26,16 @@ const struct ike_child_policy *child_policy_find(const struct ike_conn *conn, co
 void child_ts_any(const struct sa *sa, const struct ike_child_policy *policy,
                   struct ike_ts_list *ret_list);
 
-/* child_ts_own, child_ts_peer - the selectors that policy allows on this session. A dynamic
- * selector becomes the inner addresses, or without them the outer one. An End User without its
- * address yet asks for any. */
+/* child_ts_own, child_ts_peer - the selectors that the policy allows on this session. A dynamic
+ * selector stands for the inner addresses, or without them for the outer one. An End User that has
+ * no inner address yet asks for any. */
 void child_ts_own(const struct sa *sa, const struct ike_child_policy *policy,
                   struct ike_ts_list *ret_list);
 void child_ts_peer(const struct sa *sa, const struct ike_child_policy *policy,
                    struct ike_ts_list *ret_list);
 
-/* child_ts_in_use - the selectors that a rekey asks for: those of the Child SA that the connection
- * as loaded now still allows. false: one side has none left. */
+/* child_ts_in_use - the selectors for a rekey: those of the Child SA that the loaded connection
+ * still allows. false: one side has none left. */
 bool child_ts_in_use(const struct child *child, struct ike_ts_list *ret_local,
                      struct ike_ts_list *ret_remote) MUST_USE;
 
@@ -44,8 +45,8 @@ void child_ts_packet(const struct sa *sa, const struct ike_child_policy *policy,
                      const struct ike_packet *packet, struct ike_ts_list *local,
                      struct ike_ts_list *remote);
 
-/* child_transport_offer - if the policy wants transport mode and its selectors have something
- * between the two hosts: `local` and `remote` are that, and the request says so. */
+/* child_transport_offer - true: the policy wants transport mode, and a part of its selectors lies
+ * between the two hosts. `local` and `remote` become that part, and the request gets the notify. */
 bool child_transport_offer(const struct sa *sa, const struct ike_child_policy *policy,
                            struct ike_ts_list *local, struct ike_ts_list *remote,
                            struct wire_builder *request);
@@ -58,11 +59,10 @@ void child_offer_ts(const struct ike_ts_list *local, const struct ike_ts_list *r
 
 /*
  * child_terms_answer - the responder: chooses policy, proposal and selectors for the request.
- * `old`: what is rekeyed, whose policy and selectors stay; NULL: whichever policy fits, one that
- * takes the first selectors before others (section 2.9). 0, or the notify to refuse with
- * (INVALID_KE_PAYLOAD: the group is in terms->choice.ke; NO_PROPOSAL_CHOSEN: the policy that came
- * closest is in terms->policy). `terms` is then valid and terms->spi_in
- * chosen.
+ * `old`: the Child SA to rekey, whose policy and selectors stay. NULL: any policy that fits,
+ * preferably one that takes the first selectors (section 2.9). Returns 0: `terms` is complete, with
+ * terms->spi_in; or the notify of the refusal. INVALID_KE_PAYLOAD: the group is in
+ * terms->choice.ke. NO_PROPOSAL_CHOSEN: the closest policy is in terms->policy.
  */
 struct child_request {
     const struct wire_message *message;
@@ -71,14 +71,14 @@ struct child_request {
 };
 uint16_t child_terms_answer(struct sa *sa, const struct child_request *request,
                             struct child_terms *ret_terms);
-/* child_request_readable - whether a request has SA, TSi and TSr of a Child SA, well-formed. */
+/* child_request_readable - the request has well-formed SA, TSi and TSr payloads of a Child SA. */
 bool child_request_readable(const struct wire_message *request);
 /* child_answer_sa, child_answer_ts - payloads of a response; the caller adds Nonce and KE between. */
 void child_answer_sa(const struct child_terms *terms, struct wire_builder *reply);
 void child_answer_ts(const struct child_terms *terms, struct wire_builder *reply);
 
-/* child_terms_accept - the initiator: the response's SA, TSi, TSr against what was offered. IKE_OK
- * fills choice, spi_out and both selector lists of `terms`; policy and spi_in are given. */
+/* child_terms_accept - the initiator checks SA, TSi and TSr of the response against its offer.
+ * IKE_OK fills choice, spi_out and both selector lists of `terms`; policy and spi_in are given. */
 enum ike_outcome child_terms_accept(struct sa *sa, const struct wire_message *response,
                                     bool with_ke, const struct ike_ts_list *offered_local,
                                     const struct ike_ts_list *offered_remote,

@@ -8,7 +8,7 @@
 #include "ike/core/jobs.h"
 #include "ike/exchanges/cp.h"
 
-/* inner_wanted - the IKE SA is to have its own addresses. Only clones are: the first IKE SA has those of
+/* inner_wanted - the IKE SA needs its own addresses. Only clones do: the first IKE SA has those of
  * the login. */
 static bool inner_wanted(const struct sa *sa)
 {
@@ -23,7 +23,7 @@ bool inner_asks(const struct sa *sa)
     return sa->session->role == IKE_END_USER && inner_wanted(sa) && sa->session->conn->n_vips > 0;
 }
 
-/* held_on - the addresses that the replaced session has for itself on `path`; NULL: none. */
+/* held_on - the own addresses of the replaced session's IKE SA on `path`; NULL: none. */
 static const struct ike_config *held_on(const struct session *session, const struct ike_path *path)
 {
     const struct session *old = session_find(session->ike, session->replaces);
@@ -57,8 +57,7 @@ bool inner_read(struct sa *sa, const struct wire_message *response)
 
 /* --- Gateway --- */
 
-/* twin_for - a clone of the elder session whose addresses are free to share: no clone of this
- * session has them yet. */
+/* twin_for - a clone of the elder session whose addresses no clone of this session shares yet. */
 static const struct sa *twin_for(const struct session *session)
 {
     const struct session *elder = session_find(session->ike, session->elder);
@@ -107,8 +106,8 @@ static bool asked(const struct wire_message *request, struct ike_lease_job *ret_
     return cp != NULL && cp_request_read(cp->body, ret_job) && ret_job->n_requested > 0;
 }
 
-/* inner_exchange - exchanges addresses with the clone that has the address which the peer asked for. Both
- * must not have been given out yet. */
+/* inner_exchange - swaps the addresses of this clone with those of the clone that has the requested
+ * address. Neither clone's addresses were given out yet. */
 static void inner_exchange(struct sa *sa, const struct address *wish)
 {
     const struct ike_config wanted = {.n_addresses = 1, .addresses = {*wish}};

@@ -3,14 +3,15 @@
 #define IKE_CLONE_ADDRESS_H
 
 /*
- * Inner addresses of a clone's own (draft-mglt-ipsecme-keep-old-ike-sa-00 section B.3: KO-27,
- * KO-28), where both ends have `inner = per-path`; otherwise all IKE SAs have those of the session
- * (KO-25). The Gateway leases them when the clone comes into being, so that a request for a Child
- * SA finds them, and releases them with the clone; they go along when it is rekeyed.
+ * A clone's own inner addresses (draft-mglt-ipsecme-keep-old-ike-sa-00 section B.3: KO-27, KO-28),
+ * if both ends have `inner = per-path`. Otherwise all IKE SAs use those of the session (KO-25). The
+ * Gateway leases them when the clone is created, so a request for a Child SA finds them. It
+ * releases them at the end of the clone. A rekeyed clone keeps them.
  *
- * After a login anew beside a session (RFC 7296 section 2.8.3) they are those that its clones have:
- * the Gateway leases each of them for one clone of the new session, too, and when the End User asks
- * for the one that it has on the same path, the clones that got each other's change them.
+ * A reauthentication beside a session (RFC 7296 section 2.8.3) keeps the addresses of the elder
+ * clones. The Gateway leases each address to one clone of the new session, too. The End User asks
+ * for the address that it has on the same path. If another clone got that address, the two clones
+ * swap theirs.
  *
  *   HDR, SK{CP(CFG_REQUEST), SA, Ni, ... TSi, TSr}  -->
  *                           <--  HDR, SK{CP(CFG_REPLY), SA, Nr, ... TSi, TSr}
@@ -21,8 +22,8 @@
 #include "wire/message.h"
 
 /* End User. inner_asks - the next request for a Child SA asks for addresses. inner_ask - writes the
- * CFG_REQUEST for a VPN on `path`. inner_read - takes the CFG_REPLY. Without one, or with the
- * session's addresses, the IKE SA uses those of the session. false: no memory. */
+ * CFG_REQUEST for a VPN on `path`. inner_read - reads the CFG_REPLY. Without a reply, or if it has
+ * the session's addresses, the IKE SA uses those of the session. false: no memory. */
 bool inner_asks(const struct sa *sa);
 void inner_ask(const struct sa *sa, const struct ike_path *path, struct wire_builder *request);
 bool inner_read(struct sa *sa, const struct wire_message *response) MUST_USE;

@@ -182,7 +182,7 @@ static bool server_sane(const struct address *server, const void *context)
     return sane(server);
 }
 
-/* take_encrypted_dns - of several resolvers that of the lowest number of priority is asked (RFC 9464 section 4), one
+/* take_encrypted_dns - takes the resolver with the lowest priority number (RFC 9464 section 4), one
  * for both families. `*best` is its number; 0: none yet. */
 static void take_encrypted_dns(const struct wire_cfg_value *value, const struct ike_conn *conn,
                                uint16_t *best, struct ike_config *config)
@@ -205,8 +205,8 @@ static void take_encrypted_dns(const struct wire_cfg_value *value, const struct 
     encrypted_dns_add(&config->encrypted_dns, &dns);
 }
 
-/* take_domain - a name for which there is no room, or that is none, is left out. The Gateway speaks
- * for no top-level domain, unless the connection names it. */
+/* take_domain - takes a domain name. Skips it if it is malformed or the list is full. The Gateway
+ * may not name a top-level domain, unless the connection names it. */
 static void take_domain(const struct wire_cfg_value *value, const struct ike_conn *conn,
                         struct ike_config *config)
 {
@@ -214,15 +214,15 @@ static void take_domain(const struct wire_cfg_value *value, const struct ike_con
     if (!conn->split_dns || domain_list_add(&one, value->value) != 0)
         return;
     struct span name = span_text(one.text);
-    /* RFC 8598 section 5: what local policy does not accept MUST be ignored */
+    /* RFC 8598 section 5: names that local policy does not accept MUST be ignored */
     bool taken = domain_list_empty(conn->dns_domains) ? memchr(name.ptr, '.', name.len) != NULL
                                                       : domain_list_covers(conn->dns_domains, name);
     if (taken)
         (void)!domain_list_add(&config->domains, name);
 }
 
-/* domains_finish - RFC 8598 section 3.2: without domains of the Gateway those of the connection
- * hold, and without servers there is nothing to ask for them. */
+/* domains_finish - RFC 8598 section 3.2: without domains of the Gateway, those of the connection
+ * apply. Without servers no domain applies. */
 static void domains_finish(const struct ike_conn *conn, struct ike_config *config)
 {
     if (domain_list_empty(&config->domains))

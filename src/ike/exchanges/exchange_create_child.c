@@ -5,9 +5,9 @@
  *   HDR, SK{[N(REKEY_SA),] SA, Ni, [KEi,] TSi, TSr}  -->
  *                                               <--  HDR, SK{SA, Nr, [KEr,] TSi, TSr}
  *
- * and the form that also moves the IKE SA (draft-mglt-ipsecme-keep-old-ike-sa-00 B.5), sent by the
- * End User (D-08 a), or by the Gateway as the draft draws it (M13, D-08 b), which the End User
- * agrees to by answering:
+ * and the form that also moves the IKE SA (draft-mglt-ipsecme-keep-old-ike-sa-00 B.5). The End User
+ * sends it (D-08 a), or the Gateway as in the draft's drawing (M13, D-08 b). In that case the End
+ * User agrees by its response:
  *
  *   IP_I2 -> IP_R1  HDR, SK{SA, Ni, [KEi,] TSi, TSr, N(UPDATE_SA_ADDRESSES), N(NAT_DETECTION_*)}
  *   IP_R1 -> IP_I2  the same
@@ -30,7 +30,7 @@
 #define NONCE_LEN 32
 
 /* Each Child SA costs work in the data plane and in the kernel, and a log line. A session may
- * create this many at once, then one per interval. */
+ * create that many at once, and then one per interval. */
 #define NEW_CHILDREN             (2 * LIMIT_CHILD_SAS_SESSION)
 #define NEW_CHILDREN_INTERVAL_NS (NANOS_PER_SEC / 16)
 
@@ -147,7 +147,7 @@ static enum ike_outcome ask_create(struct sa *sa, struct asking *asking,
     child_ts_peer(sa, policy, &creating->remote);
     if (creating->local.n == 0 || creating->remote.n == 0)
         return IKE_TS_REFUSED;
-    /* the addresses of a Child SA that moves at once are not known to both ends yet */
+    /* both ends do not know yet the addresses of a Child SA that moves at once */
     if (asking->intent.kind != INTENT_CREATE_MOVED)
         transport_ask(sa, creating, request);
     child_ts_packet(sa, policy, &asking->intent.packet, &creating->local, &creating->remote);
@@ -155,8 +155,8 @@ static enum ike_outcome ask_create(struct sa *sa, struct asking *asking,
     return IKE_OK;
 }
 
-/* gateway_may_move - D-08 (b): to an address that the End User announced, without a NAT in front of
- * it: there would be no mapping (A-11). */
+/* gateway_may_move - D-08 (b): the path leads to an address that the End User announced, without a
+ * NAT in front of it: a new address would have no mapping (A-11). */
 static bool gateway_may_move(const struct sa *sa, const struct ike_path *path)
 {
     if (sa->session->conn->reduced != IKE_REDUCED_GATEWAY || sa->nat_remote ||
@@ -194,7 +194,7 @@ static enum ike_outcome ask_rekey(struct sa *sa, struct asking *asking,
     if (old == NULL || old->sa != sa || old->life == IKE_CHILD_DELETING)
         return IKE_CANCELLED;
     if (old->replaced_by != 0)
-        return IKE_REPLACED; /* the peer was quicker */
+        return IKE_REPLACED; /* the peer rekeyed it first */
     enum ike_outcome outcome = creating_begin(sa, asking, old->policy, &creating);
     if (outcome != IKE_OK)
         return outcome;
@@ -218,7 +218,7 @@ static struct verdict child_gone(struct sa *sa, ike_child_id id)
         return verdict_done(IKE_OK);
     struct intent intent = {.kind = INTENT_CREATE_CHILD};
     (void)snprintf(intent.child_name, sizeof(intent.child_name), "%s", old->policy->name);
-    (void)!intent_add(sa, &intent); /* with a full queue the path manager notices the loss */
+    (void)!intent_add(sa, &intent); /* a full queue: the path manager notices the loss */
     child_down(old, IKE_PEER_DELETED, 0);
     return verdict_done(IKE_PEER_DELETED);
 }
@@ -248,7 +248,7 @@ static struct verdict create_refused(struct sa *sa, struct asking *asking,
     }
 }
 
-/* delete_unwanted - the peer has a Child SA that does not exist here: sends it a Delete. */
+/* delete_unwanted - sends a Delete for a Child SA that the peer has and this end does not. */
 static void delete_unwanted(struct sa *sa, uint32_t spi_in)
 {
     struct intent intent = {.kind = INTENT_DELETE_CHILD, .spi_in = spi_in};
@@ -301,7 +301,8 @@ static void child_rekeyed(struct sa *sa, const struct creating *creating, struct
         delete_child(sa, child);
 }
 
-/* create_answer_read - the response's terms and its KE payload, against what was asked for. */
+/* create_answer_read - reads the terms and the KE payload of the response, and checks them against
+ * the request. */
 static enum ike_outcome create_answer_read(struct sa *sa, struct asking *asking,
                                            const struct wire_message *response,
                                            struct wire_ke *ret_ke)
@@ -409,8 +410,8 @@ static struct verdict moved_answered(struct sa *sa, struct asking *asking,
 {
     if (response_grants(response)) {
         bool gateway = sa->session->role == IKE_GATEWAY;
-        /* A peer that agrees saw the request on the path that we asked for. It refuses copies on
-         * other paths (move_agreeable), or answers them as it answered the first copy. */
+        /* The peer agreed to the request on the path that it names. It refuses copies on other
+         * paths (move_agreeable), or repeats its response to the first copy. */
         struct ike_path there = gateway ? asking->path : mobike_answered_over(asking, from);
         struct nat_seen nat = nat_detection_check(sa, response, &there);
         if (nat.present) {
@@ -470,7 +471,7 @@ static void note_crossing(struct sa *sa, const struct created *what, const struc
                  span_of(what->nonces.nr, what->nonces.n_nr));
 }
 
-/* move_agree - the End User takes the path on which the Gateway's request arrived. No NAT is there (D-08
+/* move_agree - the End User takes the path of the Gateway's request. That path has no NAT (D-08
  * b). */
 static void move_agree(struct sa *sa, const struct answering *answering)
 {
@@ -496,7 +497,7 @@ static void create_commit(struct sa *sa, struct answering *answering)
     };
     struct child *child = child_from_terms(sa, &what->terms, &keying, answering->now);
     secret_done(&what->shared);
-    if (child == NULL) /* our response says that the Child SA exists */
+    if (child == NULL) /* the response promises the Child SA, so the peer has to delete it */
         delete_unwanted(sa, what->terms.spi_in);
     struct child *old = child == NULL ? NULL : child_find(sa->ike, what->rekeyed);
     if (old != NULL) {
@@ -545,7 +546,7 @@ static uint16_t agree_on_key(struct sa *sa, struct answering *answering, struct 
     case KEY_EXCHANGE_DONE: break;
     }
     const struct ke_job *agreed = &sa->key_exchange->ke;
-    if (agreed->error != 0) /* our want of memory is not the peer's fault */
+    if (agreed->error != 0) /* a failed allocation here is not the peer's fault */
         return agreed->error == ERR_CRYPTO ? N_INVALID_SYNTAX : N_TEMPORARY_FAILURE;
     what->shared = agreed->shared;
     return 0;
@@ -594,9 +595,9 @@ static enum answer_verdict answer_create(struct sa *sa, struct answering *answer
     return ANSWER_SEND;
 }
 
-/* ike_rekey_under_way - section 2.25.2: we are rekeying the IKE SA, so its Child SAs are about to move. A clone
- * moves none (A-18). But code 1 is a rekey, and a peer that announced nothing may answer with a
- * plain rekey. */
+/* ike_rekey_under_way - section 2.25.2: we are rekeying the IKE SA, so its Child SAs are about to
+ * move. A clone moves none (A-18). But code 1 is a rekey, and a peer without an announced dialect
+ * may answer with a plain rekey. */
 static bool ike_rekey_under_way(const struct sa *sa)
 {
     const struct asking *asking = sa->asking;
@@ -608,7 +609,7 @@ static bool ike_rekey_under_way(const struct sa *sa)
 
 /*
  * move_agreeable - D-08 (b): whether the Gateway may create and move in one exchange. It may if our
- * configuration wants that, on a fresh clone without Child SAs, and without a NAT. No request of
+ * configuration allows it, on a fresh clone without Child SAs, and without a NAT. No request of
  * ours may be outstanding: the two ends would disagree on the path of its result.
  */
 static bool move_agreeable(struct sa *sa, const struct answering *answering)
@@ -654,7 +655,7 @@ enum answer_verdict answer_create_child(struct sa *sa, struct answering *answeri
     return verdict;
 }
 
-/* creating_of - state of our open exchange for a Child SA; NULL: there is none. */
+/* creating_of - state of our open exchange for a Child SA; NULL: none is open. */
 static struct creating *creating_of(const struct sa *sa)
 {
     bool asking = exchange_open(sa) && (sa->asking->intent.kind == INTENT_CREATE_CHILD ||
@@ -686,7 +687,7 @@ enum answer_verdict answer_rekey_child(struct sa *sa, struct answering *answerin
     struct reader r = reader_of(notify.spi);
     uint32_t spi = read_u32(&r);
     struct child *old = notify.protocol == WIRE_PROTO_ESP ? child_find_outbound(sa, spi) : NULL;
-    /* The peer may mean the Child SA of its response that is still in flight. */
+    /* The peer may mean the Child SA that its response creates, which is still in flight. */
     if (old == NULL && creating_of(sa) != NULL)
         return answer_refuse(answering, N_TEMPORARY_FAILURE);
     if (old == NULL)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * INFORMATIONAL (RFC 7296 section 1.4) is a container. Our requests carry one wish each; of a
- * request we take every D and N, and answer once:
+ * INFORMATIONAL (RFC 7296 section 1.4) is a container. Each request of ours has one purpose. We
+ * read every D and N of a peer's request, and send one response:
  *
  *   HDR, SK{[D,] [N,] ...}  -->
  *                           <--  HDR, SK{[D,] [N,] ...}
@@ -47,7 +47,7 @@ static struct verdict probe_answered(struct sa *sa, struct asking *asking,
     (void)now;
     if (mobike_mapping_changed(sa, response) && !intent_pending(sa, INTENT_MOVE, 0)) {
         struct intent update = {.kind = INTENT_MOVE, .path = sa->path};
-        (void)!intent_add(sa, &update); /* if the queue is full, the next probe notices again */
+        (void)!intent_add(sa, &update); /* a full queue: the next probe notices the change again */
     }
     return verdict_done(IKE_OK);
 }
@@ -111,7 +111,7 @@ static enum ike_outcome ask_delete_child(struct sa *sa, struct asking *asking,
     if (asking->intent.child != 0) {
         struct child *child = child_find(sa->ike, asking->intent.child);
         if (child == NULL || child->sa != sa)
-            return IKE_CANCELLED; /* it went another way */
+            return IKE_CANCELLED; /* it ended before the request */
         child->life = IKE_CHILD_DELETING;
         child->rekey_at_ns = child->expires_ns = NANOS_NEVER;
         spi = child->spi_in;
@@ -210,7 +210,7 @@ static void commit_informational(struct sa *sa, struct answering *answering)
         mobike_moved(sa, answering->path, &what->nat, now);
 }
 
-/* notice_unknown_spi - the peer does not know an SPI that we send with: logs it, nothing else (section
+/* notice_unknown_spi - the peer does not know an SPI that we send with. We only log it (section
  * 2.21.4). */
 static void notice_unknown_spi(struct sa *sa, const struct wire_message *request)
 {

@@ -94,7 +94,8 @@ void mobike_say_again(struct sa *sa, const struct asking *asking, const struct i
     for (const struct intent *next = sa->intents; next != NULL; next = next->next)
         moves_on |= next->kind == INTENT_MOVE;
     if (asking->several_paths && !moves_on)
-        (void)!intent_add(sa, &again); /* no memory: the peer stays where a copy led it */
+        /* no memory: the peer stays on the path of the copy that it read last */
+        (void)!intent_add(sa, &again);
 }
 
 static bool moves_elsewhere(const struct intent *intent, const struct ike_path *path)
@@ -102,9 +103,9 @@ static bool moves_elsewhere(const struct intent *intent, const struct ike_path *
     return intent->kind == INTENT_MOVE && !ike_path_equal(&intent->path, path);
 }
 
-/* heir_moved - the heir of an IKE SA has moved by itself, or wants to move elsewhere than the IKE SA
- * that it replaced, which asked for `path`. Its moves are younger, and the last one counts (RFC 4555
- * section 3.5). A rekey that crosses a move gives the heir the same move, which is no younger one. */
+/* heir_moved - the heir of an IKE SA has made a later move than the old IKE SA, which asked for
+ * `path`, or waits to make one to another path. The last move counts (RFC 4555 section 3.5). A
+ * rekey that crosses a move gives the heir the same move, which is not a later one. */
 static bool heir_moved(const struct sa *heir, const struct ike_path *path)
 {
     bool moved = heir->moved_ns > heir->established_ns ||
@@ -114,8 +115,8 @@ static bool heir_moved(const struct sa *heir, const struct ike_path *path)
     return moved;
 }
 
-/* heir_says_again - the peer may have read a late copy of the older move last. A move of the heir
- * that still waits comes later anyway. */
+/* heir_says_again - repeats the last move of the heir: the peer may have read a late copy of the
+ * older move after it. A move of the heir that still waits is later anyway. */
 static void heir_says_again(struct sa *heir)
 {
     struct asking *asking = heir->asking;
@@ -123,7 +124,7 @@ static void heir_says_again(struct sa *heir)
     struct intent again = {.kind = INTENT_MOVE,
                            .path = outstanding ? asking->intent.path : heir->path};
     if (outstanding || !intent_pending(heir, INTENT_MOVE, 0))
-        (void)!intent_add(heir, &again); /* no memory: the next move tells */
+        (void)!intent_add(heir, &again); /* no memory: the next move corrects it */
 }
 
 static struct verdict move_answered(struct sa *sa, struct asking *asking,
@@ -152,7 +153,8 @@ static struct verdict move_answered(struct sa *sa, struct asking *asking,
         moved->nat_local = nat.local;
         moved->nat_remote = nat.remote;
     }
-    moved->nat_mapping_known = false; /* a new path: later responses are compared with this one */
+    /* a new path: later responses are compared with this mapping */
+    moved->nat_mapping_known = false;
     if (moved == sa)
         (void)mobike_mapping_changed(sa, response);
     sa_path_set(moved, &there);
@@ -200,8 +202,8 @@ static struct verdict addresses_answered(struct sa *sa, struct asking *asking,
     (void)from;
     (void)now;
     /* Section 3.6: the source address belongs to the list. If copies left from several addresses,
-     * we do not know which one the peer took. So the request is asked again, in its turn: a waiting
-     * move comes first. */
+     * we do not know which one the peer took. So the request is queued again: a waiting move comes
+     * first. */
     bool same = address_equal(&sa->mine.path.local.address, &asking->path.local.address);
     return same ? verdict_done(IKE_OK) : (struct verdict){.kind = VERDICT_AGAIN};
 }

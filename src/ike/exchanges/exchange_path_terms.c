@@ -13,8 +13,8 @@
 #include "wire/path_terms.h"
 #include "wire/payloads.h"
 
-/* terms_set - both ends know the terms now. If this IKE SA was rekeyed meanwhile, its heir gets them too: the
- * End User may have sent them before it knew of the rekey. */
+/* terms_set - keeps the terms, which both ends know now. If this IKE SA was rekeyed meanwhile, its
+ * heir gets them too: the End User may have sent them before it knew of the rekey. */
 static void terms_set(struct sa *sa, struct path_terms terms)
 {
     struct sa *heir = sa_heir(sa);

@@ -4,8 +4,8 @@
 
 #include "ike/core/exchange.h"
 
-/* path_terms_take - a Gateway reads the terms of the path in an INFORMATIONAL request. A notify that cannot
- * be read changes nothing. */
+/* path_terms_take - a Gateway reads the terms of the path in an INFORMATIONAL request. A malformed
+ * notify changes nothing. */
 void path_terms_take(struct sa *sa, const struct wire_message *request);
 
 #endif

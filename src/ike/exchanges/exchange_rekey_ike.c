@@ -7,7 +7,7 @@
  *   HDR, SK{[N(KEEP_OLD_IKE_SA, Q=1, code) | N(CLONE_IKE_SA),] SA, Ni, KEi}  -->
  *                   <--  HDR, SK{[N(KEEP_OLD_IKE_SA, Q=0, code) | N(CLONE_IKE_SA),] SA, Nr, KEr}
  *
- * This file is the side that asks; answer_rekey_ike.c is the side that answers.
+ * This file sends the request; answer_rekey_ike.c answers it.
  */
 #include <stdlib.h>
 
@@ -91,7 +91,7 @@ static enum ike_outcome rekey_ask(struct sa *sa, struct asking *asking,
     struct wire_sa offer;
     uint8_t spi[8];
     if (sa_heir(sa) != NULL)
-        return IKE_REPLACED; /* the peer was quicker */
+        return IKE_REPLACED; /* the peer rekeyed it first */
     bool further = is_clone(asking) && !asking->intent.unused_old;
     enum ike_outcome allowed = further ? clone_allowed(sa) : IKE_OK;
     if (allowed != IKE_OK)
@@ -193,7 +193,7 @@ bool rekey_ike_read(struct sa *sa, struct rekeying *rekeying, const struct wire_
         return false;
     struct reader r = reader_of(choice->spi);
     rekeying->spi_r = read_u64(&r);
-    choice->spi = (struct span){0}; /* it lies in the response */
+    choice->spi = (struct span){0}; /* it points into the response, which goes */
     rekeying->n_nr = (uint16_t)nr.len;
     memcpy(rekeying->nr, nr.ptr, nr.len);
     *ret_peer = ke.public_value;
@@ -226,7 +226,7 @@ static bool old_sa_kept(struct sa *sa, const struct rekeying *rekeying, const st
         return false;
     }
     if (asking->intent.unused_old)
-        return false; /* with any code: our request said that we leave the old SA */
+        return false; /* with any code: our request told the peer that we leave the old SA */
     if (value.code != KEEP_OLD_KEEP)
         event_notice(sa, "the peer did not keep the old IKE SA (code %u), against KO-20",
                      value.code);
@@ -299,7 +299,8 @@ static void path_inherit(struct sa *sa, struct sa *fresh)
 {
     struct intent update = {.kind = INTENT_MOVE, .path = sa->path};
     if (sa->session->role == IKE_END_USER && sa->session->mobike && may_have_moved(sa))
-        (void)!intent_add(fresh, &update); /* no memory: moved once its path fails */
+        /* no memory: the path manager moves it once its path fails */
+        (void)!intent_add(fresh, &update);
     fresh->path = sa->path;
     fresh->moved_ns = sa->moved_ns;
     fresh->nat_local = sa->nat_local;
@@ -328,7 +329,7 @@ static struct verdict rekey_agreed(struct sa *sa, struct asking *asking, nanos n
     rekey_concluded(sa, rekeying, fresh, now);
     early_due(fresh);
     if (is_clone(asking) && !asking->intent.unused_old) {
-        /* A-07: without a notify the response is a plain rekey. So is our result, and we never ask
+        /* A-07: without a notify the response is a plain rekey. We treat it as one, and never ask
          * this peer for a clone again. */
         sa->session->clone_never = true;
         fresh->origin = sa->origin;

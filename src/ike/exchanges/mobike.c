@@ -9,7 +9,7 @@ static bool usable(const struct ike *ike, const struct address *address)
            !address_is_link_local(address);
 }
 
-/* announces_address - the peer may be told of this address: `local_addrs`, if set, must have it. Path
+/* announces_address - the peer may learn this address: `local_addrs` is empty or has it. Path
  * sections name their addresses themselves. */
 static bool announces_address(const struct ike_conn *conn, const struct address *address)
 {
@@ -105,7 +105,7 @@ uint16_t mobike_refusal(const struct sa *sa, const struct wire_message *request,
     return nats_forbidden_but_there(request, path) ? N_UNEXPECTED_NAT_DETECTED : 0;
 }
 
-/* answer_cookie2 - section 3.7: returns COOKIE2 unchanged, also in a refusal. */
+/* answer_cookie2 - section 3.7: returns COOKIE2 unchanged, even in a refusal. */
 static void answer_cookie2(struct answering *answering)
 {
     struct wire_notify cookie2;
@@ -180,8 +180,8 @@ void mobike_moved(struct sa *sa, const struct ike_path *path, const struct nat_s
     sa->pending_nat_remote = nat->present ? nat->remote : sa->nat_remote;
     exchange_redirect(sa, path, now);
     struct intent intent = {.kind = INTENT_ROUTABILITY, .path = *path};
-    /* Section 3.7: a new address has to answer from there before it gets much traffic. A new port
-     * of the same address is a new NAT mapping: it cannot hit a third party. */
+    /* Section 3.7: the peer has to answer from a new address before that gets much traffic. A new
+     * port of the same address is a new NAT mapping: it cannot hit a third party. */
     if (!same_address) {
         if (!intent_pending(sa, INTENT_ROUTABILITY, 0))
             intent_owe(sa, &intent);
@@ -193,7 +193,8 @@ void mobike_moved(struct sa *sa, const struct ike_path *path, const struct nat_s
 void mobike_apply_pending(struct sa *sa)
 {
     struct sa *moved = sa_heir(sa) != NULL ? sa_heir(sa) : sa;
-    /* RFC 4555 section 3.5: the last move counts. The heir has moved since, and checks that path. */
+    /* RFC 4555 section 3.5: the last move counts. The heir has moved later, and checks that
+     * path. */
     if (moved->pending_ns > sa->pending_ns)
         return;
     moved->nat_local = sa->pending_nat_local;

@@ -8,8 +8,8 @@
 #include "ike/core/answer.h"
 #include "ike/core/nat_detection.h"
 
-/* mobike_add_addresses - ADDITIONAL_IP*_ADDRESS for our addresses other than that of `path`, or
- * NO_ADDITIONAL_ADDRESSES if `empty_too` and there are none (section 3.6). */
+/* mobike_add_addresses - adds ADDITIONAL_IP*_ADDRESS for our addresses except that of `path`. If we
+ * have no others, NO_ADDITIONAL_ADDRESSES with `empty_too` (section 3.6). */
 void mobike_add_addresses(const struct sa *sa, const struct ike_path *path, bool empty_too,
                           struct wire_builder *message);
 
@@ -46,11 +46,12 @@ void mobike_moved(struct sa *sa, const struct ike_path *path, const struct nat_s
 struct ike_path mobike_answered_over(const struct asking *asking, const struct ike_path *from);
 
 /* mobike_say_again - sends UPDATE_SA_ADDRESSES once more, over one path, if copies left from
- * several of our addresses. The peer may have seen another copy first than the one of its response
- * (RFC 4555 section 3.5). */
+ * several of our addresses. The peer may have read a later copy than the one that it answered (RFC
+ * 4555 section 3.5). */
 void mobike_say_again(struct sa *sa, const struct asking *asking, const struct ike_path *there);
 
-/* mobike_apply_pending - the new address is proven: the IKE SA and its Child SAs move there. */
+/* mobike_apply_pending - the peer has proven its new address: moves the IKE SA and its Child SAs
+ * there. */
 void mobike_apply_pending(struct sa *sa);
 
 #endif

@@ -31,21 +31,22 @@ struct rekeying {
  * Delete. */
 void rekey_ike_hand_over(struct sa *from, struct sa *to, nanos now);
 
-/* rekey_ike_surely_clone - the Child SAs stay where they are, whatever the response says. For other
+/* rekey_ike_surely_clone - the Child SAs stay on this IKE SA, whatever the response is. For other
  * forms only the response tells whether it was a rekey. */
 bool rekey_ike_surely_clone(const struct asking *asking);
 
-/* rekey_ike_read - SA, Nonce and KE of the response. *ret_peer: the peer's value, borrowed. false:
- * they are not what we asked for. */
+/* rekey_ike_read - reads SA, Nonce and KE of the response. *ret_peer: the peer's value, borrowed.
+ * false: they do not match our request. */
 bool rekey_ike_read(struct sa *sa, struct rekeying *rekeying, const struct wire_message *response,
                     struct span *ret_peer);
 
-/* rekey_ike_derive - the keys of `fresh`, of what was read and the shared secret (may be NULL). */
+/* rekey_ike_derive - makes the keys of `fresh` from the response and the shared secret (may be
+ * NULL). */
 bool rekey_ike_derive(struct sa *sa, const struct rekeying *rekeying, struct sa *fresh,
                       const struct secret *shared);
 
-/* rekey_ike_answer_group - N, SA, Nonce and KE of a clone, answered in `reply`. The new IKE SA is
- * HALF_OPEN. 0: no clone, and `reply` is as it was. */
+/* rekey_ike_answer_group - answers N, SA, Nonce and KE of a clone in `reply`. The new IKE SA is
+ * HALF_OPEN. 0: no clone, and `reply` is unchanged. */
 ike_sa_id rekey_ike_answer_group(struct sa *sa, const struct wire_message *group,
                                  struct wire_builder *reply, nanos now);
 

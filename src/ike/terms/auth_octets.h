@@ -7,8 +7,8 @@
  *
  *      message | nonce | prf(SK_p, id_body) | int_auth
  *
- * as parts. The core, the keyholder and the verifier share the one function that composes them, so
- * that an engine that was taken over cannot have anything else signed.
+ * as parts. The core, the keyholder and the verifier share the one function that composes them. So
+ * a compromised engine cannot get other octets signed.
  */
 
 #include "base/error.h"
@@ -25,8 +25,8 @@ struct auth_octets {
     struct span int_auth; /* IntAuth of RFC 9242; empty: no IKE_INTERMEDIATE */
 };
 
-/* auth_octets_parts - as a list of spans for a hash or signature. `room` is lent to the result.
- * ERR_CRYPTO. */
+/* auth_octets_parts - the octets as a list of spans for a hash or signature. The result points into
+ * `room`. ERR_CRYPTO. */
 #define AUTH_OCTETS_PARTS 4
 #define AUTH_OCTETS_PRF   64 /* the longest output of a PRF */
 int auth_octets_parts(struct crypto_provider *crypto, const struct auth_octets *octets,

@@ -7,8 +7,8 @@
 
 #include "base/der.h"
 
-/* Types of attributes: RFC 4519, RFC 2985, X.520. The first name of an object identifier is the one
- * that is printed. */
+/* Types of attributes: RFC 4519, RFC 2985, X.520. The first name of an object identifier is used
+ * for printing. */
 static const struct attribute {
     const char *name;
     uint8_t string; /* how a value is written; 0: PrintableString or UTF8String */
@@ -55,7 +55,8 @@ static const struct attribute *attribute_named(const char *name, size_t len)
     return NULL;
 }
 
-/* X.680 table 10; RFC 5280 section 4.1.2.4 has all else in UTF8String. */
+/* printable - PrintableString can hold the value (X.680 table 10). RFC 5280 section 4.1.2.4: other
+ * values are UTF8String. */
 static bool printable(struct span value)
 {
     for (size_t i = 0; i < value.len; i++)
@@ -96,8 +97,8 @@ static void rdn_write(struct writer *w, const struct attribute *attribute, struc
     write_bytes(w, value);
 }
 
-/* value_take - up to the separator, without the backslashes and the blanks around it. NULL: too
- * long; else what follows. */
+/* value_take - reads a value up to the separator, without backslashes and surrounding blanks.
+ * Returns the rest behind it; NULL: too long. */
 static const char *value_take(const char *at, char separator, uint8_t out[VALUE_MAX],
                               size_t *ret_len)
 {
@@ -159,7 +160,7 @@ int dn_parse(const char *text, struct writer *w)
 
 /* --- reading --- */
 
-/* struct walk - over all attributes of a name, whichever RDN they are in. */
+/* struct walk - visits all attributes of a name, in all its RDNs. */
 struct walk {
     struct reader rdns, set;
     bool failed;
@@ -231,7 +232,7 @@ static void put_number(struct text *text, uint32_t number)
     put(text, digits, (size_t)len);
 }
 
-/* put_oid - of a type without a name: dotted numbers. */
+/* put_oid - prints a type without a name as dotted numbers. */
 static void put_oid(struct text *out, struct span oid)
 {
     char room[64];
@@ -295,8 +296,8 @@ static bool wild(const struct walk *walk)
     return walk->value.len == 1 && walk->value.ptr[0] == '*';
 }
 
-/* folded_next - the next octet of a value as it is compared: lower case, blanks as one, those at
- * both ends left out. -1: the end. */
+/* folded_next - the next octet of a value in the form for comparison: lower case, a run of blanks
+ * as one, none at the ends. -1: the end. */
 static int folded_next(struct span value, size_t *at)
 {
     size_t blanks = 0, start = *at;

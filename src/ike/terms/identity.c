@@ -34,8 +34,8 @@ int identity_from_address(const struct address *address, struct ike_id *ret_id)
                address_len(address));
 }
 
-/* set_name - of a host or user: without terminators (section 3.5) and other octets that no name
- * has. */
+/* set_name - sets the name of a host or user. Terminators (section 3.5) and other octets that no
+ * name has are refused. */
 static int set_name(struct ike_id *id, uint8_t type, const char *text)
 {
     for (const char *c = text; type != ID_KEY_ID && *c != '\0'; c++)
@@ -102,7 +102,7 @@ static const struct prefix {
     {"asn1dn:", ID_DER_ASN1_DN},
 };
 
-/* typed - "fqdn:..." and its like. false: no such prefix. */
+/* typed - reads a text with a type prefix such as "fqdn:". false: no such prefix. */
 static bool typed(const char *text, struct ike_id *id, int *ret_err)
 {
     if (strncasecmp(text, "asn1gn:", 7) == 0) {
@@ -256,7 +256,7 @@ uint64_t identity_keyed_hash(const struct ike_id *id, const uint8_t key[SIPHASH_
     uint8_t octets[sizeof(seed) + sizeof(id->data)];
     memcpy(octets, &seed, sizeof(seed));
     if (id->type ==
-        ID_DER_ASN1_DN) { /* equal names may have other octets: two hashes of what counts */
+        ID_DER_ASN1_DN) { /* equal names may differ in octets: hash the folded form instead */
         const uint32_t hashes[] = {dn_hash(octets_of(id), 0), dn_hash(octets_of(id), 0x9e3779b9)};
         memcpy(octets + sizeof(seed), hashes, sizeof(hashes));
         return siphash(key, span_of(octets, sizeof(seed) + sizeof(hashes)));

@@ -29,23 +29,24 @@ const char *identity_print(const struct ike_id *id, char out[IDENTITY_TEXT_MAX])
  * in charon's VICI replies. Nothing reads this form back. Returns `out`. */
 const char *identity_print_hex(const struct ike_id *id, char out[IDENTITY_TEXT_MAX]);
 
-/* identity_octets - the octets of which identity_print() made `text`; of names, key IDs and EAP
- * identities. Returns how many. */
+/* identity_octets - the reverse of identity_print() for names, key IDs and EAP identities. Returns
+ * how many octets. */
 size_t identity_octets(const char *text, uint8_t out[IDENTITY_TEXT_MAX]);
 
-/* identity_from_wire - false: a type that we do not know, or too long for us. */
+/* identity_from_wire - false: an unknown type, or too long for us. */
 bool identity_from_wire(const struct wire_id *id, struct ike_id *ret_id);
 
 /* identity_from_address - ID_IPV4_ADDR or ID_IPV6_ADDR. ERR_INVALID: no address. */
 int identity_from_address(const struct address *address, struct ike_id *ret_id) MUST_USE;
 
-/* identity_is_pattern - it stands for many, as "*.example" does. */
+/* identity_is_pattern - the text matches many identities, as "*.example" does. */
 bool identity_is_pattern(const struct ike_id *id);
 bool identity_equal(const struct ike_id *a, const struct ike_id *b);
-/* identity_hash - the same for those that are equal. `seed`: 0, or the hash of what goes before. */
+/* identity_hash - a hash that is the same for equal identities. `seed`: 0, or the hash of a
+ * preceding part. */
 uint32_t identity_hash(const struct ike_id *id, uint32_t seed);
-/* identity_keyed_hash - for tables that peers fill: they choose identities and must not know `key`.
- * `seed`: 0, or the hash of another identity that comes before. */
+/* identity_keyed_hash - for tables that peers fill: peers choose identities and must not know
+ * `key`. `seed`: 0, or the hash of a preceding identity. */
 uint64_t identity_keyed_hash(const struct ike_id *id, const uint8_t key[SIPHASH_KEY_LEN],
                              uint64_t seed);
 

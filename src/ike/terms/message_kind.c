@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The only place that reads octets to know what a message is for. */
+/* The only place that reads payloads to find the kind of a message. */
 #include "ike/terms/message_kind.h"
 
 #include "base/assert.h"
 #include "wire/payloads.h"
 
-/* --- what the payloads say --- */
+/* --- the facts in the payloads --- */
 
 enum spoken_of { OF_NOTHING, OF_IKE, OF_CHILD, SPOKEN_OF };
 
@@ -30,7 +30,8 @@ static enum spoken_of delete_of(const struct wire_payload *d)
     return d->body.ptr[0] == WIRE_PROTO_ESP ? OF_CHILD : OF_IKE;
 }
 
-/* refuses_child_alone - RFC 7296 section 1.2: the IKE SA comes up without the Child SA. */
+/* refuses_child_alone - RFC 7296 section 1.2: the notify refuses the Child SA, and the IKE SA is
+ * established. */
 static bool refuses_child_alone(uint16_t notify)
 {
     return notify == N_NO_PROPOSAL_CHOSEN || notify == N_TS_UNACCEPTABLE ||
@@ -200,7 +201,7 @@ bool message_split(const struct wire_message *message, uint16_t number,
         bool between = payload->type == WIRE_PAYLOAD_N || payload->type == WIRE_PAYLOAD_V;
         if (!opening && (n == 0 || n == sizeof(order) || between)) {
             if (number == 0 && is_key_exchange(payload))
-                continue; /* without the extension it means nothing */
+                continue; /* without the extension it has no meaning */
             if (is_key_exchange(payload) || is_ike_sa(payload))
                 return false;
             ret_login->payloads[ret_login->n++] = *payload;

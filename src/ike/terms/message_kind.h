@@ -3,7 +3,7 @@
 #define IKE_MESSAGE_KIND_H
 
 /*
- * What a message is for, and which payloads it must and may have (RFC 7296 sections 1.2 to 1.4).
+ * The kind of a message, and which payloads it must and may have (RFC 7296 sections 1.2 to 1.4).
  * Exchange type, R flag and payloads decide; the state of an IKE SA does not. Pure.
  */
 
@@ -12,14 +12,15 @@
 /*
  * The payload rules, one row for each kind of message:
  *
- *      1   there must be one
+ *      1   required, once
  *      o   at most one
  *      s   one if there is an SA payload; otherwise as '.'
- *      .   means nothing here: at most one, which is ignored
- *      x   must not be there
+ *      .   ignored; at most one
+ *      x   forbidden
  *
- * Notify, Delete, Vendor ID, CERT and CERTREQ may repeat in each message, up to the LIMIT_* of their type. Payloads
- * of other types are not in a chain that was read, or are critical and refused there (RFC 7296 section 2.5).
+ * Notify, Delete, Vendor ID, CERT and CERTREQ may repeat in each message, up to the LIMIT_* of
+ * their type. The parser skips payloads of unknown types, or refuses critical ones (RFC 7296
+ * section 2.5).
  */
 /* clang-format off */
 #define MESSAGE_KINDS(X) \
@@ -57,17 +58,18 @@ enum message_kind {
 };
 
 /*
- * message_kind - total: every message has a kind, or MESSAGE_NONE. It looks at these facts alone:
+ * message_kind - total: every message has a kind, or MESSAGE_NONE. Only these facts decide:
  *
- *      IKE_SESSION_RESUME        whether there is a Nonce
- *      IKE_AUTH request          whether IDi, AUTH and EAP are there
+ *      IKE_SESSION_RESUME        Nonce
+ *      IKE_AUTH request          IDi, AUTH, EAP
  *      CREATE_CHILD_SA request   protocol of the first proposal; TSi or TSr; N(REKEY_SA)
  *      INFORMATIONAL request     protocol of the first Delete
  *      responses                 SA; an error notify; in IKE_AUTH also AUTH and EAP
  *
- * A CREATE_CHILD_SA request concerns an IKE SA rekey (A-26) if its proposals are for IKE, and nothing in it concerns a
- * Child SA. An error notify of any type means that a CREATE_CHILD_SA request failed entirely (RFC 7296
- * section 3.10.1). In IKE_AUTH it refuses the login, unless it is one that refuses the Child SA alone (section 1.2).
+ * A CREATE_CHILD_SA request concerns an IKE SA rekey (A-26) if its proposals are for IKE, and
+ * nothing in it concerns a Child SA. An error notify of any type means that a CREATE_CHILD_SA
+ * request failed entirely (RFC 7296 section 3.10.1). In IKE_AUTH it refuses the login, except for
+ * notifies that refuse only the Child SA (section 1.2).
  */
 enum message_kind message_kind(const struct wire_message *message);
 

@@ -53,7 +53,7 @@ static bool intersect(const struct ike_ts *a, const struct ike_ts *b, struct ike
     if (!range_intersect(&a->range, &b->range, &ts.range))
         return false;
     if (opaque(a) || opaque(b)) {
-        /* OPAQUE (65535 - 0) is inside of "any port" and of itself only */
+        /* only "any port" and OPAQUE itself contain OPAQUE (65535 - 0) */
         const struct ike_ts *other = opaque(a) ? b : a;
         if (!opaque(other) && !(other->start_port == 0 && other->end_port == 65535))
             return false;
@@ -69,14 +69,14 @@ static bool intersect(const struct ike_ts *a, const struct ike_ts *b, struct ike
     return true;
 }
 
-/* ts_inside - `b` allows all that `a` allows. */
+/* ts_inside - `b` allows all packets that `a` allows. */
 static bool ts_inside(const struct ike_ts *a, const struct ike_ts *b)
 {
     struct ike_ts both;
     return intersect(a, b, &both) && same(&both, a);
 }
 
-/* ts_join - extends the list, so that it allows all that `ts` allows. */
+/* ts_join - extends the list by the packets that `ts` allows. */
 static void ts_join(struct ike_ts_list *list, const struct ike_ts *ts)
 {
     size_t kept = 0;

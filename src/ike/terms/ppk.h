@@ -3,8 +3,8 @@
 #define IKE_PPK_H
 
 /*
- * Post-quantum preshared keys (RFC 8784): PPK_IDs, and how a PPK is mixed into keys. The core knows
- * PPK_IDs only; the keyholder has the PPKs, and mixes with the same function as the tests.
+ * Post-quantum preshared keys (RFC 8784): PPK_IDs, and mixing a PPK into keys. The core knows only
+ * PPK_IDs. The keyholder has the PPKs, and mixes them with the same function as the tests.
  */
 
 #include "base/error.h"

@@ -18,7 +18,7 @@ struct word {
     uint16_t id, key_bits;
 };
 
-/* The first word of an id is the one that is printed. */
+/* The first word of an id is used for printing. */
 static const struct word words[] = {
     {"aes128gcm16", WIRE_ENCR, ENCR_AES_GCM_16, 128},
     {"aes192gcm16", WIRE_ENCR, ENCR_AES_GCM_16, 192},
@@ -114,7 +114,8 @@ static uint16_t prf_of(uint16_t integ)
                : (uint16_t)(integ - AUTH_HMAC_SHA2_256_128 + PRF_HMAC_SHA2_256);
 }
 
-/* complete - what the words leave open, and what they may not say together. NULL: fine. */
+/* complete - fills in omitted transforms and checks contradictions. NULL: fine; otherwise the
+ * fault. */
 static const char *complete(struct ike_proposal *p)
 {
     size_t n_aead = 0;
@@ -338,7 +339,8 @@ static bool pick_ke(const struct ike_proposal *p, const struct wire_proposal *w,
 {
     *ret_ke = 0;
     if (!wish.with_ke)
-        return true; /* section 1.2: in IKE_AUTH it does not count what the peer offers */
+        /* section 1.2: in IKE_AUTH the peer's offer of key exchange methods does not count */
+        return true;
     for (uint8_t i = 0; i < p->n_ke; i++)
         if (wish.ke_sent != 0 && p->ke[i] == wish.ke_sent && offers(w, WIRE_KE, p->ke[i], 0)) {
             *ret_ke = p->ke[i];

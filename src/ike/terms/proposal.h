@@ -9,11 +9,11 @@
 #include "wire/payloads.h"
 
 #define PROPOSAL_TEXT_MAX    256
-#define PROPOSAL_REFUSAL_MAX 512 /* octets of proposal_refusal(): no amplifier worth the name */
+#define PROPOSAL_REFUSAL_MAX 512 /* octets of proposal_refusal(): too few to amplify a flood */
 
 /*
  * proposal_parse - "aes128gcm16-prfsha256-x25519"; `protocol` WIRE_PROTO_IKE or WIRE_PROTO_ESP.
- * ERR_INVALID with `error` saying which word and why. Without a PRF the integrity algorithms name
+ * ERR_INVALID: `error` names the word and the fault. Without a PRF, the integrity algorithms imply
  * it.
  */
 int proposal_parse(uint8_t protocol, const char *text, struct ike_proposal *ret_proposal,
@@ -22,14 +22,16 @@ int proposal_parse(uint8_t protocol, const char *text, struct ike_proposal *ret_
 /* proposal_is_legacy - it has SHA-1 or the group modp1536. */
 bool proposal_is_legacy(const struct ike_proposal *p);
 
-/* proposal_default - what "default" stands for: RFC 8247 and RFC 8221, the strong first. */
+/* proposal_default - the proposals that "default" stands for: RFC 8247 and RFC 8221, strong ones
+ * first. */
 void proposal_default(uint8_t protocol, struct ike_proposal_list *list);
 
-/* proposal_id_add - adds a transform id to a list of a proposal, unless the list has it. false: the
- * list has POLICY_CHOICES others. */
+/* proposal_id_add - adds a transform id to a list, unless the list has it. false: the list is full
+ * (POLICY_CHOICES). */
 bool proposal_id_add(uint16_t *ids, uint8_t *n, uint16_t id);
 
-/* proposal_print - as proposal_parse reads it; cut off at `size`. Returns `out`. */
+/* proposal_print - prints the proposal in the form of proposal_parse; cut off at `size`. Returns
+ * `out`. */
 const char *proposal_print(const struct ike_proposal *proposal, char *out, size_t size);
 
 struct proposal_choice {
@@ -40,51 +42,51 @@ struct proposal_choice {
     bool esn;
 };
 
-/* proposal_to_wire - everything that we offer. `with_ke` false: without key exchange methods (the
+/* proposal_to_wire - writes all our proposals. `with_ke` false: without key exchange methods (the
  * Child SA of IKE_AUTH, RFC 7296 section 1.2). `spi` is borrowed by the result. */
 void proposal_to_wire(const struct ike_proposal_list *list, struct span spi, bool with_ke,
                       struct wire_sa *ret_sa);
 
 struct proposal_wish {
     bool with_ke;
-    /* group of the KE payload: taken if acceptable, for it saves a round trip; 0 */
+    /* group of the KE payload, taken if acceptable, since that saves a round trip; 0: none */
     uint16_t ke_sent;
 };
-/* proposal_select - our first proposal that has something in common with one of the peer's. false:
+/* proposal_select - chooses our first proposal that matches one of the peer's. false:
  * NO_PROPOSAL_CHOSEN. */
 bool proposal_select(const struct ike_proposal_list *ours, const struct wire_sa *peers,
                      uint8_t protocol, struct proposal_wish wish,
                      struct proposal_choice *ret_choice);
 
-/* proposal_overlaps - of encryption, PRF and key exchange `w` offers at least one each that is in
- * `any`, a collection of what several proposals offer. false: proposal_select fails with all. */
+/* proposal_overlaps - `w` shares an encryption, a PRF and a key exchange algorithm with `any`, the
+ * union of several proposals. false: proposal_select fails with all. */
 bool proposal_overlaps(const struct ike_proposal *any, const struct wire_proposal *w);
 
 /* proposal_has - one of our proposals has these algorithms, of an IKE SA. */
 bool proposal_has(const struct ike_proposal_list *ours, const struct proposal_choice *choice);
 
-/* proposal_accept - the responder's answer: exactly one proposal with one transform of each type,
- * out of what we offered. */
+/* proposal_accept - checks the responder's answer: exactly one proposal with one transform of each
+ * type, all of them offered by us. */
 bool proposal_accept(const struct ike_proposal_list *ours, const struct wire_sa *answer,
                      uint8_t protocol, bool with_ke, struct proposal_choice *ret_choice);
 
 /* proposal_other_ke - the group that the data of INVALID_KE_PAYLOAD asks for: 0 unless we offered
- * it and it is another than the one that was refused (no loop, no downgrade). */
+ * it and the peer has not just refused it (no loop, no downgrade). */
 uint16_t proposal_other_ke(const struct ike_proposal_list *ours, struct span data,
                            uint16_t refused);
 
 /*
- * NO_PROPOSAL_CHOSEN says nothing about what would have been taken (section 3.10.1 has no data for
- * it). To a peer that announced the Vendor ID we add that: the body of an SA payload as the
- * notification data. It is for a person, and nothing is decided by it.
+ * NO_PROPOSAL_CHOSEN has no notification data (section 3.10.1), so a peer cannot tell the user why.
+ * To a peer with the Vendor ID we add our proposals: the body of an SA payload. They serve the log
+ * only, and decide nothing.
  *
- * proposal_refusal - writes the data to `out`; empty if it does not fit.
- * proposal_refusal_print - the text of such data, "a-b-c, d-e"; false: there is none.
+ * proposal_refusal - writes the data to `out`; empty if it does not fit. proposal_refusal_print -
+ * the text of such data, "a-b-c, d-e"; false: no data.
  */
 struct span proposal_refusal(const struct ike_proposal_list *ours, struct buffer out);
 bool proposal_refusal_print(struct span data, char *out, size_t size) MUST_USE;
 
-/* proposal_choice_to_wire - the answer. */
+/* proposal_choice_to_wire - writes the choice, for the response. */
 void proposal_choice_to_wire(const struct proposal_choice *choice, uint8_t protocol,
                              struct span spi, struct wire_sa *ret_sa);
 
