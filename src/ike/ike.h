@@ -346,8 +346,8 @@ struct ike_cert {
 };
 
 #define IKE_HASHES 8 /* most hash algorithms that we keep of a peer (RFC 7427) */
-#define IKE_ANNOUNCED                                                                              \
-    16 /* most announcements that we keep of a peer (RFC 9593): for single CAs, and one for any */
+/* most announcements that we keep of a peer (RFC 9593): for single CAs, and one for any CA */
+#define IKE_ANNOUNCED 16
 
 /* struct ike_announced - the signatures that the peer verifies, of certificates of one CA.
  * ca: its place in the peer's CERTREQ, from 1; 0: any CA. methods: bits of signature_method(). */

@@ -9,8 +9,8 @@
  *   KE          group, length and range of the peer's value, before we have a key pair
  *   budget      key exchange time of this second; known sources and returned cookies go first
  *
- * What is refused counts against the source, gets at most an answer that is not larger than the
- * request, and leaves no IKE SA.
+ * A refused request counts against its source, and leaves no IKE SA. Its answer, if any, is not
+ * larger than the request.
  */
 #include <stdlib.h>
 
@@ -65,8 +65,7 @@ void init_refuse_limited(struct ike *ike, const struct init_request *request, ui
         ike->stats.dropped_limit++;
 }
 
-/* refuse_proposals - NO_PROPOSAL_CHOSEN. A peer with the Vendor ID also learns which proposals we
- * take. */
+/* refuse_proposals - NO_PROPOSAL_CHOSEN. A peer with the Vendor ID also learns our proposals. */
 static void refuse_proposals(struct ike *ike, const struct init_request *request)
 {
     uint8_t octets[PROPOSAL_REFUSAL_MAX];
@@ -123,7 +122,7 @@ bool init_admitted(struct ike *ike, struct init_request *request)
 {
     request->proven = cookie_returned(ike, request);
     if (ike->pressure != IKE_PRESSURE_NONE || ike->stats.sessions >= LIMIT_SESSIONS) {
-        ike->stats.dropped_limit++; /* silence: the peer tries again */
+        ike->stats.dropped_limit++; /* no response: the peer tries again */
         return false;
     }
     switch (half_open_judge(&ike->half_open, &request->path->remote.address, request->proven,
@@ -137,8 +136,8 @@ bool init_admitted(struct ike *ike, struct init_request *request)
     return false;
 }
 
-/* budget_take - takes one key exchange from the budget. `first`: the source goes first and may use
- * all of it; other sources leave it half. */
+/* budget_take - takes one key exchange from the budget. `first`: the source has priority and may
+ * use all of it; other sources must leave one half. */
 static bool budget_take(struct ke_budget *budget, nanos share, nanos cost, bool first, nanos now)
 {
     nanos passed_us = nanos_min(now - budget->at_ns, NANOS_PER_SEC) / NANOS_PER_US;
@@ -279,7 +278,7 @@ static void accept_init(struct ike *ike, const struct init_request *request, str
 
 /* --- the request --- */
 
-/* read_nonce - checks the payload rules, and reads the nonce: the cookie needs it. */
+/* read_nonce - checks the payload rules, and reads the nonce, which the cookie needs. */
 static bool read_nonce(const struct wire_message *message, struct init_request *request)
 {
     return message_rules_fit(message_kind(message), message) &&

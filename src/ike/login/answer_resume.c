@@ -18,27 +18,27 @@
 #include "ike/login/resumption.h"
 #include "ike/terms/identity.h"
 
-#define OPEN_COST_NS (50 * NANOS_PER_US) /* of the budget: a ticket is opened, keys are made */
+#define OPEN_COST_NS (50 * NANOS_PER_US) /* budget for opening a ticket and making keys */
 
 static void refuse_ticket(struct ike *ike, const struct init_request *request)
 {
     init_refuse_limited(ike, request, N_TICKET_NACK, (struct span){0});
 }
 
-/* refuse - the ticket does not count: TICKET_NACK in the open, and the half-open IKE SA ends. */
+/* refuse - the ticket is invalid: sends TICKET_NACK unprotected, and ends the half-open IKE SA. */
 static void refuse(struct sa *sa, const char *why, nanos now)
 {
     const struct login *login = sa->login;
     struct wire_message message = {.octets = span_of(login->init_request, login->n_init_request)};
     struct init_request request = {.path = &sa->path, .message = &message, .now = now};
     bool read = ike_header_read(message.octets, &message.header);
-    ASSERT(read); /* as it was read before */
+    ASSERT(read); /* it was readable before */
     event_notice(sa, "a session ticket is refused: %s", why);
     refuse_ticket(sa->ike, &request);
     sa_down(sa, IKE_PEER_AUTH_FAILED, now);
 }
 
-/* --- what the configuration says now --- */
+/* --- the current configuration --- */
 
 static bool rounds_fit(const struct ike_conn *conn, const struct ike_ticket *ticket)
 {
@@ -52,7 +52,7 @@ static bool rounds_fit(const struct ike_conn *conn, const struct ike_ticket *tic
                         login_eap_fits(peer, &ticket->remote_id, &ticket->proven_id)));
 }
 
-/* refusal - the connection of the ticket as it is now, or why it does not let the session in. */
+/* refusal - the current connection of the ticket, or the reason why it refuses the session. */
 static const char *refusal(const struct sa *sa, const struct ike_ticket *ticket,
                            struct ike_conn **ret_conn)
 {
@@ -75,7 +75,7 @@ static const char *refusal(const struct sa *sa, const struct ike_ticket *ticket,
                                     : "its identities are not those of the connection any more";
 }
 
-/* --- the ticket is open --- */
+/* --- the opened ticket --- */
 
 static bool keys_set(struct sa *sa, const struct ike_ticket *ticket, struct span skeyseed)
 {
@@ -114,7 +114,7 @@ static bool write_response(struct sa *sa)
     return login->init_response != NULL;
 }
 
-/* read_request - what the peer announced, now that the connection is known. */
+/* read_request - reads the peer's announcements, now that the connection is known. */
 static void read_request(struct sa *sa)
 {
     struct login *login = sa->login;
@@ -125,7 +125,7 @@ static void read_request(struct sa *sa)
         ike_header_read(octets, &message.header) &&
         wire_chain_read(span_of(octets.ptr + IKE_HEADER_LEN, octets.len - IKE_HEADER_LEN),
                         message.header.next_payload, &message, &critical, &inner) == WIRE_OK;
-    ASSERT(read); /* as it was read before */
+    ASSERT(read); /* it was readable before */
     message.octets = octets;
     login_read_abilities(sa, &message, &sa->path);
 }
@@ -208,8 +208,8 @@ static void accept_ticket(struct ike *ike, const struct init_request *request,
         sa_down(sa, IKE_LIMIT, request->now);
 }
 
-/* granting - a connection for these addresses that takes tickets; NULL: none. Which one it is, the
- * ticket says. */
+/* granting - any connection for these addresses that accepts tickets; NULL: none. The ticket names
+ * the right one. */
 static struct ike_conn *granting(const struct ike *ike, const struct ike_path *path)
 {
     for (size_t i = 0; i < ike->n_conns; i++)

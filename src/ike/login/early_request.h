@@ -20,7 +20,8 @@
 
 struct login;
 
-/* early_clone_due - the login succeeded: early_replay() reads the request on its clone. */
+/* early_clone_due - the login succeeded: early_replay() reads the request that came on its
+ * clone. */
 void early_clone_due(struct ike *ike, struct login *login);
 
 #endif

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The end of a login in the middle of it: the initiator refuses our part, or EAP refuses the
- * initiator. */
+/* The early end of a login: the initiator refuses our proof, or EAP refuses the initiator. */
 #include "ike/core/exchange.h"
 #include "ike/core/ike_state.h"
 #include "ike/login/login.h"
 #include "ike/login/login_eap.h"
 #include "ike/terms/identity.h"
 
-/* How long a refused IKE SA stays: two or three repetitions of a request. */
+/* How long a refused IKE SA stays: long enough for two or three copies of a request. */
 #define REFUSED_STAYS_NS (10 * NANOS_PER_SEC)
 
 nanos login_refusal_at(const struct sa *sa)
@@ -22,7 +21,8 @@ bool login_is_refused(const struct sa *sa)
 }
 
 /* RFC 7296 section 2.1: the response MUST be kept for a repeated request. A peer may also answer
- * EAP-Failure with an INFORMATIONAL request. The IKE SA leaves the tables that good peers need. */
+ * EAP-Failure with an INFORMATIONAL request. Until then the IKE SA counts in a table of its own,
+ * and takes no room of other logins. */
 bool login_refused_stays(struct sa *sa, nanos now)
 {
     struct login *login = sa->login;
@@ -38,7 +38,7 @@ bool login_refused_stays(struct sa *sa, nanos now)
     return true;
 }
 
-/* No login is refused here: the peer is not the one to blame, nor has it proved its identity. */
+/* This does not count as a refused login: the peer ended it, and has not proven its identity. */
 static void commit_given_up(struct sa *sa, struct answering *answering)
 {
     char peer[IDENTITY_TEXT_MAX];

@@ -81,7 +81,7 @@ bool login_table_change(struct sa *sa, struct half_open_table *table, nanos now)
     struct ike *ike = sa->ike;
     const struct address *source = &login->answer_path.remote.address;
     struct half_open entry = {.owner = login->half_open.owner};
-    bool known = login->half_open.known; /* the other tables know no sources */
+    bool known = login->half_open.known; /* only the table of half-open logins knows sources */
     if (login->table == table)
         return true;
     enum half_open_verdict verdict = half_open_judge(table, source, true, now);
@@ -99,7 +99,7 @@ void login_patience(struct sa *sa, nanos now)
     struct login *login = sa->login;
     /* A login in EAP may take minutes instead of seconds. So its table has limits of its own. */
     if (!login_table_change(sa, &sa->ike->patient, now))
-        return; /* the time of a login without EAP stays */
+        return; /* it keeps the time limit of a login without EAP */
     if (login->began_ns == 0)
         login->began_ns = now;
     sa->expires_ns = nanos_min(nanos_after(now, LOGIN_EAP_STEP_NS),
@@ -247,8 +247,8 @@ static enum login_phase phase_of(enum ike_event_kind kind)
 }
 
 /*
- * login_again - starts the login once more, with the intent as it is now. The new login takes over
- * the caller's intent.
+ * login_again - starts the login once more, with the current intent. The new login takes over the
+ * caller's intent.
  */
 static void login_again(struct sa *sa, struct asking *asking, const char *why, nanos now)
 {
@@ -272,7 +272,7 @@ void login_count_failure(struct sa *sa, enum ike_outcome outcome)
         sa->ike->stats.logins_failed[outcome]++;
 }
 
-/* without_ticket - the login goes on without its session ticket. */
+/* without_ticket - continues the login without its session ticket. */
 static void without_ticket(struct sa *sa, struct asking *asking, bool silent, nanos now)
 {
     resumption_again(sa, &asking->intent, silent);
@@ -336,8 +336,7 @@ void login_job_done(struct sa *sa, enum ike_event_kind kind, const struct ike_re
 
 void login_lease_orphaned(struct ike *ike, const struct job *job)
 {
-    /* The session that asked is gone. The pools release by its number, which the job still
-     * knows. */
+    /* The session of the job is gone. Its number, which the job keeps, releases the lease. */
     struct ike_event *event = event_add(ike, IKE_EV_LEASE_RELEASE);
     event->session = job->session;
 }

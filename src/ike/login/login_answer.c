@@ -2,10 +2,10 @@
 /*
  * IKE_AUTH of the Gateway; the messages are drawn in login_ask.c.
  *
- * Each request goes through the same steps: the peer's part is proven (a job for AUTH or EAP); with
- * the last proof the session begins and leases addresses; our own round is signed; the response
- * leaves. answer_step() finds the next step from the state of the login. A session, a lease, a
- * Child SA or a clone exists only after the last AUTH of the peer is verified.
+ * Each request goes through the same steps: the peer's proof is checked (a job for AUTH or EAP);
+ * with the last proof the session begins and leases addresses; our own round is signed; the
+ * response leaves. answer_step() finds the next step from the state of the login. A session, a
+ * lease, a Child SA or a clone exists only after the last AUTH of the peer is verified.
  */
 #include <stdlib.h>
 
@@ -59,8 +59,8 @@ static void refuse(struct sa *sa, uint16_t notify, const char *why, nanos now)
         sa_down(sa, IKE_PEER_AUTH_FAILED, now);
 }
 
-/* refuse_later - AUTH or EAP failed. auth_wait.h says when the peer is told, the same for every
- * reason. Until then the IKE SA stays half-open. */
+/* refuse_later - AUTH or EAP failed. The refusal leaves after the wait of auth_wait.h, the same for
+ * every reason. Until then the IKE SA stays half-open. */
 static void refuse_later(struct sa *sa, const char *why, nanos now)
 {
     struct login *login = sa->login;
@@ -93,7 +93,7 @@ void login_refusal_due(struct sa *sa, nanos now)
 {
     struct wire_builder reply;
     struct answering answering = reply_of(sa, &reply, now);
-    if (sa->login->told) { /* it was sent, and the IKE SA has stayed long enough */
+    if (sa->login->told) { /* the refusal was sent, and the IKE SA has stayed long enough */
         sa_down(sa, IKE_PEER_AUTH_FAILED, now);
         return;
     }
@@ -109,7 +109,7 @@ void login_refusal_due(struct sa *sa, nanos now)
 
 /* --- the session --- */
 
-/* last_response - whether the response to this request ends the login. */
+/* last_response - the response to this request ends the login. */
 static bool last_response(const struct login *login)
 {
     if (login->resumption != NULL)
@@ -120,7 +120,7 @@ static bool last_response(const struct login *login)
            (login->ours.over || (login_own_last(login) && confirms == eap_only));
 }
 
-/* session_resumes - the tickets of the old session go on with this one. false: no memory. */
+/* session_resumes - continues the ticket family of the old session. false: no memory. */
 static bool session_resumes(struct session *session, const struct login *login, nanos now)
 {
     session->resumed = true;
@@ -169,7 +169,7 @@ static bool begin_session(struct sa *sa, nanos now)
         refuse(sa, N_AUTHENTICATION_FAILED, "it has max_sessions sessions already", now);
         return false;
     }
-    /* RFC 4555 section 3.9: the peer forbids NATs, but there is one. */
+    /* RFC 4555 section 3.9: the peer forbids NATs, and a NAT is on the path. */
     uint16_t refusal =
         login->conn->mobike ? mobike_refusal(sa, &first, &login->answer_path, false) : 0;
     if (refusal != 0) {
@@ -181,7 +181,7 @@ static bool begin_session(struct sa *sa, nanos now)
     return true;
 }
 
-/* ask_lease - emits the job. false: the peer asks for no address, or we serve none. */
+/* ask_lease - emits the job. false: the peer asks for no address, or we have none to give. */
 static bool ask_lease(struct sa *sa)
 {
     struct login *login = sa->login;
@@ -199,7 +199,7 @@ static bool ask_lease(struct sa *sa)
     struct ike_event *event = event_job(sa, IKE_EV_LEASE, 0, (struct span){0});
     login->lease_failed = event == NULL;
     if (event == NULL)
-        return false; /* no memory: as if the pools had no address */
+        return false; /* no memory: treated like an empty pool */
     event->lease = lease;
     login_phase_set(login, LOGIN_WAITS_LEASE);
     return true;
@@ -312,7 +312,7 @@ static void add_proof(struct sa *sa, struct wire_builder *reply)
         wire_add_notify(reply, N_ANOTHER_AUTH_FOLLOWS, (struct span){0});
 }
 
-/* own_round_sent - a response left that proves a round of ours, or confirms EAP. */
+/* own_round_sent - a response was sent that proves a round of ours, or confirms EAP. */
 static void own_round_sent(struct sa *sa)
 {
     struct login *login = sa->login;
@@ -333,7 +333,7 @@ static void respond_last(struct sa *sa, struct answering *answering)
 {
     struct auth_commit *commit = calloc(1, sizeof(*commit));
     if (commit == NULL) {
-        sa_down(sa, IKE_LIMIT, answering->now); /* the proof cannot be verified a second time */
+        sa_down(sa, IKE_LIMIT, answering->now); /* the proof cannot be verified again */
         return;
     }
     answering->state = commit;
@@ -360,7 +360,7 @@ static void respond(struct sa *sa, nanos now)
     own_round_sent(sa);
     login_phase_set(login, LOGIN_WAITS_AUTH);
     answer_later_send(sa, &answering);
-    if (sa->theirs.next_id == expected) /* no memory for the response, and the state has moved on */
+    if (sa->theirs.next_id == expected) /* no memory for the response, but the state has changed */
         sa_down(sa, IKE_LIMIT, now);
 }
 
@@ -412,7 +412,7 @@ static void answer_step(struct sa *sa, nanos now)
     }
     if (error == 0 && login->eap_due) {
         login->eap_due = false;
-        login_patience(sa, now); /* a person may have to type before the first Response */
+        login_patience(sa, now); /* the user may have to type before the first Response */
         login_phase_set(login, LOGIN_WAITS_EAP);
         error = login_eap_begin(sa);
         if (error == 0)
@@ -448,15 +448,15 @@ static bool conn_choose(struct sa *sa, const struct login_claim *claim, nanos no
         refuse_later(sa, "a PPK is required, and it does not use PPKs", now);
         return false;
     }
-    /* before our first round begins: a secret may belong to us alone, and the session has it */
+    /* before our first round begins: its secret depends on our identity, which the session keeps */
     if (login_own_id(sa) == 0)
         return true;
     refuse_later(sa, "we have no identity for it", now);
     return false;
 }
 
-/* conn_fits - checks a request after the first against the connection. If it does not fit, the login
- * takes the next connection that does. false: there is none, and the peer was refused. */
+/* conn_fits - checks a later request against the connection. If it does not fit, the login switches
+ * to the next connection that does. false: no connection fits, and the peer was refused. */
 static bool conn_fits(struct sa *sa, const struct login_claim *claim, nanos now)
 {
     static const char why[] = "it does not authenticate as the connection demands"; /* A17 */
@@ -526,7 +526,7 @@ static int check_auth(struct sa *sa, nanos now)
     struct wire_auth auth;
     kept_message_get(&login->message, &request);
     bool readable = wire_auth_read(wire_find(&request, WIRE_PAYLOAD_AUTH, NULL)->body, &auth);
-    ASSERT(readable); /* as read_request() found it */
+    ASSERT(readable); /* read_request() found it readable */
     auth.data = login_ppk_auth(login, &request, auth.data);
     if (login->eap.stage == LOGIN_EAP_PROVEN) {
         check_confirmation(sa, &auth, now);
@@ -536,7 +536,8 @@ static int check_auth(struct sa *sa, nanos now)
     return login_verify(sa, &auth);
 }
 
-/* read_auth - the AUTH payload of the request proves a round, once its PPK is mixed in. */
+/* read_auth - reads the AUTH payload of the request, which proves a round once its PPK is mixed
+ * in. */
 static enum answer_verdict read_auth(struct sa *sa, nanos now)
 {
     struct login *login = sa->login;
@@ -578,7 +579,7 @@ static enum answer_verdict read_round(struct sa *sa, struct answering *answering
     return read_auth(sa, answering->now);
 }
 
-/* read_confirmation - AUTH by the key of EAP tells whether a further round follows. */
+/* read_confirmation - reads AUTH by the key of EAP, which tells whether a further round follows. */
 static enum answer_verdict read_confirmation(struct sa *sa, const struct answering *answering)
 {
     const struct login_claim claim = login_claim_read(sa->login, answering->request);
@@ -602,7 +603,7 @@ static enum answer_verdict read_eap(struct sa *sa, struct answering *answering)
 static bool in_order(const struct login *login, enum message_kind kind)
 {
     if (login->theirs.over)
-        return kind == MESSAGE_AUTH_NEXT; /* our own rounds go on */
+        return kind == MESSAGE_AUTH_NEXT; /* our own rounds continue */
     switch (login->eap.stage) {
     case LOGIN_EAP_NONE: return kind == MESSAGE_AUTH_ROUND || kind == MESSAGE_AUTH_ROUND_BY_EAP;
     case LOGIN_EAP_TALKS: return kind == MESSAGE_AUTH_EAP;
@@ -685,19 +686,19 @@ static void ppk_mixed(struct sa *sa, const struct ike_result *result, nanos now)
     if (!mixed && result->error == ERR_NOT_FOUND && login_ppk_unknown(sa) == LOGIN_PPK_REFUSED)
         refuse_later(sa, sa->login->ppk.why, now);
     else if ((!mixed && result->error != ERR_NOT_FOUND) || check_auth(sa, now) != 0)
-        sa_down(sa, IKE_LIMIT, now); /* a fault of ours is no reason to go on without the PPK */
+        sa_down(sa, IKE_LIMIT, now); /* a fault here must not lead to a login without the PPK */
 }
 
-/* demands_more - the proof is of a person whom the connection is for, so another demand is not met,
- * and no connection with the same demands is next. */
+/* demands_more - the proof has the identity that the connection demands. So the connection makes
+ * another demand that is not met, and connections with the same policy are skipped. */
 static bool demands_more(const struct login *login, const struct ike_proof *proof)
 {
     return proof == NULL ||
            login_eap_identity_fits(login_peer_policy(login), &login->remote_id, proof);
 }
 
-/* ask_for_next - the same proof, by AUTH or by EAP, is held against the demands of the next connection.
- * false: there is none. */
+/* ask_for_next - checks the same proof, by AUTH or by EAP, against the policy of the next
+ * connection. false: no connection is left. */
 static bool ask_for_next(struct sa *sa, const struct ike_result *result, const char *why, nanos now)
 {
     struct wire_message request;

@@ -9,11 +9,11 @@
  *   ... further rounds: EAP, AUTH by its key, or IDi, [CERT+,] AUTH ...
  *                            <--  HDR, SK{[AUTH,] [CP(CFG_REPLY),] [SAr2, TSi, TSr,] ...}
  *
- * and at the end of the request with our last AUTH, and of the last response, perhaps a clone
+ * At the end of the request with our last AUTH, and of the last response, a clone may follow
  * (combined.c).
  *
  * A response waits in login->message for the jobs: the Gateway's AUTH is verified before EAP goes
- * on, so that nothing secret reaches a Gateway that has not proven itself.
+ * on, so that no secret reaches a Gateway that has not proven its identity.
  */
 #include "base/assert.h"
 #include "base/secret.h"
@@ -74,7 +74,8 @@ static void add_child(struct sa *sa, struct wire_builder *request)
     ordered_esp_offer(sa, request);
 }
 
-/* add_terms - the part of the first request that concerns the login as a whole. It follows AUTH. */
+/* add_terms - adds the payloads that concern the login as a whole, to the first request behind
+ * AUTH. */
 static void add_terms(struct sa *sa, struct wire_builder *request)
 {
     struct login *login = sa->login;
@@ -106,7 +107,7 @@ enum ike_outcome login_ask_auth(struct sa *sa, struct wire_builder *request)
     if (out->id)
         wire_add_id(request, WIRE_PAYLOAD_IDi, login->local_id.type,
                     span_of(login->local_id.data, login->local_id.len));
-    /* Section 2.4: only if we know no other IKE SA with this peer. */
+    /* Section 2.4: only without another IKE SA with this peer. */
     if (first && first_contact(sa))
         wire_add_notify(request, N_INITIAL_CONTACT, (struct span){0});
     if (first && login->resumption == NULL) {
@@ -139,7 +140,7 @@ static struct verdict failed(enum ike_outcome outcome)
     return verdict_done(outcome);
 }
 
-/* ask_ppk - emits the job for the PPK. AUTH is made with its result. */
+/* ask_ppk - emits the job for the PPK. Its result makes AUTH. */
 static struct verdict ask_ppk(struct sa *sa)
 {
     login_phase_set(sa->login, LOGIN_WAITS_PPK);
@@ -166,8 +167,8 @@ static struct verdict prove_key(struct sa *sa)
     return next;
 }
 
-/* begin_round - begins a round of ours: with AUTH at once, or with EAP, which the Gateway
- * starts. */
+/* begin_round - begins a round of ours: with AUTH at once, or with EAP, in which the Gateway sends
+ * the first packet. */
 static struct verdict begin_round(struct sa *sa)
 {
     struct login *login = sa->login;
@@ -200,7 +201,7 @@ struct verdict login_ask_begin(struct sa *sa, nanos now)
     return begin_round(sa);
 }
 
-/* login_go_on - everything in the response is proven: sends the next request or ends the login. */
+/* login_go_on - the response is proven: sends the next request or ends the login. */
 static struct verdict login_go_on(struct sa *sa, nanos now)
 {
     struct login *login = sa->login;
@@ -234,7 +235,7 @@ static void peer_round_over(struct login *login)
 
 /* --- the response --- */
 
-/* tell_and_leave - we refuse the peer, which believes that the login succeeded. Sends one
+/* tell_and_leave - we refuse the peer after it believes that the login succeeded. Sends one
  * INFORMATIONAL request (RFC 7296 section 2.21.2) and waits for no response. */
 static void tell_and_leave(struct sa *sa, uint16_t notify)
 {
@@ -297,7 +298,7 @@ static struct verdict check_confirmation(struct sa *sa, const struct wire_auth *
     if (!same)
         return not_proven(sa, IKE_PEER_AUTH_FAILED, "its AUTH is not made with the key of EAP");
     if (login->theirs_eap)
-        peer_round_over(login); /* RFC 5998: EAP proves both */
+        peer_round_over(login); /* RFC 5998: EAP proves both sides */
     login->theirs_eap = false;
     login_eap_end(sa->ike, login);
     own_round_over(login);
@@ -353,7 +354,7 @@ static struct verdict eap_only(struct sa *sa, const struct wire_message *respons
 }
 
 /* unconfirmed - AUTH by the key of EAP is missing. Without an error notify the peer believes that
- * the login succeeded, so it is told. */
+ * the login succeeded, so we send it the refusal. */
 static struct verdict unconfirmed(struct sa *sa, const struct wire_message *response)
 {
     struct wire_notify notify;
@@ -443,14 +444,14 @@ static struct verdict signed_by(struct sa *sa, const struct ike_result *result)
     struct login *login = sa->login;
     if (login->ppk.plain)
         return login_ppk_keep_plain(login) ? sign(sa) : failed(IKE_LIMIT);
-    /* the key was replaced between the two */
+    /* the key was replaced between the two jobs */
     if (login->ppk.plain_auth != NULL && login->ppk.plain_method != login->proof.method)
         return failed(IKE_NO_SECRET);
     login->out.auth = true;
     return next;
 }
 
-/* ppk_mixed - AUTH is made with the new keys now. */
+/* ppk_mixed - the keys have the PPK now: makes AUTH with them. */
 static struct verdict ppk_mixed(struct sa *sa, const struct ike_result *result)
 {
     struct login *login = sa->login;
@@ -474,7 +475,7 @@ static bool sent_away(struct sa *sa)
     struct wire_message response;
     kept_message_get(&login->message, &response);
     if ((login->ours.over && login->theirs.over) || !redirect_found(sa, &response, false))
-        return false; /* the last one: login_through() */
+        return false; /* login_through() reads it in the last response */
     redirect_follow(sa, &response);
     return true;
 }
@@ -535,7 +536,7 @@ static enum ike_outcome first_child(struct sa *sa, const struct wire_message *re
         return IKE_OK; /* childless */
     if (conn->n_vips > 0 && sa->session->config.n_addresses == 0 &&
         wire_find(response, WIRE_PAYLOAD_SA, NULL) != NULL)
-        return IKE_ADDRESS_FAILURE; /* useless without the address that we asked for */
+        return IKE_ADDRESS_FAILURE; /* the Child SA is useless without the requested address */
     if (wire_find(response, WIRE_PAYLOAD_SA, NULL) == NULL) {
         struct wire_notify why;
         if (wire_notify_error(response, &why))
@@ -545,7 +546,8 @@ static enum ike_outcome first_child(struct sa *sa, const struct wire_message *re
         return verdict.outcome;
     }
     if (conn->n_vips > 0)
-        child_ts_any(sa, terms.policy, &local); /* our offer did not know the address yet */
+        /* our offer was made before the address was known */
+        child_ts_any(sa, terms.policy, &local);
     else
         child_ts_own(sa, terms.policy, &local);
     child_ts_peer(sa, terms.policy, &remote);
@@ -562,7 +564,7 @@ static enum ike_outcome first_child(struct sa *sa, const struct wire_message *re
     return *ret_child == NULL ? IKE_LIMIT : IKE_OK;
 }
 
-/* ticket_take - the next session ticket, in the place of the one that was used. */
+/* ticket_take - keeps the next session ticket, which replaces the used one. */
 static void ticket_take(struct sa *sa, const struct wire_message *response)
 {
     const struct login *login = sa->login;
@@ -585,13 +587,13 @@ struct verdict login_through(struct sa *sa, nanos now)
 
     kept_message_get(&login->message, &response);
     kept_message_get(&login->group_message, &group);
-    if (redirect_found(sa, &response, false)) { /* it is authentic, and the last one */
+    if (redirect_found(sa, &response, false)) { /* it is authentic, and in the last response */
         redirect_follow(sa, &response);
         sa_delete_send(sa);
         return verdict_done(IKE_REDIRECTED);
     }
     if (combined_read(sa, &group, &peer))
-        return exchange_agree(sa, sa->asking, peer, now); /* comes back here */
+        return exchange_agree(sa, sa->asking, peer, now); /* continues here with the result */
     login_proofs_give(login, session);
     session->resumed = login->resumption != NULL;
     login_ppk_audit(sa);

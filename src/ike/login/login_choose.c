@@ -42,22 +42,22 @@ static bool algorithms_fit(const struct ike_conn *conn, const struct sa *sa)
     return proposal_select(&conn->proposals, &wire, WIRE_PROTO_IKE, wish, &choice);
 }
 
-/* --- with all that was proven and shown so far --- */
+/* --- compared with the proofs and identities so far --- */
 
-/* peer_proven - how many rounds the peer has proven. */
+/* peer_proven - the number of rounds that the peer has proven. */
 static uint8_t peer_proven(const struct login *login)
 {
     bool by_eap = login->eap.stage == LOGIN_EAP_PROVEN || login->eap.stage == LOGIN_EAP_CONFIRMS;
     return (uint8_t)(login->theirs.round + by_eap);
 }
 
-/* own_shown - of how many rounds of ours the peer knows the identity. */
+/* own_shown - the number of our rounds whose identity the peer knows. */
 static uint8_t own_shown(const struct login *login)
 {
     return (uint8_t)(login->ours.round + (login->ours.over || login->own_id_sent));
 }
 
-/* same_demands - a proof of the round that meets the one policy meets the other one too. */
+/* same_demands - a proof of a round that meets one policy meets the other one, too. */
 static bool same_demands(const struct ike_auth_policy *a, const struct ike_auth_policy *b)
 {
     return a->method == b->method && a->credentials == b->credentials &&
@@ -70,7 +70,7 @@ static bool same_own(const struct ike_auth_policy *a, const struct ike_auth_poli
            identity_equal(&a->id, &b->id);
 }
 
-/* goes_on - the login can be one of that connection from here on. */
+/* goes_on - the login can continue as one of that connection. */
 static bool goes_on(const struct login *login, const struct ike_conn *conn)
 {
     const struct ike_conn *old = login->conn;
@@ -86,7 +86,7 @@ static bool goes_on(const struct login *login, const struct ike_conn *conn)
     return rounds && login_ppk_fits(login, conn);
 }
 
-/* known_unfit - the proof of the current round was refused under these demands. */
+/* known_unfit - a policy like the connection's has refused the proof of the current round. */
 static bool known_unfit(const struct login *login, const struct ike_conn *conn)
 {
     const struct login_unfit *unfit = &login->unfit;
@@ -97,9 +97,9 @@ static bool known_unfit(const struct login *login, const struct ike_conn *conn)
     return false;
 }
 
-/* --- with the request --- */
+/* --- compared with the request --- */
 
-/* rounds_fit - RFC 4739: the number of the peer's rounds, as far as the request tells. */
+/* rounds_fit - RFC 4739: the number of the peer's rounds, as far as the request tells it. */
 static bool rounds_fit(const struct login *login, const struct ike_conn *conn,
                        const struct login_claim *claim)
 {
@@ -116,7 +116,7 @@ static bool method_fits(const struct login *login, const struct ike_conn *conn,
     return login_method_fits(method, claim->auth_method);
 }
 
-/* auth_fits - several connections may differ in authentication only. */
+/* auth_fits - the authentication fits: several connections may differ only there. */
 static bool auth_fits(const struct ike_conn *conn, const struct login *login,
                       const struct login_claim *claim)
 {
@@ -130,7 +130,7 @@ static bool auth_fits(const struct ike_conn *conn, const struct login *login,
     return method_fits(login, conn, claim) && rounds_fit(login, conn, claim);
 }
 
-/* name_fits - the connection asks for an EAP identity, and takes the one that the peer said. */
+/* name_fits - the connection asks for an EAP identity, and accepts the peer's. */
 static bool name_fits(const struct login *login, const struct ike_conn *conn,
                       const struct login_claim *claim)
 {
@@ -139,7 +139,7 @@ static bool name_fits(const struct login *login, const struct ike_conn *conn,
            (eap_id[0] != '\0' && identity_fits_eap(eap_id, claim->eap_identity));
 }
 
-/* type_fits - RFC 3748 section 5.3.1: the connection takes a method that the peer wants. */
+/* type_fits - RFC 3748 section 5.3.1: the connection accepts a method that the peer wants. */
 static bool type_fits(const struct login *login, const struct ike_conn *conn,
                       const struct login_claim *claim)
 {
@@ -203,7 +203,7 @@ bool login_claim_fits(const struct sa *sa, const struct login_claim *claim)
            rounds_fit(sa->login, sa->login->conn, claim);
 }
 
-/* --- going over --- */
+/* --- the switch to another connection --- */
 
 void login_take(struct login *login, struct ike_conn *conn)
 {
@@ -239,7 +239,7 @@ bool login_next(struct sa *sa, const struct login_claim *claim, const char *why)
     return own_shown(login) > 0 || login_own_id(sa) == 0;
 }
 
-/* hear_identity - the peer says who it is. */
+/* hear_identity - the peer sent its EAP identity. */
 static void hear_identity(struct sa *sa, struct login_claim *claim)
 {
     struct login *login = sa->login;
@@ -251,8 +251,8 @@ static void hear_identity(struct sa *sa, struct login_claim *claim)
         login_eap_leave(sa);
 }
 
-/* hear_nak - the peer refuses the EAP method and names others (RFC 3748 section 5.3.1). true: the method of
- * the next connection begins with a Request of its own, as no identity is there to begin with. */
+/* hear_nak - the peer refuses the EAP method and names others (RFC 3748 section 5.3.1). true: no
+ * identity is known, so the method of the next connection begins with its own Request. */
 static bool hear_nak(struct sa *sa, struct span *packet, struct login_claim *claim)
 {
     struct login *login = sa->login;

@@ -27,7 +27,7 @@ static const struct ike_auth_policy *policy_of(const struct sa *sa)
     return sa_original_initiator(sa) ? login_own_policy(sa->login) : login_peer_policy(sa->login);
 }
 
-/* other_policy - the round of the Gateway: the current one, or its last. */
+/* other_policy - the policy of the Gateway's current round, or of its last one. */
 static const struct ike_auth_policy *other_policy(const struct sa *sa)
 {
     return sa_original_initiator(sa) ? login_peer_policy(sa->login) : login_own_policy(sa->login);
@@ -94,10 +94,11 @@ int login_eap_again(struct sa *sa)
     return eap_job_emit(sa, (struct span){0}, true);
 }
 
-/* eap_in_order - RFC 3748 section 4: a peer gets Requests, and then Success or Failure; an authenticator
- * gets Responses with the Identifier of its Request. The Identifier of Success and Failure MUST be that of
- * the last Response, but there are servers of RADIUS whose SIM and AKA count on. It is not compared: SK
- * protects the packet, and the Message ID says which Response it answers. */
+/* eap_in_order - RFC 3748 section 4: a peer gets Requests, and then Success or Failure; an
+ * authenticator gets Responses with the Identifier of its Request. The Identifier of Success and
+ * Failure MUST be that of the last Response, but some RADIUS servers increase it in EAP-SIM and
+ * EAP-AKA. We do not compare it: SK protects the packet, and the Message ID names the Response that
+ * it answers. */
 static bool eap_in_order(const struct sa *sa, const struct wire_eap *wire)
 {
     const struct login_eap *eap = &sa->login->eap;
@@ -151,8 +152,8 @@ void login_eap_leave(struct sa *sa)
     sa->login->eap.conversation = 0;
 }
 
-/* hear - keeps the identity for a conversation that another connection begins. Without memory that
- * one asks for it again. */
+/* hear - keeps the identity for the conversation of another connection. Without memory that
+ * conversation asks for it again. */
 static void hear(struct login_eap *eap, struct span packet)
 {
     uint8_t type = packet.len >= EAP_HEAD ? packet.ptr[4] : 0;
@@ -195,7 +196,7 @@ enum login_eap_came login_eap_anew(struct sa *sa)
                : LOGIN_EAP_BAD;
 }
 
-/* keep_packet - checks a packet of our own method, too: its process may be taken over. */
+/* keep_packet - checks a packet of our own method, too: its process may be compromised. */
 static bool keep_packet(struct login_eap *eap, struct span packet, uint8_t code)
 {
     struct wire_eap wire;
@@ -231,7 +232,8 @@ static enum login_eap_said proven(struct sa *sa, const struct ike_result *result
     bool peer = sa_original_initiator(sa);
     bool key = result->msk.len >= LOGIN_MSK_MIN && result->msk.len <= SECRET_CAP;
     close_conversation(eap);
-    /* A20, A22: only the authenticator's Success ends it, with a key if one is needed. */
+    /* A20, A22: only the authenticator's Success ends the conversation, with a key if one is
+     * needed. */
     if ((result->msk.len > 0 && !key) || (!key && login_eap_need_key(login)) ||
         (peer && !eap->success) || (!peer && !keep_packet(eap, result->eap_packet, EAP_SUCCESS)) ||
         (!peer && !login_proven(login, &result->proof, now))) {
@@ -255,7 +257,7 @@ enum login_eap_said login_eap_said(struct sa *sa, const struct ike_result *resul
         keep_packet(eap, result->eap_packet, peer ? EAP_RESPONSE : EAP_REQUEST))
         return LOGIN_EAP_SENDS;
     if (result->error == 0 && result->eap_state == IKE_EAP_FAILURE && !result->unfit)
-        close_conversation(eap); /* one that is kept ends with the login */
+        close_conversation(eap); /* a conversation that is kept ends with the login */
     if (peer || !keep_packet(eap, result->eap_packet, EAP_FAILURE))
         eap->n_packet = 0;
     return LOGIN_EAP_REFUSES;

@@ -24,10 +24,10 @@
 
 #define RETRIES_MAX 3
 #define NAT_T_PORT  4500
-#define CANDIDATES  32 /* connections that a responder speaks for */
+#define CANDIDATES  32 /* connections that a responder announces for */
 #define IKE_PORT    500
 
-/* --- what both sides announce --- */
+/* --- announcements of both sides --- */
 
 /* add_auth_abilities - announces how the peer may authenticate. A responder does not know the
  * connection yet, so it announces for all that fit the addresses. */
@@ -61,7 +61,7 @@ void login_add_abilities(struct sa *sa, struct wire_builder *message, bool respo
     nat_detection_add(sa, message, &sa->path, conn->encap);
     if (conn->fragmentation != IKE_FRAGMENTATION_NO)
         wire_add_notify(message, N_IKEV2_FRAGMENTATION_SUPPORTED, (struct span){0});
-    if (sa->login->resumption == NULL) /* RFC 5723: nothing but the ticket authenticates */
+    if (sa->login->resumption == NULL) /* RFC 5723: only the ticket authenticates */
         add_auth_abilities(sa, message, response);
     if (response && conn->childless != IKE_CHILDLESS_NEVER)
         wire_add_notify(message, N_CHILDLESS_IKEV2_SUPPORTED, (struct span){0});
@@ -191,15 +191,15 @@ static struct verdict init_refused(struct sa *sa, const struct wire_message *res
     return verdict_error(response);
 }
 
-/* lacks_ppk - the response would lead to an IKE SA without the PPK that is required. RFC 8784
- * section 6: it may be forged. */
+/* lacks_ppk - after this response the IKE SA would lack the required PPK. RFC 8784 section 6: it
+ * may be forged. */
 static bool lacks_ppk(const struct login *login, const struct wire_message *response)
 {
     return login->conn->ppk_required && message_kind(response) == MESSAGE_INIT_ANSWER &&
            !wire_notify_has(response, N_USE_PPK);
 }
 
-/* has_sequel - the response leads to a next request. */
+/* has_sequel - another request follows the response. */
 static bool has_sequel(const struct sa *sa, const struct wire_message *response)
 {
     const struct login *login = sa->login;

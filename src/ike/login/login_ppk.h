@@ -10,35 +10,37 @@
  *      IKE_AUTH      AUTH, N(PPK_IDENTITY, PPK_ID), [N(NO_PPK_AUTH)]  -->
  *                                                          <--  AUTH, N(PPK_IDENTITY)
  *
- * That AUTH is already made with the new SK_pi. The initiator takes the new keys into use when the
- * response says that the responder has the PPK; the responder before it verifies AUTH.
+ * That AUTH is already made with the new SK_pi. The initiator switches to the new keys when the
+ * response shows that the responder has the PPK. The responder switches before it verifies AUTH.
  */
 
 #include "ike/login/login.h"
 
 /* --- both roles --- */
 
-/* login_ppk_mixed - the job's result: takes the keys. false: they are unusable. */
+/* login_ppk_mixed - reads the keys in the result of the job. false: they are unusable. */
 bool login_ppk_mixed(struct sa *sa, const struct ike_result *result);
-/* login_ppk_audit - section 6: a PPK was configured or offered, but is not used: says so. */
+/* login_ppk_audit - section 6: emits a notice if a PPK was configured or offered, but is not
+ * used. */
 void login_ppk_audit(struct sa *sa);
 void login_ppk_done(struct login *login);
 
 /* --- initiator --- */
 
-/* login_ppk_begin - whether the login is to use a PPK. */
+/* login_ppk_begin - decides whether the login uses a PPK. */
 void login_ppk_begin(struct login *login, bool without);
-/* login_ppk_due - the first AUTH of ours comes next, and both ends use PPKs. */
+/* login_ppk_due - our first AUTH comes next, and both ends use PPKs. */
 bool login_ppk_due(const struct login *login);
 /* login_ppk_ask - emits the job for our PPK. ERR_NO_MEMORY. */
 int login_ppk_ask(struct sa *sa) MUST_USE;
 /* login_ppk_plain - true: our AUTH is to be made without the PPK first, for NO_PPK_AUTH. */
 bool login_ppk_plain(struct login *login);
-/* login_ppk_keep_plain - keeps that AUTH. Then the one with the PPK is due. false: no memory. */
+/* login_ppk_keep_plain - keeps that AUTH. The AUTH with the PPK is due next. false: no memory. */
 bool login_ppk_keep_plain(struct login *login);
 /* login_ppk_add - PPK_IDENTITY and NO_PPK_AUTH, behind AUTH. */
 void login_ppk_add(const struct login *login, struct wire_builder *request);
-/* login_ppk_answered - the response to that request. false: a PPK is required, and not used. */
+/* login_ppk_answered - reads the response to that request. false: a PPK is required, and not
+ * used. */
 bool login_ppk_answered(struct sa *sa, const struct wire_message *response);
 
 /* --- responder --- */
@@ -51,10 +53,10 @@ enum login_ppk_next {
 };
 /* login_ppk_read - reads the notifies beside the AUTH payload in login->message. */
 enum login_ppk_next login_ppk_read(struct sa *sa);
-/* login_ppk_unknown - there is no PPK of that PPK_ID. */
+/* login_ppk_unknown - no PPK with that PPK_ID is loaded. */
 enum login_ppk_next login_ppk_unknown(struct sa *sa);
-/* login_ppk_fits - the connection allows the use of PPKs as it is so far: of this one, of none, or
- * not decided yet. */
+/* login_ppk_fits - the connection allows this login's use of a PPK: of this one, of none, or not
+ * decided yet. */
 bool login_ppk_fits(const struct login *login, const struct ike_conn *conn);
 /* login_ppk_apply - from now on the IKE SA has the mixed keys. */
 void login_ppk_apply(struct sa *sa);

@@ -33,8 +33,8 @@ bool login_peer_last(const struct login *login)
 
 /* --- identities --- */
 
-/* id_asked_for - RFC 7296 section 1.2: with IDr the initiator says to which identity of the responder
- * it wants to talk. false: it does not say, or we are the initiator. */
+/* id_asked_for - RFC 7296 section 1.2: IDr of the initiator names the identity of the responder
+ * that it wants. false: no IDr, or we are the initiator. */
 static bool id_asked_for(const struct login *login, struct ike_id *ret_id)
 {
     struct wire_message first;
@@ -101,8 +101,8 @@ bool login_method_fits(enum ike_auth_method method, uint8_t auth_method)
     return false;
 }
 
-/* sk_p - SK_pi or SK_pr of the signer. Our AUTH is made with the PPK before the peer has agreed to
- * it (RFC 8784 section 3). */
+/* sk_p - SK_pi or SK_pr of the signer. Our AUTH uses the PPK before the peer has agreed to it (RFC
+ * 8784 section 3). */
 static struct span sk_p(const struct sa *sa, bool ours, bool initiator)
 {
     const struct login_ppk *ppk = &sa->login->ppk;
@@ -330,9 +330,9 @@ void login_proof_add(const struct login *login, struct wire_builder *message)
     wire_add_auth(message, proof->method, proof->auth);
 }
 
-/* --- what the peer's proof brings --- */
+/* --- the results of the peer's proof --- */
 
-/* text_fits - a pattern "*@example" matches every text that ends so. Other texts must be equal. */
+/* text_fits - a pattern "*@example" matches every text with that end. Other texts must be equal. */
 static bool text_fits(const char *pattern, const char *text)
 {
     size_t n = strlen(pattern), len = strlen(text);
@@ -350,7 +350,7 @@ static bool name_fits(const char *pattern, const char *identity)
 }
 
 /* eap_identity_fits - EAP proved the identity that the policy demands: its eap_id, or the ID
- * payload. Otherwise a peer could be somebody else than it claims. */
+ * payload. Otherwise a peer could claim the identity of another user. */
 static bool eap_identity_fits(const struct ike_auth_policy *policy, const struct ike_id *idi,
                               const char *identity)
 {
@@ -358,7 +358,7 @@ static bool eap_identity_fits(const struct ike_auth_policy *policy, const struct
     char text[IDENTITY_TEXT_MAX];
     if (strcmp(wanted, "%any") == 0)
         return true;
-    if (wanted[0] != '\0') { /* compared as it is printed: "DOMAIN\x5cuser" */
+    if (wanted[0] != '\0') { /* compared in printed form: "DOMAIN\x5cuser" */
         struct ike_id id = {.type = ID_EAP, .len = (uint16_t)strlen(wanted)};
         memcpy(id.data, wanted, id.len);
         return text_fits(identity_print(&id, text), identity) || name_fits(wanted, identity);
@@ -438,7 +438,8 @@ static bool known(const uint8_t *ids, size_t n, const uint8_t *id)
     return false;
 }
 
-/* struct key_ids - of a CERTREQ payload, each once; beyond its room there are none. */
+/* struct key_ids - the key ids of a CERTREQ payload, each once. Key ids beyond the room are left
+ * out. */
 struct key_ids {
     size_t len;
     uint8_t octets[POLICY_CAS * IKE_KEY_ID];
@@ -578,8 +579,8 @@ static void announced_add(struct login_peer *peer, uint16_t ca, uint16_t method)
  *     Length | Auth Method | Cert Link | AlgorithmIdentifier
  *
  * The section: "Implementations MUST ignore announcements whose semantics they don't understand."
- * The same goes for a link to a CA that the CERTREQ payloads do not have. A wrong length makes the
- * rest unreadable. Methods that are no signatures have 2 octets, and do not concern us.
+ * We also ignore a link to a CA that is not in the CERTREQ payloads. A wrong length makes the rest
+ * unreadable. Methods without signatures have 2 octets; we skip them.
  */
 static void read_methods(struct login_peer *peer, struct span data, bool certreq)
 {

@@ -7,17 +7,17 @@
 
 #include "ike/login/login.h"
 
-/* login_own_policy, login_peer_policy - of the current rounds. */
+/* login_own_policy, login_peer_policy - the policies of the current rounds. */
 const struct ike_auth_policy *login_own_policy(const struct login *login);
 const struct ike_auth_policy *login_peer_policy(const struct login *login);
 
-/* login_own_last, login_peer_last - no round of that side comes after the current one. */
+/* login_own_last, login_peer_last - the current round of that side is its last one. */
 bool login_own_last(const struct login *login);
 bool login_peer_last(const struct login *login);
 
-/* login_own_id - sets our identity of the current round: the configured one, else, in the first round of
- * a responder with a public key, the one that the initiator asks for, else the local address.
- * ERR_INVALID: the local address is no identity. */
+/* login_own_id - sets our identity of the current round: the configured one. Without one, a
+ * responder with a public key takes the identity that the initiator asks for, in its first round.
+ * Otherwise it is the local address. ERR_INVALID: the local address is no identity. */
 int login_own_id(struct sa *sa) MUST_USE;
 
 /* login_peer_id - reads the peer's ID payload of the current round. false: unreadable.
@@ -49,31 +49,32 @@ bool login_proof_resumed(struct sa *sa);
 void login_proof_add(const struct login *login, struct wire_builder *message);
 void login_proof_done(struct login *login);
 
-/* login_proven - the peer's round is proven: takes the results of the proof. false: EAP proved
- * another identity than the policy demands. */
+/* login_proven - the peer's round is proven: keeps the results of the proof. false: EAP proved an
+ * identity that the policy does not accept. */
 bool login_proven(struct login *login, const struct ike_proof *proof, nanos now);
 
-/* login_eap_fits - EAP proved the identity that the policy demands of a peer with that IDi. `proven`
- * is of the type ID_EAP. */
+/* login_eap_fits - EAP proved the identity that the policy demands of a peer with that IDi.
+ * `proven` has the type ID_EAP. */
 bool login_eap_fits(const struct ike_auth_policy *policy, const struct ike_id *idi,
                     const struct ike_id *proven);
 
-/* login_eap_identity_fits - the same, of a proof; one that names no identity fits. false too: the
- * identity has no end. */
+/* login_eap_identity_fits - the same for a proof; a proof without an identity fits. false also if the
+ * identity is not terminated. */
 bool login_eap_identity_fits(const struct ike_auth_policy *policy, const struct ike_id *idi,
                              const struct ike_proof *proof);
 
-/* login_chain_keep - the certificates that the proof rests on: also those of an EAP server. */
+/* login_chain_keep - keeps the number of the proof's certificate chain, which may be that of an EAP
+ * server. */
 void login_chain_keep(struct login *login, const struct ike_proof *proof);
 
 /* login_certreq_add - adds CERTREQ and its notifies for the rounds of the peer. */
 void login_certreq_add(const struct ike_conn *const *conns, size_t n, struct wire_builder *message);
 /* login_hashes_add - SIGNATURE_HASH_ALGORITHMS (RFC 7427 section 4). */
 void login_hashes_add(struct wire_builder *message);
-/* login_methods_add - adds SUPPORTED_AUTH_METHODS (RFC 9593): the signatures that we can verify and that
- * one of the connections takes. */
+/* login_methods_add - adds SUPPORTED_AUTH_METHODS (RFC 9593): the signatures that we can verify and
+ * that one of the connections accepts. */
 void login_methods_add(const struct ike_conn *const *conns, size_t n, struct wire_builder *message);
-/* login_peer_read - reads CERTREQ and the notifies of the peer about authentication. */
+/* login_peer_read - reads the peer's CERTREQ and its notifies about authentication. */
 void login_peer_read(struct login *login, const struct wire_message *message);
 
 #endif

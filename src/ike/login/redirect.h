@@ -13,7 +13,7 @@
  *                                              <--  HDR, SK{N(REDIRECT, Gateway)}
  *   HDR, SK{}                                  -->
  *
- * Where the End User may go is the path manager's to decide, which has names resolved.
+ * The path manager decides whether the End User follows, and resolves the name.
  */
 
 #include "ike/core/ike_state.h"
@@ -29,11 +29,12 @@ void redirect_announce(const struct sa *sa, struct wire_builder *request);
 /* --- Gateway --- */
 
 bool redirect_announced(const struct wire_message *init_request);
-/* redirect_at_once - before the peer is known: it announced that it can, and whichever of our
- * connections it meant, it is to go to the same Gateway. */
+/* redirect_at_once - before the peer is known: it announced REDIRECT_SUPPORTED, and all connections
+ * that it may mean redirect to the same Gateway. */
 bool redirect_at_once(const struct ike *ike, const struct ike_path *path,
                       const struct ike_conn *conn, const struct wire_message *request);
-/* redirect_after_proof - adds REDIRECT to the last response of a login; false: it stays. */
+/* redirect_after_proof - adds REDIRECT to the last response of a login; false: the End User
+ * stays. */
 bool redirect_after_proof(const struct sa *sa, struct wire_builder *reply);
 
 #endif

@@ -111,7 +111,7 @@ bool resumption_prove(struct sa *sa)
     return login_proof_resumed(sa);
 }
 
-/* same_id - section 4.3.3: identical to the value in the ticket. */
+/* same_id - section 4.3.3: the identity is identical to the value in the ticket. */
 static bool same_id(const struct ike_id *a, const struct ike_id *b)
 {
     return a->type == b->type && a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
@@ -165,7 +165,7 @@ void resumption_again(struct sa *sa, struct intent *intent, bool silent)
         held_ticket_drop(sa->ike, held);
 }
 
-/* --- Gateway: which tickets count --- */
+/* --- Gateway: which tickets are valid --- */
 
 void resumption_opened(struct sa *sa, const struct ike_ticket *ticket, nanos now)
 {
@@ -187,7 +187,7 @@ void login_tickets_ended(struct ike *ike, uint64_t family)
 
 /* --- Gateway: IKE_AUTH --- */
 
-/* use_ask - emits the job that makes the ticket a used one. ERR_NO_MEMORY. */
+/* use_ask - emits the job that marks the ticket as used. ERR_NO_MEMORY. */
 static int use_ask(struct sa *sa)
 {
     struct ike_ticket *copy = malloc(sizeof(*copy));
@@ -274,7 +274,7 @@ static nanos left(nanos at, nanos now)
     return at == NANOS_NEVER ? 0 : at <= now ? 1 : at - now;
 }
 
-/* ticket_of - what the ticket of the session says. */
+/* ticket_of - fills in the ticket of the session. */
 static void ticket_of(const struct sa *sa, struct ike_ticket *ret)
 {
     const struct session *session = sa->session;
