@@ -21,7 +21,7 @@ enum sim_subtype {
 };
 
 #define SIM_VERSION  1
-#define SIM_STARTS   4  /* RFC 4186 section 4.2.4: 3 of them, and one after AT_COUNTER_TOO_SMALL */
+#define SIM_STARTS   3  /* RFC 4186 section 4.2.5; after AT_COUNTER_TOO_SMALL one follows */
 #define SIM_VERSIONS 32 /* octets of a list of versions */
 #define NO_SIM                                                                                     \
     "no K and OPc (32 octets) or different triplets (28 octets each) for the EAP identity"
@@ -131,14 +131,16 @@ static enum eap_step peer_start(struct eap_talk *talk, struct sim_state *s,
     const struct span version = span_of(selected, sizeof(selected));
     bool asks =
         a->seen[AT_ANY_ID_REQ] || a->seen[AT_FULLAUTH_ID_REQ] || a->seen[AT_PERMANENT_ID_REQ];
-    if (++s->starts > SIM_STARTS || !versions_read(s, a->values[AT_VERSION_LIST]) ||
-        (asks && !sim_identity_asks(&s->auth, a)))
-        return sim_client_error(talk, w,
-                                "the authenticator's SIM-Start is malformed or one too many");
+    if (++s->starts > SIM_STARTS || (asks && !sim_identity_asks(&s->auth, a)))
+        return sim_client_error(talk, w, "the authenticator's SIM-Start is out of turn");
+    if (!versions_read(s, a->values[AT_VERSION_LIST]))
+        return sim_client_error_of(talk, w, SIM_VERSION_UNKNOWN,
+                                   "the authenticator does not have version 1 of EAP-SIM");
     sim_begin(w, SIM_START);
     if (asks && sim_identity_write(talk, &s->auth, w))
         return EAP_STEP_REPLY;
-    random_fill(talk->random, s->nonce, sizeof(s->nonce));
+    if (!s->nonced) /* RFC 4186 section 10.4: the same in all Starts */
+        random_fill(talk->random, s->nonce, sizeof(s->nonce));
     const struct span nonce[] = {span_of(reserved, 2), span_of(s->nonce, SIM_NONCE)};
     sim_attribute_write(w, AT_NONCE_MT, nonce, 2);
     sim_attribute_write(w, AT_SELECTED_VERSION, &version, 1);
@@ -156,14 +158,16 @@ static bool rands_differ(const uint8_t *rands, size_t n, size_t step)
     return true;
 }
 
-/* rands_fit - RFC 4186 section 10.9: two or three RANDs, all different. Fewer make a weaker key. */
-static bool rands_fit(struct sim_state *s, struct span value)
+/* rands_check - RFC 4186 section 10.9: two or three RANDs, all different. Fewer make a weaker key. true: they
+ * are. false: *ret_code tells the authenticator why not. */
+static bool rands_check(struct sim_state *s, struct span value, enum sim_error_code *ret_code)
 {
     size_t n = value.len < 2 ? 0 : (value.len - 2) / SIM_RAND;
-    bool fit = value.len == 2 + n * SIM_RAND && (n == 2 || n == SIM_RANDS) &&
-               rands_differ(value.ptr + 2, n, SIM_RAND);
-    s->n_rands = fit ? n : 0;
-    return fit;
+    bool whole = value.len == 2 + n * SIM_RAND && n <= SIM_RANDS;
+    bool differ = whole && rands_differ(value.ptr + 2, n, SIM_RAND);
+    s->n_rands = differ && n >= 2 ? n : 0;
+    *ret_code = !whole ? SIM_UNABLE : !differ ? SIM_OLD_RANDS : SIM_FEW_RANDS;
+    return s->n_rands > 0;
 }
 
 static enum eap_step peer_challenge(struct eap_talk *talk, struct sim_state *s,
@@ -172,8 +176,9 @@ static enum eap_step peer_challenge(struct eap_talk *talk, struct sim_state *s,
 {
     struct span rands = a->values[AT_RAND];
     struct sim_mac_key *k_aut = &s->auth.k_aut;
-    if (!s->nonced || !rands_fit(s, rands))
-        return sim_client_error(talk, w, "the authenticator's SIM challenge is malformed");
+    enum sim_error_code code = SIM_UNABLE;
+    if (!s->nonced || !rands_check(s, rands, &code))
+        return sim_client_error_of(talk, w, code, "the authenticator's SIM challenge is malformed");
     if (triplets_make(talk, s, rands.ptr + 2) != 0)
         return sim_client_error(talk, w, NO_SIM ", with the authenticator's RAND");
     if (keys_make(talk, s) != 0)
@@ -203,7 +208,9 @@ static enum eap_step sim_peer_recv(struct eap_talk *talk, void *state,
     switch (a.subtype) {
     case SIM_START: return peer_start(talk, s, &a, w);
     case SIM_CHALLENGE: return peer_challenge(talk, s, request, &a, w);
-    case SIM_REAUTHENTICATION: return sim_reauth_answer(talk, &s->auth, request, &a, w);
+    case SIM_REAUTHENTICATION:
+        s->starts = SIM_STARTS - 1;
+        return sim_reauth_answer(talk, &s->auth, request, &a, w);
     case SIM_NOTIFICATION: return sim_notification_answer(talk, &s->auth, request, &a, w);
     default: return sim_client_error(talk, w, "SIM packet with an unknown Subtype");
     }

@@ -48,8 +48,14 @@ struct sim_auth {
     uint8_t reauth_id[EAP_IDENTITY]; /* the next one, as it was sent */
 };
 
-/* sim_client_error - writes Client-Error, "unable to process packet" (RFC 4187 section 6.3.1). */
+/* The codes of AT_CLIENT_ERROR_CODE (RFC 4186 section 10.16). */
+enum sim_error_code { SIM_UNABLE, SIM_VERSION_UNKNOWN, SIM_FEW_RANDS, SIM_OLD_RANDS };
+
+/* sim_client_error - writes Client-Error, "unable to process packet" (RFC 4187 section 6.3.1).
+ * sim_client_error_of - with another code. */
 enum eap_step sim_client_error(struct eap_talk *talk, struct writer *w, const char *reason);
+enum eap_step sim_client_error_of(struct eap_talk *talk, struct writer *w, enum sim_error_code code,
+                                  const char *reason);
 
 /* sim_refuse - authenticator: the peer's packet is wrong. Writes a Notification of the failure. The
  * response to it gets EAP-Failure (RFC 4187 sections 6.3.2 and 6.3.3). `w` has the header only. */

@@ -18,8 +18,14 @@
 
 enum eap_step sim_client_error(struct eap_talk *talk, struct writer *w, const char *reason)
 {
-    static const uint8_t code[2];
-    const struct span value = span_of(code, sizeof(code));
+    return sim_client_error_of(talk, w, SIM_UNABLE, reason);
+}
+
+enum eap_step sim_client_error_of(struct eap_talk *talk, struct writer *w, enum sim_error_code code,
+                                  const char *reason)
+{
+    const uint8_t number[] = {0, (uint8_t)code};
+    const struct span value = span_of(number, sizeof(number));
     sim_begin(w, SIM_CLIENT_ERROR);
     sim_attribute_write(w, AT_CLIENT_ERROR_CODE, &value, 1);
     return eap_failed(talk, "%s", reason);

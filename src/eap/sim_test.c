@@ -191,6 +191,66 @@ static void equal_challenges(void **state)
     test_pair_end(&p);
 }
 
+/* RFC 4186 section 4.2.5: AT_ANY_ID_REQ, AT_FULLAUTH_ID_REQ and AT_PERMANENT_ID_REQ in this order, each once, in
+ * three Starts at most. A letter for each Start. */
+static void starts(void **state)
+{
+    static const struct {
+        const char *ranks,
+            *verdicts; /* n: no identity is asked for. Next: the Subtype of the answer */
+    } rows[] = {{"afp", "sss"}, {"ap", "ss"},     {"nn", "ss"},    {"aa", "s!"},
+                {"fa", "s!"},   {"pf", "s!"},     {"ff", "s!"},    {"pp", "s!"},
+                {"v", "u"},     {"afpn", "sss!"}, {"nnnn", "sss!"}};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct test_pair p;
+        uint8_t nonce[16];
+        begin(&p);
+        for (size_t j = 0; rows[i].ranks[j] != '\0'; j++) {
+            char rank = rows[i].ranks[j], verdict = rows[i].verdicts[j];
+            uint8_t packet[] = {1, 7, 0, 20, EAP_TYPE_SIM, 10, 0, 0, 15, 2, 0, 2,
+                                0, 1, 0, 0,  13,           1,  0, 0};
+            packet[16] = rank == 'f' ? 17 : rank == 'p' ? 10 : 13;
+            packet[13] = rank == 'v' ? 2 : 1; /* another version */
+            packet[3] = rank == 'n' ? 16 : 20;
+            eap_peer_recv(p.peer, span_of(packet, packet[3]), &p.peer_result);
+            const uint8_t *octets = p.peer_result.packet;
+            if (octets[5] != (verdict == 's' ? 10 : 14) || (verdict == 'u' && octets[11] != 1))
+                fail_msg("%s: Start %zu", rows[i].ranks, j);
+            size_t at = rank == 'n' ? 8 : 8 + 4 * (size_t)octets[9]; /* behind AT_IDENTITY */
+            if (verdict == 's' && j == 0)
+                memcpy(nonce, octets + at + 4, sizeof(nonce));
+            if (verdict == 's') /* section 10.4: NONCE_MT stays */
+                assert_memory_equal(nonce, octets + at + 4, sizeof(nonce));
+        }
+        test_pair_end(&p);
+    }
+}
+
+/* RFC 4186 section 10.16: the code of Client-Error for RANDs that are too few, equal or malformed. */
+static void codes_of_client_errors(void **state)
+{
+    static const struct {
+        uint8_t n, equal, cut, code;
+    } rows[] = {{1, 0, 0, 2}, {0, 0, 0, 2}, {2, 1, 0, 3}, {3, 1, 0, 3}, {2, 0, 4, 0}, {4, 0, 0, 0}};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct test_pair p;
+        uint8_t packet[128] = {1, 9, 0, 0, EAP_TYPE_SIM, 11, 0, 0, 1};
+        size_t len = 12 + 16 * (size_t)rows[i].n - rows[i].cut;
+        begin(&p);
+        test_pair_to_peer(&p); /* the peer has sent AT_NONCE_MT */
+        for (size_t j = 0; j < rows[i].n; j++)
+            packet[12 + 16 * j] = rows[i].equal ? 1 : (uint8_t)(1 + j);
+        packet[3] = (uint8_t)len;
+        packet[9] = (uint8_t)((len - 8) / 4);
+        eap_peer_recv(p.peer, span_of(packet, len), &p.peer_result);
+        assert_int_equal(p.peer_result.packet[5], 14);
+        assert_int_equal(p.peer_result.packet[11], rows[i].code);
+        test_pair_end(&p);
+    }
+}
+
 static const struct {
     const char *octets;
     size_t len;
@@ -239,10 +299,16 @@ static void hostile_packets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(succeeds),           cmocka_unit_test(wrong_key),
-        cmocka_unit_test(every_octet_counts), cmocka_unit_test(equal_challenges),
-        cmocka_unit_test(hostile_packets),    cmocka_unit_test(triplets),
-        cmocka_unit_test(triplets_in_turn),   cmocka_unit_test(triplets_are_no_usim),
+        cmocka_unit_test(succeeds),
+        cmocka_unit_test(wrong_key),
+        cmocka_unit_test(every_octet_counts),
+        cmocka_unit_test(equal_challenges),
+        cmocka_unit_test(hostile_packets),
+        cmocka_unit_test(starts),
+        cmocka_unit_test(codes_of_client_errors),
+        cmocka_unit_test(triplets),
+        cmocka_unit_test(triplets_in_turn),
+        cmocka_unit_test(triplets_are_no_usim),
         cmocka_unit_test(a_triplet_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
