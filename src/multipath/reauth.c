@@ -6,7 +6,8 @@
  * has one. Where the peer narrowed the selectors of a child, the elder may have several Child SAs of
  * it: the successor asks once for each of them, and deletes an answer that repeats another one. Then
  * the VPNs of the elder stop sending. They still receive for a while, and then the elder is deleted.
- * A login that fails is tried again. If none succeeds, the elder ends at its deadline.
+ * A login that fails is tried again, sooner the nearer the deadline of the elder is. If none succeeds, the
+ * elder ends then.
  */
 #include "base/assert.h"
 #include "ike/terms/narrow.h"

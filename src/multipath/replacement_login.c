@@ -146,10 +146,25 @@ bool beside_waits(struct vpn *successor, nanos now)
     return false;
 }
 
+/* living_retry - never more than half of the time that the elder has left: its end must not come
+ * while the successor waits. */
+static nanos living_retry(struct vpn *successor, nanos now)
+{
+    const struct vpn *vpn = successor->replace.elder;
+    const struct path_view *view = &successor->pm->options.view;
+    nanos retry = retry_after(successor->pm, ++successor->wish.short_lives, now);
+    struct ike_session_info elder;
+    if (vpn == NULL || !view->session(view->context, vpn->session.id, &elder) ||
+        elder.auth_deadline_ns <= now)
+        return retry;
+    nanos half = (elder.auth_deadline_ns - now) / 2;
+    return nanos_min(retry, now + (half > RETRY_MIN_NS ? half : RETRY_MIN_NS));
+}
+
 nanos beside_failed(struct vpn *successor, enum ike_outcome outcome, nanos now)
 {
     if (successor->replace.phase == REPLACES_LIVING)
-        return retry_after(successor->pm, ++successor->wish.short_lives, now);
+        return living_retry(successor, now);
     successor->replace.phase = REPLACES_KNOCK;
     if (outcome != IKE_TIMEOUT && outcome != IKE_NO_PATH)
         return retry_after(successor->pm, ++successor->wish.short_lives, now);

@@ -221,6 +221,27 @@ static void test_reauthentication_fails(void **state)
     }
 }
 
+/* It fails until shortly before the deadline: retries are not so rare by then that the session ends first. */
+static void test_reauthentication_late(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 75; seed < 85; seed++) {
+        struct both *both = both_new(2, seed);
+        struct world *world = both->world;
+        world->conn_a->reauth_ns = SECONDS(100);
+        world->conn_a->reauth_over_ns = SECONDS(300);
+        both_connect(both);
+        both_until_all_up(both, SECONDS(5));
+        world->b.psk = "another";
+        both_run(both, SECONDS(375));
+        assert_int_equal(session_of(&both->a, 0).logins, 1);
+        world->b.psk = world->a.psk;
+        until_replaced(both, 2, SECONDS(19));
+        assert_true(both_all_up(both));
+        both_free(both);
+    }
+}
+
 /* One of the paths is dead meanwhile: the other one carries all. */
 static void test_reauthentication_over_what_lives(void **state)
 {
@@ -330,6 +351,7 @@ int main(void)
         cmocka_unit_test(test_reauthentication_per_path),
         cmocka_unit_test(test_reauthentication_of_narrowed_children),
         cmocka_unit_test(test_reauthentication_fails),
+        cmocka_unit_test(test_reauthentication_late),
         cmocka_unit_test(test_reauthentication_over_what_lives),
         cmocka_unit_test(test_reauthentication_and_terminate),
         cmocka_unit_test(test_random),
