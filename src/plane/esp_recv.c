@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From the wire to the TUN queue. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/uio.h>
@@ -167,6 +168,7 @@ static void run_open(struct plane_worker *w, unsigned first, unsigned last)
         traffic_tell(w, child, octets);
 }
 
+/* batch_open - opens the packets of a batch. Their octets stay in use until batches_end(). */
 static void batch_open(struct plane_worker *w)
 {
     struct plane_recv *r = &w->recv;
@@ -175,11 +177,15 @@ static void batch_open(struct plane_worker *w)
             last++;
         run_open(w, first, last);
     }
-    plane_frames_write(w);
-    r->rooms_used = 0;
     r->n = 0;
     r->n_messages = 0;
-    r->used = 0;
+}
+
+static void batches_end(struct plane_worker *w)
+{
+    plane_frames_write(w);
+    w->recv.rooms_used = 0;
+    w->recv.used = 0;
 }
 
 /* hint - reports a packet that may be forged, at a bounded rate. */
@@ -312,18 +318,36 @@ static bool udp_read(struct plane_worker *w, const struct plane_source *source)
     return true;
 }
 
-static void udp_drain(struct plane_worker *w, const struct plane_source *source)
+/* udp_batch_read - reads messages until they are as long as one super-packet. false: the socket has
+ * no more. */
+static bool udp_batch_read(struct plane_worker *w, const struct plane_source *source)
 {
     const struct plane_recv *r = &w->recv;
+    size_t most = r->used + PLANE_RECV_OCTETS;
     bool more = true;
-    while (more && r->n_messages < PLANE_RECV_MESSAGES && r->used <= PLANE_RECV_OCTETS &&
+    while (more && r->n_messages < PLANE_RECV_MESSAGES && r->used < most &&
            r->n + PLANE_SEND_SEGMENTS <= PLANE_RECV_PACKETS) {
         more = udp_read(w, source);
         /* an ICMP error of an earlier packet is reported in between, and does not end the loop */
         if (!more && errno != EAGAIN && errno != EINTR)
             plane_socket_errors(w, source);
     }
-    batch_open(w);
+    return more;
+}
+
+static_assert(PLANE_DRAIN_OCTETS + 2 * PLANE_RECV_OCTETS <= PLANE_RAW_MESSAGES * PLANE_RAW_STRIDE,
+              "all messages of a drain have room");
+
+/* udp_drain - the peer's super-packet fills more than one message. The next message arrives while this
+ * worker opens the packets of the first, so that both become one frame. */
+static void udp_drain(struct plane_worker *w, const struct plane_source *source)
+{
+    bool more = true;
+    while (more && w->recv.used < PLANE_DRAIN_OCTETS) {
+        more = udp_batch_read(w, source);
+        batch_open(w);
+    }
+    batches_end(w);
 }
 
 static void raw_drain(struct plane_worker *w, const struct plane_source *source)
@@ -338,6 +362,7 @@ static void raw_drain(struct plane_worker *w, const struct plane_source *source)
     for (int i = 0; i < n; i++)
         message_take(w, source, &r->slots[i], &r->messages[i].msg_hdr, r->messages[i].msg_len);
     batch_open(w);
+    batches_end(w);
 }
 
 void plane_socket_drain(struct plane_worker *w, const struct plane_source *source)
