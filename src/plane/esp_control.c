@@ -124,8 +124,8 @@ void plane_kick(struct esp_plane *plane)
             ASSERT(false); /* the counter of an eventfd holds 2^64, so it is never full */
 }
 
-/* epoch_seen - each worker that is awake has seen this epoch. kicks_done - each has answered this
- * many kicks of this thread. */
+/* epoch_seen - each awake worker has seen this epoch. kicks_done - each has answered this many
+ * kicks of this thread. */
 static uint64_t epoch_seen(const struct esp_plane *plane)
 {
     uint64_t oldest = WORKER_IDLE;
@@ -214,7 +214,7 @@ const struct plane_sockets *plane_sockets_for(const struct esp_plane *plane,
     return any->used ? any : NULL;
 }
 
-/* source_new - a descriptor that one worker waits for. */
+/* source_new - makes a descriptor for one worker to wait for. */
 static int source_new(struct esp_plane *plane, struct plane_sockets *s, unsigned index,
                       enum plane_source_kind kind)
 {
@@ -275,7 +275,8 @@ void plane_sockets_drop(struct esp_plane *plane, struct plane_sockets *s)
 
 /* --- TUN devices --- */
 
-/* device_hide - from the first `n` workers. Those that look at it have it until a kick. */
+/* device_hide - hides the device from the first `n` workers. A worker that uses it keeps it until a
+ * kick. */
 static void device_hide(struct esp_plane *plane, uint16_t number, unsigned n)
 {
     struct plane_control *c = plane->control;
@@ -292,7 +293,7 @@ static void device_hide(struct esp_plane *plane, uint16_t number, unsigned n)
     }
 }
 
-/* device_show - to one worker. */
+/* device_show - shows the device to one worker. */
 static int device_show(struct plane_worker *w, uint16_t number, int fd)
 {
     struct plane_source *source = calloc(1, sizeof(*source));

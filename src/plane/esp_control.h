@@ -2,7 +2,7 @@
 #ifndef LINUX_ESP_CONTROL_H
 #define LINUX_ESP_CONTROL_H
 
-/* The control thread's own state of the data plane. */
+/* The state of the data plane that belongs to the control thread. */
 
 #include "base/deadline_heap.h"
 #include "base/map.h"
@@ -53,11 +53,11 @@ struct plane_control {
     struct map records;             /* child id -> struct plane_record */
     struct map remotes;             /* remote address -> the first record towards it */
     struct deadline_heap deadlines; /* of records */
-    struct retired_list garbage;    /* until its epoch */
-    struct retired_list sources;    /* until their kick */
+    struct retired_list garbage;    /* to be freed after their epoch */
+    struct retired_list sources;    /* to be freed after their kick */
     struct retired_list spaces;     /* the same */
     struct map space_of;            /* session id -> its first struct plane_space */
-    nanos reclaim_at;               /* when the garbage is looked at next, if there is any */
+    nanos reclaim_at;               /* time of the next look at the garbage, if any */
     struct plane_sockets udp4, udp6, raw4, raw6, paths[PLANE_PATH_SOCKETS];
     struct esp_crypto *crypto;
     struct esp_child *news;      /* taken off the inbox, not yet returned as an event */
@@ -71,8 +71,8 @@ struct plane_control {
 struct plane_record *plane_record_find(const struct plane_control *c, esp_child_id child);
 
 /* plane_record_room - makes room for one more record; ERR_NO_MEMORY. plane_record_add - takes that
- * room. plane_record_room_not - gives the room back: no record comes. plane_record_drop - removes
- * the record; the child is freed when no worker can hold it any more. */
+ * room. plane_record_room_not - gives the room back. plane_record_drop - removes the record; the
+ * child is freed when no worker can hold it any more. */
 int plane_record_room(struct plane_control *c) MUST_USE;
 void plane_record_room_not(struct plane_control *c, struct plane_record *record);
 void plane_record_add(struct plane_control *c, struct plane_record *record);
@@ -82,7 +82,7 @@ void plane_record_drop(struct esp_plane *plane, struct plane_record *record);
 void plane_record_path(struct plane_control *c, struct plane_record *record,
                        const struct esp_path *path);
 
-/* plane_record_due - something of the record falls due at another time than before. */
+/* plane_record_due - the record has another deadline now. */
 void plane_record_due(struct plane_control *c, struct plane_record *record);
 
 /* plane_records_towards - the first record whose remote address may be this one; the rest follow by
@@ -97,7 +97,7 @@ void plane_route_drop(struct esp_plane *plane, struct plane_record *record);
 void plane_inner_max_set(struct plane_record *record);
 
 /* plane_garbage_put - frees the object when no worker can hold it any more. plane_garbage_settle -
- * does so for the objects that the policy removed. */
+ * does the same for the objects that the policy removed. */
 void plane_garbage_put(struct esp_plane *plane, enum plane_garbage_kind kind,
                        struct retired *retired);
 void plane_garbage_settle(struct esp_plane *plane);

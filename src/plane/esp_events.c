@@ -81,7 +81,7 @@ int esp_plane_ike_next(struct esp_plane *plane, struct esp_path *ret_path, struc
     struct plane_ike_slot *slot = plane->control->slot;
     if (!plane_ike_take(&plane->inbox, slot)) {
         plane_inbox_clear(&plane->inbox);
-        if (!plane_ike_take(&plane->inbox, slot)) /* came in between */
+        if (!plane_ike_take(&plane->inbox, slot)) /* it arrived after the first look */
             return ERR_AGAIN;
     }
     if (slot->len > buffer.len)
@@ -127,8 +127,7 @@ int esp_plane_ike_send(struct esp_plane *plane, const struct esp_path *path, uin
 
 /* --- events --- */
 
-/* mtu_of - the path MTU for one child that follows from a report; 0: the report says nothing about
- * it. */
+/* mtu_of - the path MTU of one child by a report; 0: the report does not concern it. */
 static uint32_t mtu_of(const struct plane_record *r, const struct plane_mtu_report *report)
 {
     /* MTUs that occur in practice (RFC 1191 section 7, and tunnels) */

@@ -275,7 +275,7 @@ static struct plane_record record_of(const struct plane_control *c,
     };
 }
 
-/* child_show - from now on workers find the child. */
+/* child_show - publishes the child to the workers. */
 static int child_show(struct esp_plane *plane, struct plane_record *record,
                       const struct esp_child_config *config)
 {
@@ -302,7 +302,8 @@ static bool config_fits(const struct esp_plane *plane, const struct esp_child_co
            esp_policy_spi(plane->policy, config->spi_in) == NULL;
 }
 
-/* state_begin - the first state of a Child SA. One that replaces another has the state of that one. */
+/* state_begin - the first state of a Child SA. A rekeyed one inherits the state of its
+ * predecessor. */
 static void state_begin(struct esp_plane *plane, const struct esp_child_config *config,
                         struct esp_child *child)
 {
@@ -315,7 +316,8 @@ static void state_begin(struct esp_plane *plane, const struct esp_child_config *
     }
 }
 
-/* child_enter - packets find the Child SA from now on. It takes `child`, also after an error. */
+/* child_enter - adds the Child SA: packets find it from now on. Takes `child`, also after an
+ * error. */
 static int child_enter(struct esp_plane *plane, const struct esp_child_config *config,
                        struct esp_child *child, nanos now)
 {

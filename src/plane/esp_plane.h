@@ -13,8 +13,8 @@
  *                              while (data_plane_event(esp_plane_verbs(plane), now, &event)) ...
  *   at data_plane_deadline(esp_plane_verbs(plane)):   data_plane_tick(esp_plane_verbs(plane), now)
  *
- * Every worker can receive for every Child SA. That SPI % n_workers names the worker is an
- * optimisation (linux/udp_socket.h steers by it); random SPIs spread evenly.
+ * Every worker can receive for every Child SA. As an optimisation, linux/udp_socket.h steers each
+ * packet to worker SPI % n_workers; random SPIs spread evenly.
  */
 
 #include "base/random.h"
@@ -51,9 +51,9 @@ void esp_plane_stop(struct esp_plane *plane);
 /* esp_plane_free - stops the workers, wipes keys. Takes NULL, returns NULL. */
 struct esp_plane *esp_plane_free(struct esp_plane *plane);
 
-/* esp_plane_verbs - what the data plane does for Child SAs; it can do everything that esp/data_plane.h
- * names. A worker makes at most one ESP_EVENT_ACQUIRE, ESP_EVENT_STRAY and ESP_EVENT_UNREACHABLE each in
- * 10 ms, and none while eight of them wait. */
+/* esp_plane_verbs - the verbs of the data plane; it has all capabilities of esp/data_plane.h. A
+ * worker makes at most one ESP_EVENT_ACQUIRE, ESP_EVENT_STRAY and ESP_EVENT_UNREACHABLE each in 10
+ * ms, and none while eight of them wait. */
 struct data_plane *esp_plane_verbs(struct esp_plane *plane);
 
 /* struct esp_plane_lane - the sender's view of a Child SA that shares flows with others
@@ -63,9 +63,9 @@ struct esp_plane_lane {
     nanos rtt;     /* smoothed, with the time in queues; 0: unknown */
     nanos queue;   /* of the last report */
     uint32_t loss; /* smoothed, packets of a million */
-    bool measured; /* a report told of it */
+    bool measured; /* true: `rate` and `rtt` come from a report of the peer */
     bool stalled;  /* the path fell silent, and other paths carry its packets */
-    bool by_flow;  /* ESP_MODE_AUTO: whole flows are spread now, not their packets */
+    bool by_flow;  /* ESP_MODE_AUTO: now whole flows are spread, not packets */
     /* of the session */
     uint64_t repaired, abandoned, reinjected, tails, twins,
         copies;               /* sent: struct aggregate_counters */
@@ -77,8 +77,8 @@ struct esp_plane_lane {
 int esp_plane_child_lane(const struct esp_plane *plane, esp_child_id child,
                          struct esp_plane_lane *ret_lane) MUST_USE;
 
-/* struct esp_plane_stats - packets that no Child SA counts, and those that Child SAs have dropped. A Child SA that ends
- * takes nothing away. */
+/* struct esp_plane_stats - packets without a Child SA, and drops of Child SAs, ended ones
+ * included. */
 struct esp_plane_stats {
     uint64_t auth_failed, replayed, malformed, wrong_selector; /* in: dropped by Child SAs */
     uint64_t no_policy, bad_inner, not_usable;                 /* out: dropped */
@@ -98,11 +98,11 @@ int esp_plane_shunts_set(struct esp_plane *plane, const struct esp_shunt *shunts
 
 /*
  * esp_plane_device_add - a TUN device with policies of its own: struct esp_child_config says which
- * Child SAs are its. `fds`: one queue for each worker, as struct esp_plane_options has them. They are
- * taken, and closed after a failure. `number`: no multiple of LIMIT_DEVICES, and none that a device
- * had before, so that late packets of that one do not come out here. ERR_INVALID; ERR_FULL: a device
- * has the same number modulo LIMIT_DEVICES; ERR_NO_MEMORY, ERR_SYSTEM.
- * esp_plane_device_remove - closes them. ERR_NOT_FOUND.
+ * Child SAs are its. `fds`: one queue for each worker, as struct esp_plane_options has them. They
+ * are taken, and closed after a failure. `number`: no multiple of LIMIT_DEVICES, and no number of
+ * an earlier device, whose late packets would come out here. ERR_INVALID; ERR_FULL: a device has
+ * the same number modulo LIMIT_DEVICES; ERR_NO_MEMORY, ERR_SYSTEM. esp_plane_device_remove - closes
+ * them. ERR_NOT_FOUND.
  */
 int esp_plane_device_add(struct esp_plane *plane, uint16_t number, const int *fds,
                          unsigned n) MUST_USE;

@@ -178,7 +178,7 @@ static int descriptors_limit(rlim_t n)
     return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? 0 : ERR_SYSTEM;
 }
 
-/* command - returns 1 if it has printed its own answer. */
+/* command - runs one line. Returns 1 if it has printed its own answer. */
 static int command(struct peer *p, char **w, int n)
 {
     struct esp_path path;

@@ -12,7 +12,7 @@
 #define KEEPALIVE_OCTET 0xff
 #define HINT_PAUSE_NS   (10 * NANOS_PER_MS)
 
-/* tun_of - NULL: it is gone, or not there yet. */
+/* tun_of - the TUN queue of the device. NULL: the device was removed, or is not open yet. */
 static const struct plane_source *tun_of(const struct plane_worker *w, uint16_t device)
 {
     if (device == 0)
@@ -57,7 +57,7 @@ static void source_check(struct plane_worker *w, struct esp_child *child,
         (route->udp_encap && endpoint_equal(&route->path.remote, from)))
         return;
     if (!esp_child_tells(&child->rebound_told, w->now))
-        return; /* the control thread knows it already, and may have decided against it */
+        return; /* the control thread knows the address, and may have refused it */
     esp_child_lock(child);
     child->seen_from = *from;
     esp_child_unlock(child);
@@ -84,7 +84,7 @@ static bool same_flow(const struct esp_inner *a, const struct esp_inner *b)
            address_equal(&a->src, &b->src) && address_equal(&a->dst, &b->dst);
 }
 
-/* drops_count - beside the Child SA, which counts for itself and may go. */
+/* drops_count - counts drops in the data plane: a Child SA's own counters end with it. */
 static void drops_count(struct plane_worker *w, const struct esp_opened *packets, size_t n)
 {
     static const enum plane_stat reasons[] = {
@@ -98,7 +98,7 @@ static void drops_count(struct plane_worker *w, const struct esp_opened *packets
             worker_count(w, reasons[packets[i].verdict], 1);
 }
 
-/* shunts_check - drops a packet of the Child SA that a drop policy of a lower rank names. */
+/* shunts_check - drops a packet of the Child SA if a drop policy of a lower rank matches it. */
 static void shunts_check(struct plane_worker *w, struct esp_child *child,
                          struct esp_opened *packets, size_t n)
 {
@@ -111,8 +111,8 @@ static void shunts_check(struct plane_worker *w, struct esp_child *child,
         }
 }
 
-/* rooms_assign - chooses where packets in transport mode get their IP header. Without memory for it
- * a packet is dropped. */
+/* rooms_assign - gives packets in transport mode room for their IP header. Without memory a packet
+ * is dropped. */
 static void rooms_assign(struct plane_worker *w, unsigned first, unsigned last)
 {
     struct plane_recv *r = &w->recv;
@@ -152,7 +152,7 @@ static void run_open(struct plane_worker *w, unsigned first, unsigned last)
         if (p->verdict != ESP_PASS)
             continue;
         octets += p->len;
-        p->inner.device = child->device_out; /* the flow is answered there */
+        p->inner.device = child->device_out; /* the flow's answers leave there */
         if (learned == NULL || !same_flow(learned, &p->inner)) {
             flow_table_learn(w->plane->flows, esp_flow_hash(w->plane->hash_key, &p->inner, true),
                              child->flow_tag, w->now);
@@ -199,8 +199,8 @@ static void hint(struct plane_worker *w, enum esp_event_kind kind, const struct 
     plane_hint_put(w->plane, &(struct plane_hint){.kind = kind, .from = *from, .spi = spi});
 }
 
-/* packet_queue - takes ESP with and without UDP, whichever of them we send ourselves (RFC 7296
- * section 2.23). */
+/* packet_queue - takes ESP with and without UDP, no matter which form we send (RFC 7296 section
+ * 2.23). */
 static void packet_queue(struct plane_worker *w, struct buffer packet, uint8_t tos)
 {
     struct plane_recv *r = &w->recv;

@@ -31,7 +31,8 @@ static void send_message(const struct plane_send *s, uint16_t segment,
     packet_info_write(ret_message, route->family, &info);
 }
 
-/* wait_room - the socket buffer is full. A short wait costs less than lost packets. */
+/* wait_room - waits for room in the full socket buffer. A short wait costs less than lost
+ * packets. */
 static bool wait_room(int fd)
 {
     struct pollfd room = {.fd = fd, .events = POLLOUT};
@@ -121,7 +122,7 @@ void plane_send_flush(struct plane_worker *w)
         worker_count(w, STAT_SENDS, 1);
         if (!send_segmented(w, s)) {
             if (errno == EINVAL || errno == EIO || errno == EMSGSIZE) {
-                /* singly they pass, in fragments, so their size was the reason */
+                /* they pass in fragments, so their size was the reason */
                 if (send_singly(w, s))
                     refused_tell(w, s);
             } else {
@@ -274,8 +275,9 @@ static bool own_packet(const struct plane_route *route, const struct esp_inner *
             (inner->protocol == ESP_PROTO_UDP && inner->dst_port == route->path.remote.port));
 }
 
-/* link_of_its_own - the device is a link between two routers: what routing daemons say on it, from
- * link-local addresses and to multicast groups, is for the peer. The first device is no link. */
+/* link_of_its_own - the device is a link between two routers. So packets of routing daemons, from
+ * link-local addresses and to multicast groups, are for the peer. The first device is no such
+ * link. */
 static bool link_of_its_own(const struct esp_inner *inner)
 {
     return inner->device != 0;
@@ -301,8 +303,8 @@ static void acquire(struct plane_worker *w, const struct esp_inner *inner)
     plane_acquire_put(w->plane, &wanted);
 }
 
-/* shunted - a pass or drop policy has a lower rank than the group (NULL: no group). A packet that
- * may pass arrives here only if the host has no other route for it. */
+/* shunted - a pass or drop policy has a lower rank than the group (NULL: no group). A packet with a
+ * pass policy arrives here only if the host has no other route for it. */
 static bool shunted(const struct plane_worker *w, const struct esp_inner *inner,
                     const struct esp_group *group)
 {

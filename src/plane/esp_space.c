@@ -26,7 +26,7 @@ static void space_unlock(struct plane_space *space)
 
 /* --- control thread --- */
 
-/* space_suits - the space is for these selectors, by which both ends tell spaces apart. */
+/* space_suits - the space has these selectors, by which both ends tell spaces apart. */
 static bool space_suits(const struct plane_space *space, const struct esp_child *child)
 {
     const struct esp_selectors *theirs = &space->members->first_selectors;
@@ -63,14 +63,14 @@ int plane_space_join(struct esp_plane *plane, struct esp_child *child)
     if (space == NULL && (space = space_new(plane, child->session)) == NULL)
         return ERR_NO_MEMORY;
     if (space->members != NULL && space->members->device_out != child->device_out)
-        return 0; /* the peer knows no devices, so the numbers of both would be the same */
+        return 0; /* the peer knows no devices, so it would take both spaces for one */
     child->space_next = space->members;
     space->members = child;
     child->space = space;
     return 0;
 }
 
-/* space_unlist - the session has no such space any more. */
+/* space_unlist - removes the space from its session. */
 static void space_unlist(struct map *spaces, struct plane_space *space)
 {
     struct plane_space *first = map_get(spaces, space->session);
@@ -211,7 +211,7 @@ static struct esp_aggregate *live_of(struct plane_worker *w, struct plane_space 
     return space->live;
 }
 
-/* home_wake - the home looks at the space at once. */
+/* home_wake - makes the home look at the space at once. */
 static void home_wake(struct plane_worker *w, struct plane_space *space)
 {
     struct plane_worker *home = &w->plane->workers[space->home];
@@ -223,7 +223,7 @@ static void home_wake(struct plane_worker *w, struct plane_space *space)
         worker_count(w, STAT_TUN_ERRORS, 1);
 }
 
-/* watch - the home looks at the space from now on. */
+/* watch - adds the space to the home's list. */
 static void watch(struct plane_worker *w, struct plane_space *space)
 {
     if (!atomic_load(&space->active))
@@ -257,7 +257,8 @@ static void lane_set(struct plane_space *space, const struct esp_child *child)
     space->spis_in[path] = child->spi_in;
 }
 
-/* classes_of - bits of the class of the frame, if the chosen child may carry it. Otherwise none of them can. */
+/* classes_of - the bit of the class of the frame, if the chosen child may carry it. 0: no child
+ * may. */
 static unsigned classes_of(const struct plane_outgoing *out)
 {
     unsigned bit = out->class == ESP_CLASS_NONE ? 0 : 1u << out->class;
@@ -422,10 +423,10 @@ static void texts_send(struct plane_worker *w, struct plane_space *space, const 
         text_seal(w, space, &t, w->now);
     }
     if (stranded && !space->live->stranded)
-        home_wake(w, space); /* it asked for no time while no path was usable */
+        home_wake(w, space); /* without a usable path it had asked for no time */
 }
 
-/* gone - a path that the control thread removed is not awaited. */
+/* gone - drops paths that the control thread removed, so nothing waits for them. */
 static void gone(struct plane_space *space, const struct lanes *lanes)
 {
     for (unsigned i = 0; i < SCHEDULER_PATHS; i++)
@@ -435,7 +436,8 @@ static void gone(struct plane_space *space, const struct lanes *lanes)
         }
 }
 
-/* segment_send - the next segment takes this path; a negative one: controlled delay drops it. */
+/* segment_send - sends the next segment over this path; a negative path: controlled delay drops
+ * it. */
 static void segment_send(struct plane_worker *w, struct plane_space *space,
                          const struct plane_outgoing *out, const struct lanes *lanes,
                          struct text *t)
@@ -474,8 +476,8 @@ static void segments_spread(struct plane_worker *w, struct plane_space *space,
     }
 }
 
-/* others_load - the lanes for what the session itself sends after the frame, and the end of those that are gone. With
- * classes of traffic a frame may take less than all. */
+/* others_load - the lanes for reports and repeated packets after the frame; drops removed lanes.
+ * With classes of traffic a frame may use fewer lanes. */
 static void others_load(struct plane_worker *w, struct plane_space *space,
                         const struct plane_outgoing *out, const struct lanes *own,
                         struct lanes *ret_lanes)
@@ -516,7 +518,8 @@ bool plane_space_send(struct plane_worker *w, const struct plane_outgoing *out)
 
 /* --- in --- */
 
-/* drain - hands on packets whose turn it is. They are written before their buffers are used again. */
+/* drain - delivers packets that are next in order. They are written before their buffers are
+ * reused. */
 static void drain(struct plane_worker *w, struct order_buffer *buffer)
 {
     struct order_packet packet;
@@ -603,7 +606,7 @@ void plane_space_recv(struct plane_worker *w, struct esp_child *child, struct es
 
 /* --- time --- */
 
-/* space_tick - false: the space needs no more time. */
+/* space_tick - does what is due. false: the space needs no further time. */
 static bool space_tick(struct plane_worker *w, struct plane_space *space)
 {
     struct lanes lanes;

@@ -4,10 +4,10 @@
 
 /*
  * The order space of the Child SAs of one session that have the same selectors: esp/aggregate.h
- * between the workers. Its packets fit each of these Child SAs and no others. Its state is made when
- * the first packet needs it, and goes after half a minute of silence. A spin lock, taken once for a
- * frame or a batch, serialises the workers; a flow's packets come back on the worker that wrote the
- * flow to its TUN queue, so the lock is rarely contended.
+ * between the workers. Its packets fit each of these Child SAs and no others. Its state is
+ * allocated for the first packet that needs it, and freed after half a minute of silence. A spin
+ * lock, taken once for a frame or a batch, serialises the workers; the answers of a flow arrive at
+ * the worker that wrote the flow to its TUN queue, so the lock is rarely contended.
  *
  * One worker, the home, watches the time of a space. Another worker that wakes a space puts it on
  * the home's stack.
@@ -51,8 +51,9 @@ void plane_spaces_free(struct esp_plane *plane); /* all, when no worker runs */
  * BALANCE they take the path of `child`. */
 enum esp_mode plane_space_mode(const struct esp_group *group, const struct esp_child *child,
                                int class);
-/* plane_space_takes - the packets go through the space: they are spread, or it lives, and measures
- * all that its paths carry. plane_space_inner_max - the largest inner packet that fits each path. */
+/* plane_space_takes - the packets go through the space: it spreads them, or it has state and
+ * measures all traffic of its paths. plane_space_inner_max - the largest inner packet that fits
+ * each path. */
 bool plane_space_takes(const struct esp_child *child, enum esp_mode mode);
 uint16_t plane_space_inner_max(const struct esp_group *group);
 

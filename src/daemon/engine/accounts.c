@@ -6,8 +6,8 @@
 
 #include "base/table.h"
 
-/* The number of paths of one session that are counted apart. An End User that roams for weeks uses
- * more; their traffic is charged to the last one. */
+/* The number of paths of one session with their own counters. The traffic of further paths is
+ * charged to the last one. */
 #define PATHS_MAX 64
 
 struct session_account {
@@ -89,7 +89,8 @@ static struct session_account *session_of(struct accounts *accounts, ike_session
     return NULL;
 }
 
-/* who_keep - copies the texts into one piece of memory; without any, the session counts as not up. */
+/* who_keep - copies the texts into one piece of memory; without memory, the session counts as not
+ * up. */
 static void who_keep(struct session_account *session, const struct account_who *who)
 {
     size_t conn = strlen(who->conn) + 1, local = strlen(who->local_id) + 1;
@@ -267,7 +268,7 @@ static void carry_account(struct carrier *c, struct account *account)
     t->last_out_ns = carry_stamp(c, t->last_out_ns);
 }
 
-/* account_enter - of a session that has just arrived. */
+/* account_enter - adds the account of a session that has just arrived. */
 static void account_enter(struct accounts *accounts, ike_session_id id,
                           const struct account *account)
 {

@@ -3,9 +3,9 @@
 #define DAEMON_ACCOUNTS_H
 
 /*
- * The traffic of a session, path by path, from its login to its end. Child SAs come, are rekeyed
- * and move. Each octet is charged to the path on which its Child SA was at that time. A path is a
- * pair of outer addresses and, if known, our interface; ports do not matter.
+ * The traffic of a session, path by path, from its login to its end. Each octet is charged to the
+ * path that its Child SA had at that time. A path is a pair of outer addresses and, if known, our
+ * interface; ports do not matter.
  */
 
 #include "base/carrier.h"
@@ -33,8 +33,8 @@ void accounts_begin(struct accounts *accounts, ike_session_id session,
                     const struct account_who *who, nanos now);
 
 /* accounts_child - the Child SA carries packets from now on. Without memory its traffic is not
- * counted. accounts_moved - it moved to this path. accounts_child_gone - call it before its
- * counters disappear. */
+ * counted. accounts_moved - the Child SA moved to this path. accounts_child_gone - call it before
+ * its counters disappear. */
 void accounts_child(struct accounts *accounts, ike_session_id session, ike_child_id child,
                     const struct ike_path *path);
 void accounts_moved(struct accounts *accounts, ike_child_id child, const struct ike_path *path);

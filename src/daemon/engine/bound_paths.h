@@ -3,9 +3,8 @@
 #define DAEMON_BOUND_PATHS_H
 
 /*
- * Which paths have sockets of their own, or will have them when the supervisor has answered. IPv6
- * datagrams of a path wait for its sockets: Linux follows the interface that a send names only
- * where the socket is bound to it.
+ * The paths that have their own sockets, or have asked the supervisor for them. IPv6 datagrams of a
+ * path wait for its sockets: Linux obeys the interface of a send only if the socket is bound to it.
  */
 
 #include "ike/ike.h"
@@ -32,13 +31,12 @@ const struct bound_path *bound_path_find(const struct bound_paths *paths,
                                          const struct ike_path *path);
 struct bound_path *bound_path_by_id(struct bound_paths *paths, uint32_t id);
 
-/* bound_path_add - the supervisor is asked for its sockets by this id. false: the path is there
- * already, or all places are taken. */
+/* bound_path_add - adds a path whose sockets the supervisor was asked for under this id. false: the
+ * path exists already, or all places are taken. */
 bool bound_path_add(struct bound_paths *paths, const struct ike_path *path, uint32_t id);
 
-/* bound_path_delay - an IPv6 datagram waits, as a copy, until the sockets of its path are there. One
- * that finds no room is lost, as on the network: IKE sends it again. false: nothing is to wait
- * for, it is to be sent. */
+/* bound_path_delay - keeps a copy of an IPv6 datagram until the sockets of its path are open.
+ * Without room the datagram is lost, and IKE retransmits it. false: send it now. */
 bool bound_path_delay(struct bound_paths *paths, const struct ike_datagram *datagram);
 
 /* bound_path_waiting - takes the oldest datagram that waits; the caller frees it. NULL: none. */

@@ -30,7 +30,7 @@ static int failed(const char *what)
     return ERR_SYSTEM;
 }
 
-/* child_traffic - what the path manager wants to know of the data plane. */
+/* child_traffic - reads a Child SA's counters for the path manager. */
 static bool child_traffic(const void *context, ike_child_id id, nanos *ret_in, nanos *ret_out)
 {
     struct esp_counters counters;
@@ -145,7 +145,7 @@ static void on_order(void *context, int fd, unsigned events)
         return; /* we stay; otherwise we stop as at the end of the daemon */
     if (error == 0 && order.kind == ORDER_UPGRADE && n_fds == 1)
         engine_leave_begin(e, fds[0]);
-    /* the supervisor has ended: nobody can change the host for us */
+    /* the supervisor has ended: no other process can change the host */
     if (error != 0 || e->stopping) {
         e->done = true;
         e->status = error != 0 ? EXIT_FAILURE : EXIT_SUCCESS;

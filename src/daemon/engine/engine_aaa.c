@@ -20,7 +20,7 @@ static size_t radius_index(const struct engine *e, const char *name)
     return i;
 }
 
-/* radius_known - what we need to know of a server that the aaa process has. ERR_FULL. */
+/* radius_known - keeps the engine's part of a server that the aaa process has. ERR_FULL. */
 static int radius_known(struct engine *e, const struct aaa_server *server)
 {
     size_t index = radius_index(e, server->name);
@@ -44,7 +44,7 @@ int engine_radius_keys(struct engine *e)
         struct key_request request = {.kind = KEY_TLS_ALLOW};
         memcpy(request.private.key_id, e->radius[i].key_id, KEY_ID_SIZE);
         if (!e->radius[i].stream || !credentials_key_known(e->credentials, e->radius[i].key_id))
-            continue; /* without the key the connection fails, and says why */
+            continue; /* without the key the connection fails, and logs the reason */
         error = engine_loading_add(e, NULL, &request.job);
         if (error == 0)
             error = engine_key_send(e, &request, (struct span){0});
@@ -52,7 +52,7 @@ int engine_radius_keys(struct engine *e)
     return error;
 }
 
-/* cas_load - the CAs that the section names go to the verifier. */
+/* cas_load - gives the CAs of the section to the verifier. */
 static int cas_load(struct engine *e, const struct aaa_tls *tls)
 {
     struct reader r = reader_of(span_of(tls->octets, sizeof(tls->octets)));
@@ -194,7 +194,7 @@ void engine_aaa_end(struct engine *e, ike_session_id session, enum aaa_cause cau
     (void)e->ops.terminate(e, &filter, false, NULL);
 }
 
-/* idle_at - the time when the session has carried nothing on any path for Idle-Timeout. */
+/* idle_at - when Idle-Timeout ends the session, if no path carries traffic until then. */
 static nanos idle_at(struct engine *e, const struct grant *grant)
 {
     struct account path;

@@ -2,8 +2,8 @@
 #ifndef DAEMON_ENGINE_AAA_H
 #define DAEMON_ENGINE_AAA_H
 
-/* The engine's side of the aaa process, and what RADIUS servers say of sessions: all of it concerns
- * a session with all its paths, never one IKE SA. */
+/* The engine's side of the aaa process, and the RADIUS state of sessions. It always concerns a
+ * session with all its paths, never one IKE SA. */
 
 #include "daemon/common/aaa_channel.h"
 #include "daemon/engine/engine_state.h"
@@ -15,19 +15,19 @@ void engine_aaa_done(struct engine *e);
 /* engine_radius_load, engine_radius_unload - see struct engine_ops. */
 int engine_radius_load(struct engine *e, const struct aaa_server *server) MUST_USE;
 int engine_radius_unload(struct engine *e, const char *name) MUST_USE;
-/* engine_radius_switch - from now on those of the load, at most RADIUS_SERVERS. */
+/* engine_radius_switch - switches to the servers of the load, at most RADIUS_SERVERS. */
 int engine_radius_switch(struct engine *e, const struct engine_load *load) MUST_USE;
 /* engine_radius_keys - the keys of our certificates for RADIUS/TLS may sign for TLS. Call it after
  * servers or private keys have changed. */
 int engine_radius_keys(struct engine *e) MUST_USE;
 
-/* engine_grant_add - what came with EAP's success; `earlier`: the grant of the login's rounds before,
- * which it joins, or 0. Returns its number for struct ike_proof; 0: no memory, or the aaa process
- * says nonsense. */
+/* engine_grant_add - keeps the grant that came with EAP-Success. `earlier`: the grant of the
+ * login's earlier rounds, which it joins, or 0. Returns its number for struct ike_proof; 0: no
+ * memory, or malformed. */
 uint64_t engine_grant_add(struct engine *e, const struct aaa_grant *what, uint64_t earlier);
 
-/* engine_grant_lease - what the job's login or session was granted. 0 and *ret_lease NULL: nothing
- * is. ERR_NOT_FOUND: its grant is gone, so that nothing may be leased. */
+/* engine_grant_lease - the addresses granted to the job's login or session. 0 and *ret_lease NULL:
+ * none. ERR_NOT_FOUND: its grant is gone, so no lease may be given. */
 int engine_grant_lease(const struct engine *e, const struct ike_event *event,
                        struct pools_grant *room, const struct pools_grant **ret_lease) MUST_USE;
 
@@ -36,7 +36,7 @@ int engine_grant_lease(const struct engine *e, const struct ike_event *event,
 void engine_aaa_up(struct engine *e, ike_session_id session);
 void engine_aaa_down(struct engine *e, ike_session_id session, enum ike_outcome outcome);
 
-/* engine_aaa_end - the session ends with all its paths. engine_aaa_settle - what is due for it. */
+/* engine_aaa_end - ends the session with all its paths. engine_aaa_settle - does what is due. */
 void engine_aaa_end(struct engine *e, ike_session_id session, enum aaa_cause cause,
                     const char *why);
 void engine_aaa_settle(struct engine *e, struct grant *grant);
@@ -44,7 +44,7 @@ void engine_aaa_settle(struct engine *e, struct grant *grant);
 /* engine_change.c: a server asks for a change of sessions; it gets its answer by `job`. */
 void engine_change(struct engine *e, uint64_t job, const struct aaa_change *change);
 
-/* engine_change_sound - what the aaa process says has the form of a change. */
+/* engine_change_sound - the message of the aaa process is a well-formed change. */
 bool engine_change_sound(const struct aaa_change *change);
 
 /* engine_groups_fit - each round of the login that demands groups has one of them. */

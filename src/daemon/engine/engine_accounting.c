@@ -181,8 +181,8 @@ void engine_accounting_arrived(struct engine *e, struct grant *grant)
     account_send(e, grant, AAA_ACCOUNT_KEEP);
 }
 
-/* nas_of - the name by which sessions of a connection are accounted, unless a connection before it
- * has the same. NULL: none is known before a login, or it is one of an End User. */
+/* nas_of - the NAS name for the sessions of a connection. NULL: an earlier connection has the same
+ * name, no name is known before a login, or this host is the End User. */
 static const struct ike_id *nas_of(const struct engine *e, size_t index)
 {
     const struct ike_conn *conn = ike_conn_at(e->ike, index);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An upgrade: the sessions of the engine before this one arrive (engine_leave.c), once the configuration is loaded and
- * before it starts connections. The cores know the sessions then. The rest of this engine hears of a session by events
- * otherwise, so it learns here what these events would have told.
+ * An upgrade: the sessions of the engine before this one arrive (engine_leave.c), once the
+ * configuration is loaded and before it starts connections. After the import the cores know the
+ * sessions. Other parts of the engine normally learn of a session by events. These functions
+ * replace those events.
  */
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -34,7 +35,7 @@ int engine_arrival_open(struct engine *e)
     return 0;
 }
 
-/* --- what events tell otherwise --- */
+/* --- instead of events --- */
 
 static void child_arrived(struct engine *e, const struct ike_session_info *session,
                           const struct ike_child_info *child)
@@ -85,7 +86,8 @@ static int lease_keep(struct engine *e, const struct ike_session_info *session,
     return pools_keep(e->pools, &job, sa->config_owner);
 }
 
-/* leases_keep - of the session, and of its clones that have addresses of their own. */
+/* leases_keep - keeps the leases of the session, and of its clones that have their own
+ * addresses. */
 static int leases_keep(struct engine *e, ike_session_id id)
 {
     struct ike_session_info session;

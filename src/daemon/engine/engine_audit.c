@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Records for the audit file. They wait in an outbox while the audit process is slow. Each kind of
- * record that strangers can cause has a bound of its own, so that wrong logins hide no change of
- * address. The next record of the kind says how many were left out.
+ * record that unauthenticated peers can cause has its own limit, so failed logins hide no change of
+ * address. The next record of the kind has the number of omitted ones.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -38,7 +38,8 @@ int engine_audit_add(struct engine *e)
                                : event_loop_add(e->loop, fd, EVENT_READ, on_audit, e);
 }
 
-/* engine_audit_done - waits a second at most for the audit process to take what is left. */
+/* engine_audit_done - waits for the audit process to take the remaining records, a second at
+ * most. */
 void engine_audit_done(struct engine *e)
 {
     struct pollfd ready = {.fd = e->start->audit_fd, .events = POLLOUT};
@@ -48,7 +49,7 @@ void engine_audit_done(struct engine *e)
     e->to_audit = outbox_free(e->to_audit);
 }
 
-/* record_send - a record that is lost is counted; the next one of its kind says so. */
+/* record_send - sends a record. A lost record is counted in the next one of its kind. */
 static void record_send(struct engine *e, struct audit_record *record)
 {
     uint32_t *left_out = &e->audits_left_out[record->kind];
@@ -62,7 +63,7 @@ static void record_send(struct engine *e, struct audit_record *record)
     e->audit_lost = error != 0;
 }
 
-/* stranger_send - for a record that somebody can cause who has not logged in, or again and again. */
+/* stranger_send - sends a record that a peer can cause without a login, or at any rate. */
 static void stranger_send(struct engine *e, struct audit_record *record)
 {
     if (!rate_second(&e->audits_ns[record->kind], STRANGERS_PER_SECOND, e->now)) {
@@ -95,8 +96,8 @@ static void put_who(struct audit_record *record, const struct account_who *who)
     PUT(record, remote_id, who->remote_id);
 }
 
-/* put_method - the rounds that the connection demands of the peer: all were gone through, unless a
- * ticket stood for them. EAP with its method, where this host or its RADIUS server knows it. */
+/* put_method - writes the rounds that the peer has proven, unless a ticket replaced them. EAP has
+ * its method, if this host or its RADIUS server knows it. */
 static void put_method(struct audit_record *record, const struct ike_session_info *session,
                        bool resumed)
 {
@@ -188,7 +189,7 @@ void engine_audit_refused(struct engine *e, const struct ike_event *event)
     stranger_send(e, &record);
 }
 
-/* is_refusal - the outcome of a login that got an answer, as far as it is about who logs in. */
+/* is_refusal - the outcome refuses the identity or its proof. */
 static bool is_refusal(enum ike_outcome outcome)
 {
     return outcome == IKE_AUTH_FAILED || outcome == IKE_PEER_AUTH_FAILED ||

@@ -33,7 +33,7 @@ static void uris_join(struct engine_uris *all, const struct engine_uris *some)
         memcpy(all->text[all->n++], some->text[i], AUTHORITY_URI);
 }
 
-/* uris_tell - the URIs of the CA, as all of its sections name them. */
+/* uris_tell - sends the URIs of the CA, from all its sections. */
 static int uris_tell(struct engine *e, const uint8_t digest[CERT_DIGEST])
 {
     struct verifier_request request = {.kind = VERIFIER_AUTHORITY};

@@ -43,7 +43,7 @@ void engine_chains_ask(struct engine *e)
         log_line(LOG_LEVEL_WARNING, "event=chains-not-asked error=%s", error_text(error));
 }
 
-/* chains_keep - without memory the session does not leave. */
+/* chains_keep - keeps the chains of a session. Without memory the session does not leave. */
 static void chains_keep(struct engine *e, ike_session_id session, struct span octets)
 {
     struct chain_octets *chains = malloc(sizeof(*chains) + octets.len);
@@ -60,7 +60,7 @@ void engine_chains_answered(struct engine *e, const struct verifier_answer *answ
 {
     ike_session_id session = (ike_session_id)answer->job;
     if (e->leave.n_asked == 0 || map_get(&e->leave.chains, session) != NULL)
-        return; /* it answers nothing that was asked */
+        return; /* it answers no request */
     e->leave.n_asked--;
     if (answer->error == 0 && octets.len > 0 && octets.len <= CHAINS_MOST)
         chains_keep(e, session, octets);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Requests of RADIUS servers to end or change sessions (RFC 5176). A session is meant if it fits
- * all attributes of the request. A change is made for all such sessions, or for none.
+ * Requests of RADIUS servers to end or change sessions (RFC 5176). The request concerns each
+ * session that matches all its attributes. The change is made for all such sessions, or for none.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,7 +73,7 @@ static bool session_fits(const struct engine *e, const struct ike_session_info *
            address_fits(&session->config, &c->framed6) && calling_fits(e, session, c->calling);
 }
 
-/* nas_fits - the request is meant for this Gateway. */
+/* nas_fits - the request names this Gateway. */
 static bool nas_fits(const struct engine *e, const struct ike_session_info *session,
                      const struct aaa_change *c)
 {
@@ -105,8 +105,7 @@ bool engine_groups_fit(const struct engine *e, const struct ike_conn *conn,
     return true;
 }
 
-/* grant_get - the grant of the session, an empty one if no server has granted anything yet. NULL:
- * no memory. */
+/* grant_get - the grant of the session; a new empty one if it has none. NULL: no memory. */
 static struct grant *grant_get(struct engine *e, ike_session_id session)
 {
     struct grant *grant = grants_of(e->grants, session);
@@ -148,8 +147,8 @@ static enum aaa_error session_change(struct engine *e, const struct ike_session_
     return AAA_DONE;
 }
 
-/* change_prepare - finds the sessions that fit, and makes sure that the change cannot fail for any
- * of them. */
+/* change_prepare - finds the matching sessions, and ensures that the change cannot fail for any of
+ * them. */
 static enum aaa_error change_prepare(struct engine *e, const struct aaa_change *c,
                                      unsigned *ret_sessions)
 {

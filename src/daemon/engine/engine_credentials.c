@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Secrets, private keys and certificates that are loaded: what the keyholder and the verifier are
- * told of them, and what a client is told of the outcome. */
+/* Loaded secrets, private keys and certificates: the messages to the keyholder and the verifier,
+ * and the answers to clients. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -68,7 +68,7 @@ static int name_add(struct engine *e, const char *id, enum engine_secret_kind ki
     return ERR_NO_MEMORY;
 }
 
-/* ppks_tell - the core learns whether there is a PPK at all. */
+/* ppks_tell - tells the core whether any PPK is loaded. */
 static void ppks_tell(struct engine *e)
 {
     ike_ppk_set(e->ike, e->n_ppks > 0);
@@ -83,7 +83,7 @@ int engine_secret_load(struct engine *e, const struct engine_secret *secret,
     if (error != 0)
         return error;
     load->name[sizeof(load->name) - 1] = '\0';
-    /* a secret that nobody asks for by name; an id of a client has no such octet */
+    /* a secret without a name; a client's id has no such octet */
     if (load->name[0] == '\0')
         (void)snprintf(load->name, sizeof(load->name), "\x01%llu",
                        (unsigned long long)engine_number(e));
@@ -212,8 +212,8 @@ int engine_key_check(struct engine *e, struct span octets, struct span passphras
     return error != 0 ? error : key_octets_send(e, &request, octets, passphrase);
 }
 
-/* engine_key_put - of a load that was checked: who needs to know its id learns it at once. Without
- * octets the loader has given them to the keyholder. */
+/* engine_key_put - adds a key of a checked load, and announces its id at once. Without octets: the
+ * loader has given them to the keyholder. */
 static int engine_key_put(struct engine *e, const struct engine_key *key)
 {
     struct key_request request = {.kind = KEY_PRIVATE_LOAD};
@@ -394,7 +394,7 @@ int engine_cached_show(struct engine *e, const struct verifier_show *what,
     return error != 0 ? error : engine_verifier_send(e, &request, (struct span){0});
 }
 
-/* certs_clear - all that clients loaded; those that connections name stay with them. */
+/* certs_clear - unloads all certificates that clients loaded. Those of connections stay. */
 static void certs_clear(struct engine *e)
 {
     static const enum cert_role roles[] = {CERT_ROLE_PLAIN, CERT_ROLE_CA, CERT_ROLE_PUBKEY,
@@ -465,7 +465,7 @@ static void responder_add(struct ike_cas *cas, const uint8_t *info_id)
         memcpy(cas->responders[cas->n_responders++], info_id, IKE_KEY_ID);
 }
 
-/* round_of - what a round of the peer says about certificates. */
+/* round_of - the certificate policy of a round of the peer. */
 static const struct cert_policy *round_of(const struct engine *e, const struct ike_conn *conn,
                                           uint8_t round)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Connections that a person has taken down. They stay down until the person wants them, or the
- * daemon restarts. No load and no packet brings them up. */
+/* Connections that the user has taken down. They stay down until the user starts them, or the
+ * daemon restarts. No load and no packet starts them. */
 #include <stdio.h>
 #include <stdlib.h>
 

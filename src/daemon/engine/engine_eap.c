@@ -32,7 +32,7 @@ static bool name_print(const struct ike_id *name, char out[LIMIT_ID / 2])
 
 /* The identity of an EAP conversation is octets of the peer; octets that are not printable are
  * escaped. false: the text is too long. It is not cut, because its beginning could be the identity
- * of somebody else. */
+ * of another user. */
 static bool identity_print_octets(struct span octets, char out[LIMIT_ID / 2])
 {
     struct ike_id id;

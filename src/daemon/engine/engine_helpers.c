@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The channels to keyholder and verifier. Requests wait in an outbox while a channel is full. Each
- * answer goes to the part that asked. */
+ * answer goes to the file that sent the request. */
 #include <poll.h>
 #include <stdlib.h>
 
@@ -123,7 +123,7 @@ static bool has_parts(const struct engine *e, uint64_t whole)
     return loading != NULL;
 }
 
-/* loading_item - octets have come with the answer. */
+/* loading_item - the answer has octets. */
 static void loading_item(struct engine *e, uint64_t job, struct span octets)
 {
     const struct loading *loading = loading_find(e, job);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the host holds for a child of ours: the routes of its packets, until they leave through a Child SA, and the
- * block of those that must not leave without one. */
+/* The holds of a child on this host: routes for its packets until a Child SA carries them, and a
+ * block for packets that must not leave without one. */
 #include "daemon/common/log.h"
 #include "daemon/config/selectors.h"
 #include "daemon/engine/engine_devices.h"
@@ -8,7 +8,7 @@
 #include "daemon/engine/engine_traps.h"
 #include "ike/terms/narrow.h"
 
-/* hold_open_family - what would leave beside the tunnel is blocked with it. */
+/* hold_open_family - blocks the address family that would bypass the tunnel. */
 static void hold_open_family(const struct ike_conn *conn, const struct ike_child_policy *child,
                              struct ike_ts_list *list)
 {

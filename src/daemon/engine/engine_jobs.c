@@ -66,7 +66,7 @@ static void resolving_end(struct resolving *r)
     r->job = 0;
 }
 
-/* unresolved - tells who waits for the connection that it has no address to call. */
+/* unresolved - tells the clients that wait for the connection that its names have no address. */
 static void unresolved(struct engine *e, const struct path_connect *wish)
 {
     const struct ike_conn *conn = wish->conn;
@@ -113,7 +113,7 @@ void engine_name_ask(struct engine *e, const struct path_question *question)
         path_manager_resolved(e->paths, question->tag, NULL, 0, e->now);
 }
 
-/* name_answered - of a name to which a Gateway sent us. */
+/* name_answered - reads the addresses of a name to which a Gateway redirected us. */
 static void name_answered(struct engine *e, const struct resolve_answer *answer)
 {
     size_t n = answer->error != 0 ? 0 : answer->n;
@@ -124,7 +124,7 @@ static void name_answered(struct engine *e, const struct resolve_answer *answer)
     engine_pump(e);
 }
 
-/* resolving_go_on - asks for the next name, or has what it needs. */
+/* resolving_go_on - asks for the next name, or finishes. */
 static void resolving_go_on(struct engine *e, struct resolving *r)
 {
     if (!next_name(r))
@@ -134,7 +134,7 @@ static void resolving_go_on(struct engine *e, struct resolving *r)
     /* without a resolver the next one is asked: engine_resolver_take() */
 }
 
-/* resolver_drop - it has ended; the supervisor hands us another one. */
+/* resolver_drop - the resolver has ended; the supervisor starts another one. */
 static void resolver_drop(struct engine *e)
 {
     if (e->resolver_fd < 0)

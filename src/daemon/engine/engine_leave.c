@@ -52,7 +52,8 @@ void engine_leave_done(struct engine *e)
     leave->conns = NULL;
 }
 
-/* conn_of_files - the next engine loads the connection: it is the one that the files had at the last load. */
+/* conn_of_files - the files had this connection at the last load, so the next engine loads it,
+ * too. */
 static bool conn_of_files(const struct engine *e, const char *name)
 {
     const struct ike_conn *conn = ike_conn_find(e->ike, name);
@@ -123,7 +124,7 @@ static bool session_waits(struct engine *e, ike_session_id id)
     return true;
 }
 
-/* all_quiet - goes on where it found the first session that was not. */
+/* all_quiet - checks sessions from the first one that was not quiet last time. */
 static bool all_quiet(struct engine *e)
 {
     struct ike_session_info session = {.id = e->leave.quiet_to};
@@ -144,7 +145,8 @@ nanos engine_leave_deadline(const struct engine *e)
 
 /* --- leaving --- */
 
-/* engine_write - before the Child SAs leave: then their counters cannot be read any more. */
+/* engine_write - writes the engine's part of a session. Call it before the Child SAs leave, while
+ * their counters are readable. */
 static int engine_write(struct engine *e, ike_session_id id, struct writer *w)
 {
     struct carrier c = carrier_writes(w, HAND_OVER_VERSION, e->now);
@@ -183,7 +185,8 @@ void engine_session_delete(struct engine *e, ike_session_id session)
                  error_text(error));
 }
 
-/* session_leave - a session that cannot leave now ends: its Delete leaves, and nobody waits for the response. */
+/* session_leave - exports a session. If it cannot leave now, it ends with a Delete, without waiting
+ * for a response. */
 static bool session_leave(struct engine *e, ike_session_id id)
 {
     int error = session_write(e, id);

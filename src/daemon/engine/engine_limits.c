@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How near the engine is to its limits, and what it refuses first when memory runs short. */
+/* How near the engine is to its limits, and the order of refusals when memory runs short. */
 #include <inttypes.h>
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -28,8 +28,7 @@ static uint64_t memory_used(void)
 #endif
 }
 
-/* memory_pressure - `used` and `most` are octets; `most` 0: no limit. `before`: the answer
- * before. */
+/* memory_pressure - `used` and `most` are octets; `most` 0: no limit. `before`: the last result. */
 static enum ike_pressure memory_pressure(uint64_t used, uint64_t most, enum ike_pressure before)
 {
     static const uint8_t begins[] = {[IKE_PRESSURE_LOGINS] = SOFT_EIGHTHS, [IKE_PRESSURE_ALL] = 8};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Loads a whole configuration at once. First room is made and everything is checked; then all of it
- * is switched within one turn of the loop. No datagram is handled in between.
+ * Loads a whole configuration at once. First it makes room and checks all objects. Then it switches
+ * all of them within one turn of the loop, so no datagram meets half of a configuration.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +41,7 @@ static void left_say(const struct pools_left *left)
                  left->names[i], left->n_leases);
 }
 
-/* unload_conns - those without a successor, the last one first. */
+/* unload_conns - unloads the connections without a successor, the last one first. */
 static void unload_conns(struct engine *e, const char *const *names, size_t n)
 {
     size_t i = 0;
@@ -111,7 +111,7 @@ static int switch_credentials(struct engine *e, const struct engine_load *load)
     return error == 0 ? engine_radius_switch(e, load) : error;
 }
 
-/* --- what a loader staged in other processes --- */
+/* --- the loader's secrets in other processes --- */
 
 /* on_commit - without the secrets that belong to it, the configuration is not the one of the files.
  * The supervisor starts us anew, and the files are loaded again. */
@@ -126,8 +126,8 @@ static void on_commit(void *context, int error, const char *reason, const uint8_
     e->done = true;
 }
 
-/* stages_end - each process that keeps secrets switches to what the loader gave it, or forgets it.
- * Job `whole` ends once all have (0: none waits). */
+/* stages_end - each process that keeps secrets switches to the loader's ones, or drops them. Job
+ * `whole` ends once all have (0: none waits). */
 static int stages_end(struct engine *e, uint64_t number, bool commit, uint64_t whole)
 {
     const struct engine_reply reply = {.context = e, .done = on_commit};
@@ -149,8 +149,8 @@ static int stages_end(struct engine *e, uint64_t number, bool commit, uint64_t w
     return error != 0 ? error : engine_aaa_send(e, &aaa);
 }
 
-/* stages_commit - the loader is answered once all have switched. Until then no other loader begins:
- * its stage could take the place of this one. */
+/* stages_commit - answers the loader once all processes have switched. Until then no other loader
+ * begins: its stage could take the place of this one. */
 static int stages_commit(struct engine *e, uint64_t number, const struct engine_reply *reply)
 {
     uint64_t whole;

@@ -11,15 +11,16 @@ uint16_t engine_link_mtu(const struct engine *e, uint32_t interface)
     return 0;
 }
 
-/* inner_over - the inner packets that fit a link of `mtu` octets. A link of 1500 octets or more counts
- * as PATH_MTU_MOST, because the path behind it may be narrower, and ICMP about that is often lost. */
+/* inner_over - the largest inner packet that fits a link of `mtu` octets. A link of 1500 octets or
+ * more counts as PATH_MTU_MOST, because the path behind it may be narrower, and ICMP about that is
+ * often lost. */
 static uint16_t inner_over(const struct engine_carrier *carrier, uint16_t mtu)
 {
     return esp_overhead_inner_max(carrier->overhead, mtu < PATH_MTU_MOST ? mtu : PATH_MTU_MOST);
 }
 
-/* inner_mtu_settle - the MTU of the inner device: what one packet carries over each link in use. While
- * no link is in use it stays as it is. */
+/* inner_mtu_settle - sets the MTU of the inner device to the largest packet that fits each link in
+ * use. While no link is in use it stays. */
 static void inner_mtu_settle(struct engine *e)
 {
     uint16_t least = UINT16_MAX;

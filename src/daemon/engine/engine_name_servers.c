@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which name servers of Gateways this host asks: as End User, those that a CFG_REPLY brought
- * (INTERNAL_IP4_DNS and INTERNAL_IP6_DNS, RFC 7296 section 3.15.1; ENCDNS_IP4 and ENCDNS_IP6, RFC 9464), as long as a
- * Child SA reaches them. A server outside of the selectors is left out: questions to it would leave in the clear.
+ * The name servers of Gateways that this host uses: as End User, those of a CFG_REPLY
+ * (INTERNAL_IP4_DNS and INTERNAL_IP6_DNS, RFC 7296 section 3.15.1; ENCDNS_IP4 and ENCDNS_IP6, RFC
+ * 9464), as long as a Child SA reaches them. A server outside of the selectors is not used: queries
+ * to it would leave in the clear.
  *
  * The servers of a Gateway with domains (RFC 8598) are asked for these only. All servers are those
  * of one TUN, and a resolver cannot tell them apart there. So while a Gateway has domains, the
@@ -73,7 +74,8 @@ static const struct reached *first_gateway(const struct engine_name_servers *all
     return first;
 }
 
-/* has_domains - no Child SA of this Gateway wants all names for it. */
+/* has_domains - each Child SA of this Gateway has domains, so its servers do not serve all
+ * names. */
 static bool has_domains(const struct engine_name_servers *all, uint64_t order)
 {
     for (size_t i = 0; i < CHILDREN_MOST; i++)
@@ -83,7 +85,8 @@ static bool has_domains(const struct engine_name_servers *all, uint64_t order)
     return true;
 }
 
-/* joins - the servers may stand beside those of the first Gateway: for the same names. */
+/* joins - the servers may be used beside those of the first Gateway, since they serve the same
+ * names. */
 static bool joins(const struct engine_name_servers *all, const struct reached *first,
                   const struct reached *one)
 {
@@ -136,7 +139,7 @@ static bool same_list(const struct hook_name_servers *a, const struct hook_name_
     return same;
 }
 
-/* tell - tells the hooks process, if something has changed. */
+/* tell - sends the name servers to the hooks process, if they have changed. */
 static void tell(struct engine *e)
 {
     struct engine_name_servers *all = e->name_servers;

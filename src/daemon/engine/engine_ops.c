@@ -68,7 +68,7 @@ bool engine_conn_connecting(const struct engine *e, const char *name)
     return some;
 }
 
-/* conn_start - `connect`: it has no session and no wish yet. */
+/* conn_start - runs start_action. `connect`: the connection has no session and no wish yet. */
 static void conn_start(struct engine *e, struct ike_conn *conn, bool connect)
 {
     if (engine_is_down(e, conn->name))
@@ -115,8 +115,8 @@ static bool command_send(struct engine *e, struct ike_command *command, uint64_t
     return true;
 }
 
-/* conn_end - ends the sessions of which this connection ordered the login. Their traffic stays
- * blocked until their successors carry it. */
+/* conn_end - ends the sessions that this connection began. Their traffic stays blocked until their
+ * successors carry it. */
 static void conn_end(struct engine *e, const char *name)
 {
     struct ike_session_info session = {0};
@@ -133,8 +133,8 @@ static void conn_end(struct engine *e, const char *name)
     }
 }
 
-/* conn_changed - `old` was loaded before. Returns whether a session or wish of it was ended and has
- * to begin anew. */
+/* conn_changed - replaces `old`. Returns true if a session or wish of it was ended and has to begin
+ * anew. */
 static bool conn_changed(struct engine *e, const struct ike_conn *old, struct ike_conn *conn,
                          bool wanted)
 {
@@ -171,7 +171,7 @@ static int conn_replace(struct engine *e, struct ike_conn *old, struct ike_conn 
              old == NULL || changed ? "" : " unchanged=yes");
     engine_devices_conn(e, conn);
     bool restart = changed && !e->stopping && conn_changed(e, old, conn, wanted);
-    /* if a person ended it, it stays down through a load that changes nothing */
+    /* if the user took it down, a load without changes keeps it down */
     bool fresh = old == NULL || changed;
     if (fresh && (!wanted || restart) && !e->stopping && e->arrival.ptr == NULL)
         conn_start(e, conn, true);
@@ -482,8 +482,7 @@ static unsigned children_each(struct engine *e, const struct engine_filter *f,
     return n;
 }
 
-/* session_release - a person ends the session: nothing of it but its traps stays, and no login
- * follows. */
+/* session_release - the user ends the session: only its traps stay, and no login follows. */
 static void session_release(struct engine *e, const struct ike_session_info *session)
 {
     path_manager_session_release(e->paths, session->id);
@@ -654,7 +653,7 @@ void engine_delete_all(struct engine *e)
     struct ike_command command = {.kind = IKE_CMD_DELETE_SESSION};
     const uint64_t tag = engine_number(e);
     while (ike_session_next(e->ike, session.id, &session)) {
-        /* Who has a ticket of ours comes back with it after a restart. A Delete would end it (RFC
+        /* An End User with a ticket of ours resumes after a restart. A Delete would end it (RFC
          * 5723 section 6.2). */
         if ((session.role == IKE_GATEWAY && session.ticket_family != 0) ||
             engine_may_leave(e, &session))

@@ -2,11 +2,12 @@
 
 /*
  * UDP sockets of single paths, bound to interface and address. So the routing table cannot send a
- * packet of the path out of another interface, and a packet that arrived elsewhere is not taken for
- * one of the path. The supervisor opens them; the data plane owns those of NAT_PORT, the engine that
- * of IKE_PORT. If the supervisor refuses, or too many exist, packets leave by the wildcard sockets,
- * and each send names the interface. Linux follows that name for IPv4. For IPv6 it may take the
- * route of another interface, so that a datagram waits until the sockets are there (bound_paths.h).
+ * packet of the path out of another interface. A packet that arrives on another interface does not
+ * count for the path. The supervisor opens the sockets. The data plane owns those of NAT_PORT, the
+ * engine that of IKE_PORT. If the supervisor refuses, or too many exist, packets leave by the
+ * wildcard sockets, and each send names the interface. Linux follows that name for IPv4. For IPv6
+ * it may take the route of another interface, so that a datagram waits until the sockets are there
+ * (bound_paths.h).
  */
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Lines that come again and again while a peer redirects, or while a name server fails. A fault that
- * lasts for days must not fill the disk: after the first ones a line is logged now and then.
+ * Log lines that repeat while a peer redirects, or while a name server fails. A fault that lasts
+ * for days must not fill the disk. So the first lines are logged, and then one every RECUR_NS.
  */
 #include <inttypes.h>
 

@@ -105,7 +105,8 @@ bool engine_gateways_own(const struct ike_config *config, const struct ike_sa_in
     return false;
 }
 
-/* child_error - why it lacks a device, a route or an inner address; 0: it has them. */
+/* child_error - the error if the Child SA lacks a device, a route or an inner address; 0: it has
+ * them. */
 static int child_error(const struct engine *e, ike_child_id child, ike_session_id owner)
 {
     int error = engine_devices_error(e, child);
@@ -159,8 +160,7 @@ void engine_routes_decide(struct engine *e)
 
 /* --- networks that the configuration names --- */
 
-/* is_default - a default route protects nothing in particular. Two halves are a default route as
- * well. */
+/* is_default - the range is a default route, or half of one, which names no network to protect. */
 static bool is_default(const struct address_range *range)
 {
     unsigned prefix_len;

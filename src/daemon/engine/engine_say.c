@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lines for people. They begin with the words that charon uses for the same event. */
+/* Log lines for users. They begin with the words that charon uses for the same event. */
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -138,7 +138,7 @@ void engine_say_path(struct engine *e, const struct path_news *news)
 
 /* --- the event `log` --- */
 
-/* group_of - the log group in which charon would report it. */
+/* group_of - the log group that charon uses for the line. */
 static const char *group_of(const char *text)
 {
     static const struct {

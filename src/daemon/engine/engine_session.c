@@ -12,8 +12,8 @@ struct session_names {
     char local[IDENTITY_TEXT_MAX], remote[IDENTITY_TEXT_MAX];
 };
 
-/* session_who - *ret_who points into `names`, or into what is kept of a session that the core may
- * have forgotten. */
+/* session_who - finds the parties of a session, even of one that the core has forgotten. *ret_who
+ * points into `names` or into its account. */
 static bool session_who(const struct engine *e, ike_session_id id, struct session_names *names,
                         struct account_who *ret_who)
 {
@@ -68,7 +68,8 @@ void engine_session_revoked(struct engine *e, ike_session_id id, const char *rea
     engine_aaa_end(e, id, AAA_CAUSE_ADMIN_RESET, "certificate");
 }
 
-/* chains_pass - a session that resumed rests on the certificates of the one before it. */
+/* chains_pass - gives the certificate chains of the earlier session to the session that resumed
+ * from it. */
 static int chains_pass(struct engine *e, ike_session_id from, ike_session_id id)
 {
     struct verifier_request request = {.kind = VERIFIER_PASS,

@@ -140,7 +140,8 @@ static bool elsewhere(const struct engine *e, const struct engine_shunt *but,
     return false;
 }
 
-/* plane_tell - a policy of another interface does not concern the inner device. */
+/* plane_tell - sends the policies to the data plane, except those of another interface: they do not
+ * concern the inner device. */
 static void plane_tell(struct engine *e)
 {
     size_t n = 0, cap = 0;

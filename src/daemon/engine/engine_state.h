@@ -55,7 +55,7 @@
 
 #define ENGINE_WATCHES   64
 #define ENGINE_RESOLVING 32
-#define ENGINE_TRAPPED   64 /* traps of which the time of the last wish is remembered */
+#define ENGINE_TRAPPED   64 /* remembered times of traps' requests */
 #define ENGINE_BATCH     32 /* IKE datagrams that one call receives */
 /* jobs on channels that are not those of the IKE core */
 #define ENGINE_LOAD_JOB   (UINT64_C(1) << 63)
@@ -75,28 +75,33 @@ struct watching {
     unsigned matches, open; /* TERMINATE: commands whose outcome is open */
     enum ike_outcome worst;
     bool connected;
-    uint64_t asked; /* INITIATE, connected: done when the host has answered this many requests */
-    struct endpoint unreachable;   /* INITIATE: the last one that ICMP named; the client knows */
-    char refused[HOST_DENIED_MAX]; /* INITIATE: why its Child SA lacks a route; empty: it has one */
+    /* INITIATE, connected: the watch ends after that many answers of the supervisor */
+    uint64_t asked;
+    /* INITIATE: the last endpoint that ICMP reported and the client was told of */
+    struct endpoint unreachable;
+    /* INITIATE: the reason why its Child SA has no route; empty: it has one */
+    char refused[HOST_DENIED_MAX];
 };
 
 /* a wish while the name of its peer is resolved */
 struct resolving {
     uint64_t job;   /* 0: free */
     nanos retry_at; /* NANOS_NEVER: the resolver was asked and has not answered */
-    uint8_t entry;  /* of remote_addrs, whose name is asked for; those before it are in `wish` */
-    bool again;     /* a login goes on: it needs the addresses, and is not to begin anew */
+    /* index in remote_addrs of the name that is being resolved; `wish` has earlier ones */
+    uint8_t entry;
+    bool again; /* a login is under way: it needs the addresses, and must not begin anew */
     struct path_connect wish;
     char child[LIMIT_NAME];
-    bool said; /* the log says that it failed */
+    bool said; /* the log has the failure already */
 };
 
-/* the trap of a child may ask again then */
+/* struct trapped - when the trap of a child may ask again. */
 struct trapped {
     char conn[LIMIT_NAME], child[LIMIT_NAME];
-    struct address to; /* the host, of a trap for any peer, or of the rest of a trap; else NONE */
+    /* the host, for a trap for any peer or for the rest of a trap; otherwise NONE */
+    struct address to;
     nanos until;
-    unsigned refusals; /* in a row, of a Child SA for the rest of a trap */
+    unsigned refusals; /* successive refusals of a Child SA for the rest of a trap */
 };
 
 /* struct trap_rest - the request under way for a Child SA that takes a packet of the rest of a
@@ -107,7 +112,7 @@ struct trap_rest {
     struct ike_packet packet;
 };
 
-/* struct engine_radius - what the engine knows of a server. */
+/* struct engine_radius - the engine's part of a RADIUS server. */
 struct engine_radius {
     char name[LIMIT_NAME];
     int preference;
@@ -117,16 +122,16 @@ struct engine_radius {
     nanos interval_ns;           /* between interim records; 0: as the server says */
 };
 
-/* struct child_wait - a Child SA whose routes the supervisor has not decided on yet; oldest
- * first */
+/* struct child_wait - a Child SA that waits for the supervisor's answers about its routes; oldest
+ * first. */
 struct child_wait {
     ike_child_id child;
     ike_session_id owner; /* owner of our inner addresses; 0: none */
     ike_job_id job;       /* 0: none */
-    uint64_t asked;       /* decided when the host has answered this many requests */
+    uint64_t asked;       /* decided after that many answers of the supervisor */
 };
 
-/* struct trap_choice - a person installed or uninstalled a trap, against start_action */
+/* struct trap_choice - the user installed or uninstalled a trap, against start_action. */
 struct trap_choice {
     char conn[LIMIT_NAME], child[LIMIT_NAME];
     bool on;
@@ -140,8 +145,8 @@ struct engine_batch {
     uint8_t octets[ENGINE_BATCH][LIMIT_IKE_MESSAGE];
 };
 
-/* struct engine_carrier - a link over which ESP was sent (interface 0: none), and the overhead of that Child SA
- * on it which carries the least. */
+/* struct engine_carrier - a link that carries ESP (interface 0: none), and its Child SA with the
+ * largest overhead. */
 struct engine_carrier {
     uint32_t interface;
     struct esp_overhead overhead;
@@ -153,7 +158,7 @@ struct engine_leave {
     enum leave_phase { LEAVE_ASKS, LEAVE_DELETES, LEAVE_FROZEN } phase;
     nanos by;                /* end of the phase */
     ike_session_id quiet_to; /* FROZEN: the sessions up to this one are quiet */
-    size_t n_asked;          /* ASKS: answers of the verifier that are to come */
+    size_t n_asked;          /* answers of the verifier that are still to come */
     struct map chains;       /* by session, owned: its certificate chains */
     struct ike_conn *
         *conns; /* owned, with references: the connections of the files, at the last load */
@@ -174,7 +179,7 @@ struct engine {
     struct engine_hooks *hooks;
     struct engine_name_servers *name_servers;
     struct engine_devices *devices;
-    bool lan_bypassed; /* as the supervisor was told last */
+    bool lan_bypassed; /* the last value that the supervisor was sent */
     struct host *host;
     struct netlink_monitor *monitor;
     struct vici_server *vici;
@@ -188,37 +193,37 @@ struct engine {
     uint32_t gone_reqid;
     struct inner_marks gone_marks;
     bool gone_marked;
-    char about_conn[LIMIT_NAME]; /* name of the IKE SA that is acted on; empty: none */
+    char about_conn[LIMIT_NAME]; /* name of the IKE SA that the log lines are about; empty: none */
     ike_sa_id about_sa;
     struct taken_down *down; /* owned: engine_down.c */
     uint64_t next_number;    /* tags and jobs of ours: PATH_TAG is never set */
     uint64_t keys_switched;  /* how often all private keys were replaced or cleared */
     bool load_switching;     /* connections of a whole load are switched on */
-    bool load_ended;         /* the first load of the configuration */
+    bool load_ended;         /* the first load of the configuration has ended */
     struct engine_loads loads;
-    bool keylog_fails; /* the log says so already */
-    bool serving;      /* IKE_SA_INIT of others is answered */
+    bool keylog_fails; /* logged already */
+    bool serving;      /* IKE_SA_INIT requests of peers get responses */
     bool kept;         /* sessions came from another engine, or went to one */
     bool stopping, done;
     struct engine_leave leave;
     struct span arrival;  /* owned: sessions of the engine before this one, until they are taken */
-    uint64_t upgrade_job; /* a client waits for the supervisor's decision; 0: none does */
+    uint64_t upgrade_job; /* the client that waits for the supervisor's decision; 0: none */
     nanos stop_by;
     int status;
-    nanos unreachable_ns; /* rate_second: ICMP errors that clients who wait are told of */
+    nanos unreachable_ns; /* rate_second: ICMP errors that are reported to waiting clients */
     nanos notices_ns;     /* rate_second: lines that peers cause */
     nanos redirects_ns, names_asked_ns, names_failed_ns; /* rate_take: engine_recurring.c */
-    nanos audits_ns[AUDIT_KINDS]; /* rate_second: audit records that strangers cause */
+    nanos audits_ns[AUDIT_KINDS]; /* rate_second: audit records that unauthenticated peers cause */
     uint32_t audits_left_out[AUDIT_KINDS];
-    bool audit_lost; /* the log says so already */
+    bool audit_lost; /* logged already */
 
     struct watching watching[ENGINE_WATCHES];
     struct resolving resolving[ENGINE_RESOLVING];
     int resolver_fd; /* -1: it has ended */
     struct bound_paths bound;
-    nanos memory_at; /* when memory is looked at again */
+    nanos memory_at; /* time of the next look at memory use */
     enum ike_pressure memory_pressure;
-    char denied[HOST_DENIED_MAX]; /* by the supervisor, the last time */
+    char denied[HOST_DENIED_MAX]; /* the supervisor's last reason for a refusal */
     struct child_wait *waits;     /* owned */
     size_t n_waits, waits_cap;
     struct trapped trapped[ENGINE_TRAPPED];
@@ -271,8 +276,8 @@ void engine_pump(struct engine *e);
 /* engine_events.c */
 void engine_event(struct engine *e, const struct ike_event *event);
 void engine_order(struct engine *e, const struct path_order *order);
-/* engine_child_installed - the data plane has the Child SA: the host gets what it needs. `job` is completed when the
- * routes exist (0: none waits). The keys are not looked at. */
+/* engine_child_installed - the data plane has the Child SA: sets its routes and addresses on the
+ * host. `job` is completed when the routes exist (0: none waits). The keys are not read. */
 void engine_child_installed(struct engine *e, const struct ike_child_install *install,
                             ike_job_id job);
 
@@ -282,8 +287,8 @@ void engine_session_log(struct engine *e, const char *what, const struct ike_eve
 void engine_session_up(struct engine *e, const struct ike_event *event);
 void engine_session_down(struct engine *e, const struct ike_event *event);
 void engine_accounts_close(struct engine *e);
-/* engine_session_revoked - its certificate is, or nobody can tell any more: the session ends on all
- * its paths. `reason` is for people. */
+/* engine_session_revoked - a certificate of the session is revoked, or its status is unknown: ends
+ * the session on all its paths. `reason` is for the user. */
 void engine_session_revoked(struct engine *e, ike_session_id session, const char *reason);
 /* engine_chains_forget - IKE_EV_CHAINS_END. */
 void engine_chains_forget(struct engine *e, ike_session_id session);
@@ -295,7 +300,7 @@ void engine_chains_forget(struct engine *e, ike_session_id session);
 int engine_helpers_add(struct engine *e) MUST_USE;
 void engine_helpers_done(struct engine *e);
 int engine_key_send(struct engine *e, struct key_request *request, struct span octets) MUST_USE;
-/* engine_validity - for how long from now a login is good, given the end of its chain (seconds
+/* engine_validity - how long a login is valid from now on, given the end of its chain (seconds
  * since 1970); 0: no bound. */
 nanos engine_validity(int64_t not_after);
 int engine_verifier_send(struct engine *e, struct verifier_request *request,
@@ -312,7 +317,7 @@ void engine_loading_forget(struct engine *e, void *context);
 /* engine_loading_end - the answer has come; key_id for private keys only, otherwise NULL. */
 void engine_loading_end(struct engine *e, uint64_t job, int error, const char *reason,
                         const uint8_t *key_id);
-/* engine_helper_flush - the channel is writable again. engine_helper_gone - receiving ended with
+/* engine_helper_flush - the channel is writable again. engine_helper_gone - receiving failed with
  * this error. */
 void engine_helper_flush(struct engine *e, struct outbox *outbox, int fd);
 void engine_helper_gone(struct engine *e, int fd, const char *name, int error);
@@ -324,8 +329,9 @@ void engine_audit_login(struct engine *e, const struct ike_event *event);
 void engine_audit_end(struct engine *e, const struct ike_event *event,
                       const struct engine_child_traffic *traffic);
 void engine_audit_moved(struct engine *e, const struct ike_event *event);
-/* engine_audit_refused - if the notice is of a login that was refused here. engine_audit_failed -
- * if the Gateway refused our login, or failed to prove itself. */
+/* engine_audit_refused - records a login that was refused here, if the notice is about one.
+ * engine_audit_failed - records a login of ours that failed: the Gateway refused it, or its proof
+ * was wrong. */
 void engine_audit_refused(struct engine *e, const struct ike_event *event);
 void engine_audit_failed(struct engine *e, const struct path_news *news);
 void engine_audit_command(struct engine *e, const struct engine_asked *asked);
@@ -342,13 +348,13 @@ void engine_auth_done(struct engine *e);
 int engine_secret_load(struct engine *e, const struct engine_secret *secret,
                        const struct engine_reply *reply) MUST_USE;
 int engine_secret_unload(struct engine *e, const char *id) MUST_USE;
-/* engine_secret_known, _forget - a process has learnt from the loader that the secret is there, or
- * is not: for the list of names alone. ERR_NO_MEMORY. */
+/* engine_secret_known, _forget - a process got the secret from the loader, or dropped it: updates
+ * the list of names. ERR_NO_MEMORY. */
 int engine_secret_known(struct engine *e, const struct engine_secret *secret) MUST_USE;
 void engine_secret_forget(struct engine *e, const char *id);
 bool engine_secret_at(const struct engine *e, size_t index, char ret_id[LIMIT_NAME]);
-/* engine_key_loaded - the keyholder took the key of engine_loading_add_key. ERR_WRONG_STATE: it has
- * dropped it again with all others since; ERR_NO_MEMORY. */
+/* engine_key_loaded - the keyholder took the key of engine_loading_add_key. ERR_WRONG_STATE: a
+ * later load or clear has dropped it; ERR_NO_MEMORY. */
 int engine_key_loaded(struct engine *e, const uint8_t *key_id, uint64_t keys_switched,
                       const char **ret_reason) MUST_USE;
 int engine_token_load(struct engine *e, const struct key_token *token,
@@ -368,9 +374,9 @@ int engine_cached_show(struct engine *e, const struct verifier_show *what,
 void engine_credentials_clear(struct engine *e);
 void engine_credentials_done(struct engine *e);
 /* engine_conn_credentials - the demands of a connection's rounds on keys and certificates get
- * numbers; unless it is `staged`, its certificates are loaded. engine_conn_cas - afterwards: the
- * CAs that our CERTREQ names, which are those of the connection, or else all trusted ones, and the
- * OCSP responders that are trusted by configuration. */
+ * numbers; unless it is `staged`, its certificates are loaded. engine_conn_cas - call it
+ * afterwards: sets the CAs and OCSP responders for our CERTREQ. The CAs are those of the
+ * connection, or else all trusted ones. */
 int engine_conn_credentials(struct engine *e, const struct conn_credentials *credentials,
                             struct ike_conn *conn, bool staged) MUST_USE;
 int engine_conn_cas(const struct engine *e, struct ike_conn *conn) MUST_USE;
@@ -403,16 +409,18 @@ void engine_key_exchange(struct engine *e, const struct ike_event *event);
 /* engine_connect - asks for a session, and first resolves the peer's names. ERR_FULL,
  * ERR_NO_MEMORY, ERR_INVALID. */
 int engine_connect(struct engine *e, const struct path_connect *wish) MUST_USE;
-/* engine_names_again - a round of its login failed: the names may have other addresses now. */
+/* engine_names_again - a round of the connection's logins failed: resolves its names again. */
 void engine_names_again(struct engine *e, const char *conn_name);
 
-/* engine_mtu.c: engine_link_mtu - the MTU of the link by which a path leaves; 0: unknown. engine_mtu_check -
- * links were read anew, and were `before`: updates Child SAs whose link now has another MTU. */
+/* engine_mtu.c: engine_link_mtu - the MTU of the link by which a path leaves; 0: unknown.
+ * engine_mtu_check - the links have changed from `before`: updates Child SAs whose link has another
+ * MTU now. */
 uint16_t engine_link_mtu(const struct engine *e, uint32_t interface);
 void engine_mtu_check(struct engine *e, const struct path_link before[PATH_LINKS]);
 
-/* engine_mtu_carrier - the Child SA sends over this path from now on. The MTU of the inner device is what all
- * such Child SAs carry. Narrower paths behind the links are found by ICMP (esp/icmp.h). */
+/* engine_mtu_carrier - the Child SA sends over this path from now on. The inner device gets the MTU
+ * that all such Child SAs can carry. Narrower paths behind the links are found by ICMP
+ * (esp/icmp.h). */
 void engine_mtu_carrier(struct engine *e, ike_child_id child, const struct ike_path *path);
 
 /* engine_paths.c: engine_path_bind asks for the sockets of a path, before its first use.
@@ -446,12 +454,12 @@ void engine_routes_decide(struct engine *e);
 void engine_routes_renew(struct engine *e);
 void engine_routes_check(struct engine *e, const struct path_link before[PATH_LINKS]);
 
-/* engine_is_unrouted - a child has no routes of ours before it has a Child SA: install_routes = no,
- * or %unique marks or ids. */
+/* engine_is_unrouted - the child has no routes of ours before it has a Child SA: install_routes =
+ * no, or %unique marks or ids. */
 bool engine_is_unrouted(const struct ike_child_policy *policy);
 
-/* engine_routed_device - of a child whose routes are ours to set. false: they are not, or its
- * device is not known before there is a Child SA. */
+/* engine_routed_device - the device of a child whose routes we set. false: we set none, or its
+ * device is not known before it has a Child SA. */
 bool engine_routed_device(const struct engine *e, const struct ike_child_policy *policy,
                           uint16_t *ret_device);
 
@@ -461,8 +469,8 @@ bool engine_routed_device(const struct engine *e, const struct ike_child_policy 
 #define POOL_HOLD "\x01pool"
 void engine_conn_networks_hold(struct engine *e, const struct ike_conn *conn);
 void engine_pools_check(struct engine *e); /* pools were loaded or unloaded */
-/* engine_lan_check - connections or addresses of this host have changed: which networks are left
- * out of a tunnel for everything. */
+/* engine_lan_check - connections or addresses of this host have changed: updates the networks that
+ * bypass a tunnel for all addresses. */
 void engine_lan_check(struct engine *e);
 void engine_pool_hold(struct engine *e, const struct ike_conn *conn, const char *pool);
 void engine_remote_hold(struct engine *e, const struct ike_conn *conn,
@@ -472,8 +480,8 @@ void engine_remote_hold(struct engine *e, const struct ike_conn *conn,
 void engine_connect_forget(struct engine *e, const char *conn_name);
 void engine_connect_tick(struct engine *e);
 void engine_name_ask(struct engine *e, const struct path_question *question);
-/* engine_resolver_take - the channel to a resolver that takes the place of the one before: what was
- * asked is asked again. It is closed when the engine is done with it. */
+/* engine_resolver_take - takes the channel to a new resolver, which gets all open requests again.
+ * The engine closes the channel. */
 int engine_resolver_take(struct engine *e, int fd) MUST_USE;
 nanos engine_connect_deadline(const struct engine *e);
 
@@ -500,15 +508,15 @@ void engine_name_servers_child_down(struct engine *e, ike_child_id id);
 /* engine_name_servers_arrived - the Child SAs of an earlier engine are up again: name servers of others go. */
 void engine_name_servers_arrived(struct engine *e);
 /* engine_name_servers_usable - the servers of an End User's session that its Child SAs reach,
- * whoever gives them to the host. The domains are left out if a Child SA is for all traffic: the
- * servers are asked for all names then. */
+ * whether or not ikat installs them. Without domains if a Child SA is for all traffic: the servers
+ * then serve all names. */
 void engine_name_servers_usable(const struct engine *e, const struct ike_session_info *session,
                                 struct hook_name_servers *ret_servers);
 
 /* engine_load.c; see struct engine_ops */
 void engine_load_drop(struct engine *e, uint64_t number);
-/* engine_load_ended - the first load is over: peers are served, and changes that clients asked for
- * are made. */
+/* engine_load_ended - the first load has ended: serves peers, and runs the commands of clients that
+ * waited. */
 void engine_load_ended(struct engine *e);
 int engine_load_all(struct engine *e, const struct engine_load *load,
                     const struct engine_reply *reply, char ret_why[ENGINE_ERROR_MAX]) MUST_USE;
@@ -519,31 +527,31 @@ void engine_delete_all(struct engine *e); /* but the sessions that leave */
 /* engine_conn_begin - start_action of a connection that was loaded before sessions arrived. */
 void engine_conn_begin(struct engine *e, struct ike_conn *conn);
 
-/* engine_conn_connecting - a login of the connection is wanted and not complete. */
+/* engine_conn_connecting - a login of the connection is wanted, and not complete. */
 bool engine_conn_connecting(const struct engine *e, const char *name);
 
-/* engine_conn_kept - whether a lost session is connected to again: a child of the wish says so.
- * dpd_action = trap says so too, unless a trap waits for traffic anyway. */
+/* engine_conn_kept - a lost session of the connection is set up again, since a child of the wish
+ * demands it. dpd_action = trap demands it too, unless a trap waits for traffic anyway. */
 bool engine_conn_kept(const struct engine *e, const struct ike_conn *conn, const char *child);
 
-/* struct engine_held - the selectors and inner addresses that were agreed on. */
+/* struct engine_held - the negotiated selectors and inner addresses. */
 struct engine_held {
     const struct ike_ts_list *remote_ts;
     const struct ike_config *config;
 };
 
-/* engine_hold.c. engine_hold - a child of ours is wanted: from now on its packets leave through a
- * Child SA or not at all, unless on_failure says otherwise. `held` NULL: not agreed on yet, so the
- * configured ones. */
+/* engine_hold.c. engine_hold - a child is wanted: from now on its packets leave through a Child SA
+ * or not at all, unless on_failure allows them. `held` NULL: nothing is negotiated yet, so the
+ * configured selectors count. */
 void engine_hold(struct engine *e, const struct ike_conn *conn,
                  const struct ike_child_policy *child, const struct engine_held *held);
 
-/* engine_hold_traps - the connection was loaded anew while it has a session: the host holds what its traps catch now,
- * and what its Child SAs have. */
+/* engine_hold_traps - the connection was loaded anew while it has a session: renews the holds for
+ * its traps and its Child SAs. */
 void engine_hold_traps(struct engine *e, const struct ike_conn *conn);
 
-/* engine_release - a person wants the session no more: what is held for it goes; NULL: of all
- * connections, all children. Traps stay as the configuration has them, without a gap. */
+/* engine_release - the user ended the session: removes its holds. NULL: of all connections, all
+ * children. Traps stay as the configuration has them, without a gap. */
 void engine_release(struct engine *e, const char *conn, const char *child);
 
 /* engine_is_held - packets of the child are held. */
@@ -567,12 +575,12 @@ bool engine_shunt_at(const struct engine *e, size_t index, const char **ret_conn
                      const struct ike_child_policy **ret_policy);
 void engine_shunts_done(struct engine *e);
 
-/* engine_traps.c, engine_trap_acquire.c and engine_trap_rest.c. engine_trap_install, _uninstall - a
- * person wants the trap, or not; until the connection is unloaded. false: it cannot be one (as
- * engine_trap_set), or is none. engine_trap_set - false: the child cannot be a trap (no remote
- * address, or nothing but dynamic remote selectors, unless selectors_any_peer()).
+/* engine_traps.c, engine_trap_acquire.c and engine_trap_rest.c. engine_trap_install, _uninstall -
+ * the user installs or uninstalls the trap, until the connection is unloaded. false: the child
+ * cannot be a trap (as engine_trap_set), or is none. engine_trap_set - false: the child cannot be a
+ * trap (no remote address, or nothing but dynamic remote selectors, unless selectors_any_peer()).
  * engine_traps_renew - after what was held for a connection was released: its traps stay.
- * engine_trap_acquire - a packet that no Child SA takes. */
+ * engine_trap_acquire - reads a packet that no Child SA takes. */
 bool engine_trap_set(struct engine *e, const struct ike_conn *conn,
                      const struct ike_child_policy *child);
 bool engine_trap_install(struct engine *e, const struct ike_conn *conn,
@@ -583,7 +591,8 @@ bool engine_is_trap(const struct engine *e, const struct ike_conn *conn,
                     const struct ike_child_policy *child);
 void engine_traps_unload(struct engine *e, const char *conn);
 void engine_traps_renew(struct engine *e);
-/* engine_traps_forget - releases what was held for earlier loadings of the connection and for this one is not. */
+/* engine_traps_forget - releases the holds of earlier versions of the connection that the new one
+ * does not have. */
 void engine_traps_forget(struct engine *e, const struct ike_conn *conn);
 void engine_trap_acquire(struct engine *e, const struct esp_acquire *wanted);
 void engine_trap_done(struct engine *e, const struct ike_event *done); /* a command of ours */
@@ -594,11 +603,12 @@ int engine_upgrade(struct engine *e, const struct engine_reply *reply) MUST_USE;
 bool engine_upgrade_answered(struct engine *e, uint32_t answer);
 
 /*
- * engine_leave.c. engine_leave_conns - a whole configuration was loaded from files. engine_leave_begin - an upgrade is
- * under way; takes the descriptor, to which sessions are written. engine_may_leave - the session is
- * of a kind that leaves, and an upgrade is under way. engine_conn_leaves - such a session is of that connection.
- * engine_leave_turn - while an upgrade is under way; true: all have left. engine_session_delete - of a session that
- * cannot leave, or cannot arrive as a whole.
+ * engine_leave.c. engine_leave_conns - a whole configuration was loaded from files.
+ * engine_leave_begin - an upgrade is under way; takes the descriptor, to which sessions are
+ * written. engine_may_leave - the session is of a kind that leaves, and an upgrade is under way.
+ * engine_conn_leaves - such a session is of that connection. engine_leave_turn - continues an
+ * upgrade; true: all sessions have left. engine_session_delete - deletes a session that cannot
+ * leave, or cannot arrive as a whole.
  */
 void engine_session_delete(struct engine *e, ike_session_id session);
 void engine_leave_begin(struct engine *e, int fd);
@@ -615,9 +625,10 @@ int engine_arrival_open(struct engine *e) MUST_USE;
 void engine_arrive(struct engine *e);
 
 /*
- * engine_chains.c. engine_chains_ask - asks the verifier for the chains of all sessions that may leave.
- * engine_chains_answered - with the octets behind the answer. engine_chains_known - the session has no chains, or the
- * verifier has told them. engine_chains_carry - of one session; ERR_INVALID: they are missing. engine_chains_done.
+ * engine_chains.c. engine_chains_ask - asks the verifier for the chains of all sessions that may
+ * leave. engine_chains_answered - reads the answer and its octets. engine_chains_known - the
+ * session has no chains, or the verifier has sent them. engine_chains_carry - carries those of one
+ * session; ERR_INVALID: they are missing. engine_chains_done - frees all.
  */
 void engine_chains_ask(struct engine *e);
 void engine_chains_answered(struct engine *e, const struct verifier_answer *answer,
@@ -631,8 +642,8 @@ struct watching *engine_watch_add(struct engine *e, enum watch_kind kind, uint64
                                   nanos timeout, const struct engine_watch *watch);
 void engine_watch_log(struct engine *e, const struct engine_line *line);
 void engine_watch_command_done(struct engine *e, const struct ike_event *event);
-/* engine_watch_unreachable - an ICMP error says that packets do not reach `remote`: who waits for a
- * login there is told at once. The login goes on, since anybody can forge the error. */
+/* engine_watch_unreachable - an ICMP error says that packets do not reach `remote`: tells the
+ * clients that wait for a login there. The login continues, since anybody can forge the error. */
 void engine_watch_unreachable(struct engine *e, const struct endpoint *remote);
 void engine_watch_news(struct engine *e, const struct path_news *news);
 /* engine_watch_refused - a Child SA is taken down at once. engine_watch_host - call it after
@@ -642,14 +653,14 @@ void engine_watch_host(struct engine *e);
 void engine_watch_failed(struct engine *e, uint64_t tag, const char *why);
 void engine_watch_tick(struct engine *e);
 
-/* engine_down - the connection comes up only if a person wants it, or after a restart. */
+/* engine_down - the connection stays down until the user starts it, or until a restart. */
 void engine_down(struct engine *e, const char *conn);
 void engine_down_end(struct engine *e, const char *conn);
 void engine_down_forget(struct engine *e); /* of all, at the end */
 bool engine_is_down(const struct engine *e, const char *conn);
 
-/* engine_log_* - lines that recur as long as a peer redirects or a name server fails: the first
- * ones, and then one in a while. The first failure of a wish is always said. */
+/* engine_log_* - logs lines that repeat while a peer redirects or a name server fails: the first
+ * ones, and then one at intervals. The first failure of a wish is always logged. */
 void engine_log_redirected(struct engine *e, const struct ike_event *event);
 void engine_log_name_asked(struct engine *e, const struct path_question *question);
 void engine_log_name_failed(struct engine *e, uint64_t job, int error);

@@ -7,7 +7,7 @@
 #include "daemon/engine/engine_state.h"
 
 void engine_ticket(struct engine *e, const struct ike_event *event);
-/* engine_ticket_end - no ticket of the family counts any more. */
+/* engine_ticket_end - revokes all tickets of the family. */
 void engine_ticket_end(struct engine *e, uint64_t family);
 /* engine_ticket_answered - the keyholder's answer to a KEY_TICKET_* request. */
 void engine_ticket_answered(struct engine *e, const struct key_answer *answer, struct span octets);

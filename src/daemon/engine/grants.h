@@ -3,10 +3,10 @@
 #define DAEMON_GRANTS_H
 
 /*
- * What RADIUS servers granted to logins and their sessions. A login gets a number for its grant
+ * The grants of RADIUS servers to logins and their sessions. A login gets a number for its grant
  * (struct ike_proof), and its session claims the grant by that number. The grant of a failed login
- * is never claimed. It goes after GRANTS_UNCLAIMED_NS, or when more than GRANTS_UNCLAIMED wait. A
- * session that logged in without RADIUS gets an empty grant.
+ * is never claimed. It is dropped after GRANTS_UNCLAIMED_NS, or when more than GRANTS_UNCLAIMED
+ * wait. A session that logged in without RADIUS gets an empty grant.
  */
 
 #include "base/deadline_heap.h"
@@ -24,10 +24,11 @@ struct grant {
     nanos born_ns, up_ns;     /* of the login; of the session */
     struct deadline deadline; /* of the session; for use by the owner of the table */
     struct aaa_grant what;
-    struct aaa_account *account;   /* owned; NULL: no accounting */
-    nanos interval_ns;             /* between interim records; 0: none */
-    nanos interim_at_ns;           /* NANOS_NEVER: none */
-    enum aaa_cause cause;          /* why we end the session; 0: we do not */
+    struct aaa_account *account; /* owned; NULL: no accounting */
+    nanos interval_ns;           /* between interim records; 0: none */
+    nanos interim_at_ns;         /* NANOS_NEVER: none */
+    /* the reason for which we end the session; 0: we do not end it */
+    enum aaa_cause cause;
     struct grant *next, *previous; /* unclaimed grants, oldest first; used by the table */
 };
 

@@ -15,17 +15,17 @@
 #include "multipath/path_manager.h"
 #include "plane/esp_plane.h"
 
-/* struct engine_loads - loads of the files that have ended. */
+/* struct engine_loads - counts of the loads from files that have ended. */
 struct engine_loads {
     uint64_t n, n_refused;
-    bool last_refused; /* the configuration before it is in force */
+    bool last_refused; /* the last load was refused, and the previous configuration stays */
 };
 
-/* struct engine_line - a line for people, with the words and groups that charon uses. */
+/* struct engine_line - a log line for users, with the words and groups that charon uses. */
 struct engine_line {
     unsigned level;    /* 0: sessions that begin and end; 1 and 2: more detail */
     const char *group; /* "IKE", "CHD", "CFG", ... */
-    const char *conn;  /* of the IKE SA that it is about; NULL: of none */
+    const char *conn;  /* of the IKE SA that the line is about; NULL: none */
     ike_sa_id sa;
     const char *text; /* without newline */
 };
@@ -38,22 +38,21 @@ struct engine_watch {
     void (*done)(void *context, bool success, unsigned matches, const char *error);
 };
 
-/* struct engine_asked - a change that a client of the control socket asks for, and later what it was
- * answered. `value` of a key: the client's text; only keys whose values are no secrets are looked
- * up. */
+/* struct engine_asked - a command of a client that changes something, and later its result. `value`
+ * of a key: the client's text; only keys without secrets are looked up. */
 struct engine_asked {
     const char *command;
     uint32_t uid;
     const struct tree *message; /* control/tree.h; NULL with a result */
-    const char *result;         /* "ok", or why not; NULL: it was asked just now */
+    const char *result;         /* "ok", or the error; NULL: the command has just arrived */
 };
 
 /* struct engine_initiate - asks for a session of the connection, or for a further child of it. */
 struct engine_initiate {
     const char *conn, *child;         /* names; child NULL: the first one */
     bool alone;                       /* the IKE SA only, without a child */
-    nanos timeout;                    /* 0: until it is decided */
-    const struct engine_watch *watch; /* NULL: nobody waits */
+    nanos timeout;                    /* 0: until the outcome is known */
+    const struct engine_watch *watch; /* NULL: no caller waits */
 };
 
 struct engine_filter {
@@ -71,13 +70,13 @@ struct engine_redirect {
     uint32_t ike_id;            /* 0: any */
     struct address_range peers; /* first.family ADDRESS_NONE: any */
     struct ike_gateway gateway;
-    unsigned refused; /* out: how many of them have a peer that cannot be redirected */
+    unsigned refused; /* out: the number of them whose peer cannot be redirected */
 };
 
 /* struct engine_reply - a caller that waits until a secret, key or certificate is loaded. `done` is
  * called once, after the call that took the reply has returned; key_id is set for private keys
- * only. `item` NULL, or called before with octets that were asked for; borrowed. ops->unwatch ends
- * it earlier. */
+ * only. `item`: NULL, or called before `done` with the requested octets; borrowed. ops->unwatch
+ * ends it earlier. */
 struct engine_reply {
     void *context;
     void (*item)(void *context, struct span octets);
@@ -115,13 +114,14 @@ struct engine_ops {
      * verifier. With `staged` the certificates come later, with load_all. */
     int (*conn_credentials)(void *engine, const struct conn_credentials *credentials,
                             struct ike_conn *conn, bool staged);
-    /* load_all - from now on exactly the contents of `load` are loaded. It is checked as a whole
-     * and then switched. On an error nothing has changed, and `ret_why` may explain the error.
-     * 0 for a load with a number: reply->done will report that all processes that keep secrets have
-     * switched. Without a number it is not called. */
+    /* load_all - replaces the whole configuration by the contents of `load`. It is checked as a
+     * whole and then switched. On an error nothing has changed, and `ret_why` may explain the
+     * error. 0 for a load with a number: reply->done will report that all processes that keep
+     * secrets have switched. Without a number it is not called. */
     int (*load_all)(void *engine, const struct engine_load *load, const struct engine_reply *reply,
                     char ret_why[ENGINE_ERROR_MAX]);
-    /* load_drop - what the loader of that number handed over is not wanted, unless it was loaded. */
+    /* load_drop - drops the secrets and keys that the loader of that number handed over, unless its
+     * load was switched. */
     void (*load_drop)(void *engine, uint64_t number);
     /* *_load - 0: reply->done will report the outcome; an error: it is not called. *_check - the
      * same check, without loading. */
@@ -142,8 +142,9 @@ struct engine_ops {
                      const struct engine_reply *reply);
     int (*cert_unload)(void *engine, enum cert_role role, const uint8_t digest[CERT_DIGEST]);
     int (*crl_load)(void *engine, struct span octets, const struct engine_reply *reply);
-    int (*crls_flush)(void *engine, uint32_t what); /* VERIFIER_FLUSH_*: what was fetched goes */
-    /* cached_show - a list of revocations or OCSP response that is here: as VERIFIER_SHOW */
+    /* VERIFIER_FLUSH_*: drops fetched lists and responses */
+    int (*crls_flush)(void *engine, uint32_t what);
+    /* cached_show - shows a cached list of revocations or OCSP response, as VERIFIER_SHOW does */
     int (*cached_show)(void *engine, const struct verifier_show *what,
                        const struct engine_reply *reply);
     /* authority_load - replaces the authority of the same name. unload: ERR_NOT_FOUND. at: NULL: no
@@ -186,12 +187,12 @@ struct engine_ops {
 
     /* limit_at - index from 0; false: no more. */
     bool (*limit_at)(void *engine, size_t index, struct engine_limit *ret_limit);
-    /* whether packets in the clear are kept from protected networks */
+    /* filtered - the packet filter keeps unprotected packets out of protected networks. */
     bool (*filtered)(void *engine);
     struct engine_loads (*loads)(void *engine);
     uint32_t (*reqid)(void *engine, ike_child_id child); /* reqids.h; 0: none */
     bool (*traffic)(void *engine, ike_child_id child, struct engine_child_traffic *ret_traffic);
-    /* marks - of a Child SA with a device of its own; false: it has the first one. */
+    /* marks - the marks of a Child SA with a device of its own; false: it has the first device. */
     bool (*marks)(void *engine, ike_child_id child, struct engine_child_marks *ret_marks);
     /* interface_name - of an index; false: none that is known. */
     bool (*interface_name)(void *engine, uint32_t index, char ret_name[16]);
@@ -207,15 +208,16 @@ struct engine_ops {
     /* path_traffic - the octets and packets of a session on one path since its login (accounts.h). */
     struct engine_child_traffic (*path_traffic)(void *engine, ike_session_id session,
                                                 const struct ike_path *path);
-    /* lane - the state of a Child SA that shares flows with others; false: it does not. */
+    /* lane - the state of a Child SA that shares flows with others; false: it shares none. */
     bool (*lane)(void *engine, ike_child_id child, struct esp_plane_lane *ret_lane);
     void (*plane_stats)(void *engine, struct esp_plane_stats *ret_stats);
-    /* name_servers - those of the session that a host may ask (engine_name_servers_usable). */
+    /* name_servers - the servers of the session that a host may use
+     * (engine_name_servers_usable). */
     void (*name_servers)(void *engine, const struct ike_session_info *session,
                          struct hook_name_servers *ret_servers);
 };
 
-/* ENGINE_OPS - all operations, where each is a function op_<name>. A missing one does not compile. */
+/* ENGINE_OPS - all operations, each a function op_<name>. A missing one does not compile. */
 #define ENGINE_OPS(of)                                                                             \
     {                                                                                              \
         .engine = (of), .now = op_now, .ike = op_ike, .conn_load = op_conn_load,                   \

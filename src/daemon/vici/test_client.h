@@ -164,7 +164,7 @@ static inline void expect(struct world *w, const char *command, const char *elem
     if (strcmp(success, error == NULL ? "yes" : "no") != 0 ||
         (error != NULL && strstr(text, error) == NULL))
         fail_msg("%s %s: success=%s errmsg='%s'", command, elements, success, text);
-    if (strcmp(w->engine.asked, command) == 0) { /* a change: the audit file has the same answer */
+    if (strcmp(w->engine.asked, command) == 0) { /* a change: the audit file has the same result */
         char result[sizeof(w->engine.result)];
         (void)snprintf(result, sizeof(result), "%s", error == NULL ? "ok" : text);
         assert_string_equal(w->engine.result, result);

@@ -3,7 +3,7 @@
 
 #include "daemon/vici/vici_status.h"
 
-/* of_end - the alert for an IKE SA that was up and ended. */
+/* of_end - the alert for the end of an established IKE SA. */
 static const char *of_end(const struct ike_event *event)
 {
     switch ((int)event->outcome) {

@@ -69,7 +69,7 @@ uint32_t vici_number(const struct tree *m, const char *key)
     return text != NULL && value_u64(text, &value) && value <= UINT32_MAX ? (uint32_t)value : 0;
 }
 
-/* --- about us --- */
+/* --- the daemon itself --- */
 
 static void version(struct vici_client *client, const struct tree *m)
 {
@@ -94,7 +94,8 @@ static void zeros(struct vici_writer *w, const char *section, const char *const 
     vici_section_end(w);
 }
 
-/* put_running - in the largest unit of which more than two have passed, as charon does. */
+/* put_running - writes the run time in the largest unit of which more than two have passed, as
+ * charon does. */
 static void put_running(struct vici_writer *w, long long seconds)
 {
     static const struct {
@@ -289,7 +290,7 @@ static void load_begin(struct vici_client *client, const struct tree *m)
     vici_finish(client, stage == NULL ? ERR_NO_MEMORY : 0, NULL);
 }
 
-/* on_committed - all that keep secrets have switched to those of the load. */
+/* on_committed - all processes that keep secrets have switched to those of the load. */
 static void on_committed(void *context, int error, const char *reason, const uint8_t *key_id)
 {
     struct vici_client *client = context;
@@ -334,7 +335,7 @@ static void load_commit(struct vici_client *client, const struct tree *m)
     vici_finish(client, err, why);
 }
 
-/* load_say - a line of the loader's own log: `ikat log` shows it between those of the engine. */
+/* load_say - takes a log line of the loader: `ikat log` shows it between those of the engine. */
 static void load_say(struct vici_client *client, const struct tree *m)
 {
     const char *text = tree_text(m, "msg");
@@ -418,7 +419,7 @@ static void get_algorithms(struct vici_client *client, const struct tree *m)
     answer(client, &w);
 }
 
-/* policy_change - install and uninstall. */
+/* policy_change - the commands install and uninstall. */
 static void policy_change(struct vici_client *client, const struct tree *m, bool on)
 {
     const struct engine_ops *ops = vici_client_ops(client);
@@ -452,7 +453,7 @@ static void uninstall(struct vici_client *client, const struct tree *m)
     policy_change(client, m, false);
 }
 
-/* nothing_to_do - reload-settings: the other commands load everything. */
+/* nothing_to_do - reload-settings does nothing: the other commands load everything. */
 static void nothing_to_do(struct vici_client *client, const struct tree *m)
 {
     struct vici_writer w;

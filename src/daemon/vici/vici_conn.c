@@ -77,7 +77,7 @@ static void put_id(struct vici_writer *w, const char *name, const struct ike_id 
         vici_put(w, name, "%s", identity_print_hex(id, text));
 }
 
-/* put_round - `local`: its id is an identity. The peer's id is a pattern. */
+/* put_round - writes one round. `local`: its id is an identity. The peer's id is a pattern. */
 static void put_round(struct vici_writer *w, const struct engine_ops *ops,
                       const struct ike_auth_policy *auth, bool local)
 {
@@ -129,7 +129,7 @@ static void put_rounds(struct vici_writer *w, const struct engine_ops *ops,
     }
 }
 
-/* put_interfaces - those of its paths. */
+/* put_interfaces - writes the interfaces of its paths. */
 static void put_interfaces(struct vici_writer *w, const struct ike_conn *conn)
 {
     char text[640] = "";
@@ -141,7 +141,8 @@ static void put_interfaces(struct vici_writer *w, const struct ike_conn *conn)
         vici_put(w, "interfaces", "%s", text);
 }
 
-/* put_proposals - as one value: of unknown keys swanctl accepts values, but not lists. */
+/* put_proposals - writes them as one value: swanctl accepts values of unknown keys, but no
+ * lists. */
 static void put_proposals(struct vici_writer *w, const char *name,
                           const struct ike_proposal_list *list)
 {

@@ -52,7 +52,7 @@ static void terminated(void *context, bool success, unsigned matches, const char
     put_matches(client, matches, true, success ? NULL : error);
 }
 
-/* level_read - `loglevel`: up to which level the client wants control-log. */
+/* level_read - reads `loglevel`: the highest level of control-log events that the client wants. */
 static void level_read(struct vici_client *client, const struct tree *m)
 {
     const char *text = tree_text_or(m, "loglevel", "1");
@@ -63,7 +63,7 @@ static void level_read(struct vici_client *client, const struct tree *m)
                                                                           : 1);
 }
 
-/* conn_of_child - swanctl names only the child, so we take the first connection that has it. */
+/* conn_of_child - the first connection that has the child: swanctl names only the child. */
 static const char *conn_of_child(const struct engine_ops *ops, const char *child)
 {
     const struct ike_conn *conn;
@@ -74,7 +74,7 @@ static const char *conn_of_child(const struct engine_ops *ops, const char *child
     return NULL;
 }
 
-/* not_there - in the words of charon, because scripts look for them. */
+/* not_there - the error in the words of charon, since scripts look for them. */
 static void not_there(struct vici_client *client, const char *conn, const char *child)
 {
     char why[ENGINE_ERROR_MAX];
@@ -175,7 +175,7 @@ void vici_rekey(struct vici_client *client, const struct tree *m)
     put_matches(client, n, false, n > 0 ? NULL : "no matching SAs to rekey found");
 }
 
-/* peers_read - "ADDRESS", "SUBNET" or "FIRST-LAST". */
+/* peers_read - reads "ADDRESS", "SUBNET" or "FIRST-LAST". */
 static bool peers_read(const struct tree *m, struct address_range *ret)
 {
     const char *text = tree_text(m, "peer-ip");

@@ -12,7 +12,8 @@ static bool all_wanted(const struct tree *m)
     return all;
 }
 
-/* put_counters - a section with the connection's name; an empty name is the sum over all. */
+/* put_counters - writes a section with the connection's name. An empty name is the sum over all
+ * connections. */
 static void put_counters(struct vici_writer *w, const char *conn,
                          const struct ike_counters *counters)
 {

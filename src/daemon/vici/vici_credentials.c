@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Commands of the VICI server for secrets, private keys and certificates. The answer waits until
- * the keyholder or the verifier has spoken. */
+/* Commands of the VICI server for secrets, private keys and certificates. The response waits for
+ * the answer of the keyholder or the verifier. */
 #include <stdio.h>
 #include <strings.h>
 
@@ -18,7 +18,8 @@
 
 /* --- answers that come later --- */
 
-/* on_loaded - what is refused is not in a load that is being prepared, either. */
+/* on_loaded - the process has answered. An object that it refused leaves the load in preparation,
+ * too. */
 static void on_loaded(void *context, int error, const char *reason, const uint8_t *key_id)
 {
     struct vici_client *client = context;
@@ -34,8 +35,8 @@ static struct engine_reply reply_to(struct vici_client *client)
     return (struct engine_reply){.context = client, .done = on_loaded};
 }
 
-/* settle - after the engine was asked, with the client busy: without an error the answer comes from
- * on_loaded(), or came already. */
+/* settle - the engine has taken the command, with the client busy. Without an error on_loaded()
+ * responds, or has responded already. */
 static void settle(struct vici_client *client, int err, const char *why)
 {
     if (err == 0)
@@ -46,7 +47,8 @@ static void settle(struct vici_client *client, int err, const char *why)
     vici_finish(client, err, why);
 }
 
-/* held_elsewhere - a loader's secrets and keys are with the processes that keep them. */
+/* held_elsewhere - the client is a loader: the processes that keep secrets and keys already have
+ * its ones. */
 static bool held_elsewhere(const struct vici_client *client)
 {
     return vici_client_stage(client) != NULL && vici_client_load(client) != 0;
@@ -61,7 +63,7 @@ static struct span data_of(const struct tree *m)
 
 /* --- secrets --- */
 
-/* secret_type_why - NULL: a type that is loaded. */
+/* secret_type_why - the reason why the type cannot be loaded; NULL: it can. */
 static const char *secret_type_why(const char *type, enum engine_secret_kind *ret_kind)
 {
     static const char *const types[] = {"ike", "eap", "ntlm",
@@ -192,7 +194,7 @@ static void on_key(void *context, int error, const char *reason, const uint8_t *
     vici_client_send(client, &w);
 }
 
-/* key_held - the loader names a key that the keyholder has from it. */
+/* key_held - the loader names a key that it has given to the keyholder. */
 static void key_held(struct vici_client *client, const struct tree *m)
 {
     uint8_t key_id[KEY_ID_SIZE];
@@ -202,7 +204,7 @@ static void key_held(struct vici_client *client, const struct tree *m)
     vici_finish(client, err, "'id' is missing, or no id of a key");
 }
 
-/* `secret`, a passphrase, is ours: swanctl decrypts keys itself. */
+/* vici_load_key - `secret`, a passphrase, is an extension of ikat: swanctl decrypts keys itself. */
 void vici_load_key(struct vici_client *client, const struct tree *m)
 {
     if (held_elsewhere(client)) {
@@ -281,7 +283,7 @@ static const struct cert_type {
     const char *type, *flag; /* flag NULL: any */
     enum cert_role role;
     bool crl;
-    const char *why; /* why not; NULL: loaded */
+    const char *why; /* the reason why it cannot be loaded; NULL: it can */
 } cert_types[] = {
     {"x509", "NONE", CERT_ROLE_PLAIN, false, NULL},
     {"x509", "CA", CERT_ROLE_CA, false, NULL},
@@ -307,8 +309,8 @@ static const struct cert_type *cert_type_find(const struct tree *m)
     return NULL;
 }
 
-/* role_of - swanctl sends the CAs of a PKCS#12 container without a flag, and charon trusts them all.
- * ikatd trusts the roots among them. For the loader of our own files a flag counts as it is. */
+/* role_of - swanctl sends the CAs of a PKCS#12 container without a flag, and charon trusts them
+ * all. ikatd trusts the roots among them. For the loader of our own files the flag decides. */
 static enum cert_role role_of(const struct vici_client *client, const struct cert_type *type,
                               struct span der)
 {
@@ -422,7 +424,7 @@ static void on_cached(void *context, int error, const char *reason, const uint8_
     (void)reason;
     (void)key_id;
     cached->index++;
-    if (error != 0 && error != ERR_FULL) { /* no more of this kind */
+    if (error != 0 && error != ERR_FULL) { /* all of this kind were shown */
         cached->index = 0;
         if (cached->lists)
             cached->lists = false;
@@ -432,7 +434,7 @@ static void on_cached(void *context, int error, const char *reason, const uint8_
     cached_next(client);
 }
 
-/* cached_next - asks for the next one, or ends the command. */
+/* cached_next - asks for the next object, or ends the command. */
 static void cached_next(struct vici_client *client)
 {
     const struct engine_ops *ops = vici_client_ops(client);
@@ -448,7 +450,7 @@ static void cached_next(struct vici_client *client)
     vici_client_send(client, &w);
 }
 
-/* cached_wanted - they have neither flag nor subject. */
+/* cached_wanted - the filter selects these objects, which have neither flag nor subject. */
 static bool cached_wanted(const struct tree *m, const char *as)
 {
     const char *type = tree_text_or(m, "type", "ANY");
@@ -476,7 +478,8 @@ void vici_list_certs(struct vici_client *client, const struct tree *m)
     cached_next(client);
 }
 
-/* flush-certs - what can be had again: lists of revocations and OCSP answers that were fetched. */
+/* vici_flush_certs - flush-certs drops the objects that can be fetched again: lists of revocations
+ * and OCSP responses. */
 void vici_flush_certs(struct vici_client *client, const struct tree *m)
 {
     const struct engine_ops *ops = vici_client_ops(client);
@@ -495,7 +498,7 @@ void vici_flush_certs(struct vici_client *client, const struct tree *m)
     vici_client_send(client, &w);
 }
 
-/* --- what a file has no more --- */
+/* --- objects that are no longer in the files --- */
 
 /* retained - the list of the message has "ROLE:HEX". */
 static bool retained(const struct tree *list, const char *role, struct span id)
@@ -511,7 +514,7 @@ static bool retained(const struct tree *list, const char *role, struct span id)
     return false;
 }
 
-/* cert_drop - true: one was unloaded, and the walk begins anew. */
+/* cert_drop - true: it has unloaded one, and the walk begins anew. */
 static bool cert_drop(const struct engine_ops *ops, const struct tree *list)
 {
     static const struct {
@@ -547,13 +550,14 @@ static bool key_drop(const struct engine_ops *ops, const struct tree *list)
     return false;
 }
 
-/* retain-credentials - ours: all certificates and private keys go but those of the list, so that a
- * CA that was taken out of a folder is trusted no more. */
+/* vici_retain_credentials - retain-credentials, an extension of ikat, unloads all certificates and
+ * private keys that are not in the list. So a CA that was removed from a folder is no longer
+ * trusted. */
 void vici_retain_credentials(struct vici_client *client, const struct tree *m)
 {
     const struct engine_ops *ops = vici_client_ops(client);
     const struct tree *list = tree_get(m, "retain");
-    if (vici_client_stage(client) != NULL) { /* what the load has is the list */
+    if (vici_client_stage(client) != NULL) { /* the contents of the load are the list */
         vici_stage_files(vici_client_stage(client));
         vici_succeed(client);
         return;

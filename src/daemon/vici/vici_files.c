@@ -69,7 +69,7 @@ struct vici_files *vici_files_free(struct vici_files *files)
     return NULL;
 }
 
-/* place - the first one of the names that does not come before `name`. */
+/* place - the index of the first name that does not sort before `name`. */
 static size_t place(const struct vici_files *files, enum vici_file_kind kind, const char *name)
 {
     size_t low = 0, high = files->of[kind].n;

@@ -3,9 +3,9 @@
 #define DAEMON_VICI_FILES_H
 
 /*
- * The names of what ikatd loaded from its files. swanctl unloads all that its own files do not have;
- * so no client can unload these. What a client loads under the same name is the client's from then
- * on, until the files are loaded again.
+ * The names of what ikatd loaded from its files. swanctl unloads all objects that its own files do
+ * not have, so no client can unload these. An object that a client loads under the same name
+ * belongs to the client until the next load of the files.
  */
 
 #include "daemon/vici/engine_ops.h"
@@ -21,7 +21,7 @@ enum vici_file_kind {
 
 struct vici_files;
 
-/* vici_files_new - of a load. NULL: no memory. */
+/* vici_files_new - the names of a load. NULL: no memory. */
 struct vici_files *vici_files_new(const struct engine_load *load);
 struct vici_files *vici_files_free(struct vici_files *files); /* takes NULL; returns NULL */
 /* vici_files_have, vici_files_forget - take NULL: no files were loaded. */

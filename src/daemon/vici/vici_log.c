@@ -11,7 +11,7 @@ struct kept {
     long long time;
     unsigned level;
     const char *group; /* static */
-    char *text;        /* owned; NULL: no memory was left */
+    char *text;        /* owned; NULL: no memory */
 };
 
 struct vici_log {

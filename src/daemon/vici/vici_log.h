@@ -2,7 +2,7 @@
 #ifndef DAEMON_VICI_LOG_H
 #define DAEMON_VICI_LOG_H
 
-/* The latest lines of the engine's log, for people who ask afterwards. */
+/* The latest lines of the engine's log, for later questions. */
 
 #include "daemon/vici/engine_ops.h"
 
@@ -13,7 +13,8 @@ struct vici_log; /* up to VICI_LOG_LINES lines of at most 1 KiB */
 struct vici_log *vici_log_new(void);                  /* NULL: no memory */
 struct vici_log *vici_log_free(struct vici_log *log); /* takes NULL; returns NULL */
 void vici_log_add(struct vici_log *log,
-                  const struct engine_line *line); /* copies; no memory: not */
+                  /* copies the line; without memory the line is missing */
+                  const struct engine_line *line);
 
 struct vici_log_line {
     long long time; /* seconds since 1970 */

@@ -21,7 +21,7 @@ bool vici_news_of(const struct engine_ops *ops, const struct ike_event *event,
         return true;
     case IKE_EV_CHILD_DOWN:
         *ret_id = VICI_EV_CHILD_UPDOWN;
-        /* one that never came up was in no news */
+        /* an SA that never came up had no event */
         return !replaced && (event->gone == NULL || event->gone->child.up);
     default: return false;
     }
@@ -74,7 +74,7 @@ static void put_child_rekey(struct vici_writer *w, const struct engine_ops *ops,
     vici_section_end(w);
 }
 
-/* put_gone - describes an object that has ended, so that a client need not have listed it before. */
+/* put_gone - describes an object that has ended. A client may not have listed it before. */
 static void put_gone(struct vici_writer *w, const struct engine_ops *ops,
                      const struct ike_event *event)
 {

@@ -68,8 +68,8 @@ static void put_lease(struct vici_writer *w, const struct pool_lease *lease)
 /* Leases are written until the frame has this length; the keys behind them still fit. */
 #define LEASES_END (VICI_FRAME_MAX - 64 * 1024)
 
-/* put_leases - the response is one frame, so it may not hold all leases; list-leases has no such
- * limit. */
+/* put_leases - writes leases until the response, which is one frame, is full. list-leases has no
+ * such limit. */
 static void put_leases(struct vici_writer *w, const struct pools *pools, size_t pool, size_t n)
 {
     struct pool_lease lease;

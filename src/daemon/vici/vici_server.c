@@ -30,7 +30,7 @@ struct vici_client {
     struct vici_server *server;
     int fd;
     bool busy, gone;
-    bool resume;     /* the loop handles requests that came meanwhile */
+    bool resume;     /* the loop handles the frames that arrived meanwhile */
     bool held;       /* the next request waits for the first load */
     uint32_t events; /* bits of enum vici_event_id */
     uint8_t *in;     /* owned: one frame */
@@ -38,17 +38,17 @@ struct vici_client {
     uint8_t *out; /* owned: octets that the client has not read yet */
     size_t n_out, out_sent, out_cap;
     struct tree *message; /* owned: state of the command that runs */
-    vici_listing listing; /* the command is a listing; NULL: it is not */
+    vici_listing listing; /* the listing that runs; NULL: none */
     uint64_t listing_at;
     struct vici_cached cached;
     int level;                /* of control-log */
     struct vici_stage *stage; /* owned; NULL: no load is prepared */
     uid_t uid;                /* user id of the process that connected */
-    /* came through the supervisor, and does not count against the limit */
+    /* it came through the supervisor, and does not count against the limit */
     bool loader;
     uint64_t load;    /* its number */
     nanos used_ns;    /* time of the last command */
-    char change[256]; /* the command that runs and changes something; empty: none */
+    char change[256]; /* the command that runs, if it changes something; else empty */
 };
 
 struct vici_server {
@@ -59,7 +59,7 @@ struct vici_server {
     nanos alerts_ns;          /* rate_second */
     struct vici_log *log;     /* owned */
     struct vici_files *files; /* owned */
-    uint64_t traced;          /* number of the last entry of the trace that was told */
+    uint64_t traced;          /* number of the last trace entry that was sent */
     struct vici_client *clients;
     unsigned n_clients;
     bool loading; /* the first load has not ended */
@@ -152,7 +152,7 @@ bool vici_client_registered(const struct vici_client *client, enum vici_event_id
 
 /* --- a client's buffers --- */
 
-/* result_tell - for the audit file: how the change ended that the client asked for. */
+/* result_tell - tells the engine, for the audit file, the result of the client's change. */
 static void result_tell(struct vici_client *client, const char *result)
 {
     const struct engine_ops *ops = client->server->ops;
@@ -162,7 +162,7 @@ static void result_tell(struct vici_client *client, const char *result)
     client->change[0] = '\0';
 }
 
-/* response_tell - the same, out of a frame for the client; events are no response. */
+/* response_tell - the same with the result in a response frame. Events are no response. */
 static void response_tell(struct vici_client *client, struct span frame)
 {
     struct vici_frame response;
@@ -202,7 +202,7 @@ static void client_free(struct vici_client *client)
     free(client);
 }
 
-/* cut - ends the connection. The loop gets a hang-up from this, and frees the client. */
+/* cut - shuts the connection down. The loop gets a hang-up, and frees the client. */
 static void cut(struct vici_client *client)
 {
     client->gone = true;
@@ -258,7 +258,7 @@ void vici_client_send(struct vici_client *client, struct vici_writer *w)
     response_tell(client, frame);
     if (frame.len == 0 ||
         !grow(&client->out, &client->out_cap, client->n_out + frame.len, OUTPUT_MAX)) {
-        cut(client); /* the client does not read: nobody waits for it */
+        cut(client); /* the client does not read, so it is cut off */
     } else {
         memcpy(client->out + client->n_out, frame.ptr, frame.len);
         client->n_out += frame.len;
@@ -343,7 +343,8 @@ static void registration(struct vici_client *client, const struct vici_frame *fr
     simple(client, VICI_EVENT_UNKNOWN);
 }
 
-/* change_tell - for the log and the audit file. Each part of a load has its own line. */
+/* change_tell - tells the engine the change, for the log and the audit file. Each part of a load
+ * has its own line. */
 static void change_tell(struct vici_client *client, const char *command)
 {
     const struct engine_ops *ops = client->server->ops;
@@ -375,19 +376,19 @@ static void request_run(struct vici_client *client, const struct vici_frame *fra
         client->message = tree_free(client->message);
 }
 
-/* must_wait - a change that comes before the first load has ended: the load would replace it. */
+/* must_wait - a change arrived before the end of the first load, which would overwrite it. */
 static bool must_wait(const struct vici_client *client, const struct vici_frame *frame)
 {
     return client->server->loading && !client->loader && frame->type == VICI_CMD_REQUEST &&
            vici_command_changes(frame->name);
 }
 
-/* handle - false: the frame must wait. */
+/* handle - runs the command in the frame. false: the frame must wait. */
 static bool handle(struct vici_client *client, struct span octets)
 {
     struct vici_frame frame;
     if (!vici_frame_read(octets, &frame))
-        return true; /* as charon does: ignored, and the connection stays */
+        return true; /* as in charon: it is ignored, and the connection stays */
     client->held = must_wait(client, &frame);
     if (frame.type == VICI_EVENT_REGISTER || frame.type == VICI_EVENT_UNREGISTER)
         registration(client, &frame);
@@ -401,7 +402,7 @@ static size_t frame_len(const uint8_t *in)
     return (size_t)in[0] << 24 | (size_t)in[1] << 16 | (size_t)in[2] << 8 | in[3];
 }
 
-/* consume - handles complete frames; none while a command is running, or is held. */
+/* consume - handles complete frames, but none while a command runs or waits. */
 static void consume(struct vici_client *client)
 {
     size_t at = 0;
@@ -580,7 +581,7 @@ struct vici_server *vici_server_free(struct vici_server *server)
 
 /* --- events --- */
 
-/* alert_send - strangers can cause many alerts, so only some are sent in a second. */
+/* alert_send - sends an alert. Peers can cause many, so their rate is limited. */
 static void alert_send(struct vici_server *server, const struct ike_event *event, const char *type)
 {
     if (!rate_second(&server->alerts_ns, ALERTS_PER_SECOND, server->ops->now(server->ops->engine)))
@@ -637,7 +638,7 @@ void vici_server_log(struct vici_server *server, const struct engine_line *line)
         if (client->gone || !vici_client_registered(client, VICI_EV_LOG))
             continue;
         vici_begin(&w, VICI_EVENT, event_names[VICI_EV_LOG]);
-        vici_put(&w, "thread", "1"); /* the engine has a line to tell */
+        vici_put(&w, "thread", "1"); /* the event is about a line of the engine */
         vici_put_line(&w, line);
         vici_client_send(client, &w);
     }
@@ -648,7 +649,7 @@ void vici_client_say(const struct vici_client *client, const struct engine_line 
     vici_server_log(client->server, line);
 }
 
-/* traced_by - somebody waits for the event. */
+/* traced_by - a client has registered for the event. */
 static bool traced_by(const struct vici_server *server)
 {
     for (const struct vici_client *client = server->clients; client != NULL; client = client->next)

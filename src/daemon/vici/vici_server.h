@@ -21,26 +21,26 @@ struct vici_server *vici_server_new(const struct engine_ops *ops, struct event_l
                                     int listen_fd);
 struct vici_server *vici_server_free(struct vici_server *server); /* closes; returns NULL */
 
-/* vici_server_loader - a client that the supervisor hands over: it is served however many others
- * there are. Takes the descriptor. What the loader of that number hands to other processes is dropped
- * when it goes, unless it was loaded. */
+/* vici_server_loader - serves a client from the supervisor, which does not count against the limit.
+ * Takes the descriptor. When the loader of that number goes, its secrets in other processes are
+ * dropped, unless they were loaded. */
 void vici_server_loader(struct vici_server *server, int fd, uint64_t number);
 
-/* vici_server_loading - whether the first load is still to end. Until then a command that changes
- * something waits, since the load replaces what is there. Others are answered. */
+/* vici_server_loading - the first load is under way, or has ended. Meanwhile commands that change
+ * something wait, since the load replaces all objects. Other commands are answered. */
 void vici_server_loading(struct vici_server *server, bool loading);
 
 /* vici_server_event - sends the event to registered clients: ike-updown, child-updown, ike-update
  * and such. Call it with each event of ike_event(), after the engine has acted on it. */
 void vici_server_event(struct vici_server *server, const struct ike_event *event);
-/* vici_server_alert - the event `alert` without an IKE SA: "shutdown-signal". */
+/* vici_server_alert - sends the event `alert` without an IKE SA: "shutdown-signal". */
 void vici_server_alert(struct vici_server *server, const char *type);
-/* vici_server_log - the event `log`: a line of the log. */
+/* vici_server_log - sends the event `log`: a line of the log. */
 void vici_server_log(struct vici_server *server, const struct engine_line *line);
-/* vici_server_trace - the event `trace`, for what was added to the trace of IKE messages since the
- * last call. */
+/* vici_server_trace - sends the event `trace` for the IKE messages that were traced since the last
+ * call. */
 void vici_server_trace(struct vici_server *server);
-/* vici_server_path_news - the event `path`, which is ikat's own. */
+/* vici_server_path_news - sends the event `path`, an extension of ikat. */
 void vici_server_path_news(struct vici_server *server, const struct path_news *news);
 
 /* --- for vici_commands.c --- */
@@ -78,10 +78,10 @@ bool vici_client_registered(const struct vici_client *client, enum vici_event_id
  * the former one. */
 struct vici_stage *vici_client_stage(const struct vici_client *client);
 void vici_client_stage_set(struct vici_client *client, struct vici_stage *stage);
-/* vici_client_load - the number of a loader (struct engine_load); 0: it is none. */
+/* vici_client_load - the number of a loader (struct engine_load); 0: the client is no loader. */
 uint64_t vici_client_load(const struct vici_client *client);
-/* vici_client_files - what the files have; NULL: they were not loaded. vici_client_files_set - the
- * server owns them. */
+/* vici_client_files - the names of the files' objects; NULL: no files were loaded.
+ * vici_client_files_set - the server owns them. */
 struct vici_files *vici_client_files(const struct vici_client *client);
 void vici_client_files_set(struct vici_client *client, struct vici_files *files);
 /* vici_of_files - the client is told that it cannot unload the object. false: it can, and nothing
