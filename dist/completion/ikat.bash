@@ -17,14 +17,14 @@ _ikat()
     case $command in
     '') mapfile -t COMPREPLY < <(compgen -W '-s --help up down status paths watch log trace why doctor conns metrics check import unlock upgrade version' -- "$current") ;;
     up | down)
-        local options='--child --timeout'
-        [ "$command" = up ] || options='--session --peer'
+        local options='--child --timeout --json'
+        [ "$command" = up ] || options='--session --peer --json'
         mapfile -t COMPREPLY < <(compgen -W "$options $(ikat conns 2>/dev/null)" -- "$current")
         ;;
     trace) mapfile -t COMPREPLY < <(compgen -W "-f --json $(ikat conns 2>/dev/null)" -- "$current") ;;
     doctor) mapfile -t COMPREPLY < <(compgen -W "--json $(ikat conns 2>/dev/null)" -- "$current") ;;
-    log) mapfile -t COMPREPLY < <(compgen -W '-f' -- "$current") ;;
-    status | paths | conns | version) mapfile -t COMPREPLY < <(compgen -W '--json' -- "$current") ;;
+    log) mapfile -t COMPREPLY < <(compgen -W '-f --json' -- "$current") ;;
+    status | paths | conns | version | why) mapfile -t COMPREPLY < <(compgen -W '--json' -- "$current") ;;
     check) mapfile -t COMPREPLY < <(compgen -W '--json' -f -- "$current") ;;
     import) mapfile -t COMPREPLY < <(compgen -W '-o --json' -f -- "$current") ;;
     unlock) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;

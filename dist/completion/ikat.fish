@@ -24,7 +24,7 @@ complete -c ikat -n '__fish_seen_subcommand_from up' -l child -r
 complete -c ikat -n '__fish_seen_subcommand_from up' -l timeout -r
 complete -c ikat -n '__fish_seen_subcommand_from down' -l session -r
 complete -c ikat -n '__fish_seen_subcommand_from down' -l peer -r
-complete -c ikat -n '__fish_seen_subcommand_from status paths check trace import doctor conns version' -l json -d 'for programs'
+complete -c ikat -n '__fish_seen_subcommand_from up down log why status paths check trace import doctor conns version' -l json -d 'for programs'
 complete -c ikat -n '__fish_seen_subcommand_from check import unlock' -F
 complete -c ikat -n '__fish_seen_subcommand_from log trace' -s f -l follow -d 'and those that come'
 complete -c ikat -n '__fish_seen_subcommand_from import' -s o -l output -r -F -d 'file to write'

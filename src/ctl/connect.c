@@ -9,22 +9,61 @@
 #include "ctl/commands.h"
 #include "ctl/gateways.h"
 #include "ctl/host_view.h"
+#include "ctl/json_out.h"
 #include "ctl/status.h"
 
 #define SETTLE_MS 10000 /* how long `up` waits for further paths */
 
+/* struct change - what `up` and `down` do, for --json. */
+struct change {
+    const char *subject;
+    bool done, already;
+    char error[512], advice[1024]; /* empty: none */
+    json_t *lines;                 /* owned: with --json, how it goes; else NULL */
+};
+
+static struct change change_of(const struct ctl_options *options, const char *subject)
+{
+    return (struct change){.subject = subject, .lines = options->json ? json_array() : NULL};
+}
+
+/* change_end - returns the exit status. */
+static int change_end(struct change *change)
+{
+    if (change->lines != NULL)
+        json_print(json_pack("{s:s, s:b, s:b, s:O, s:s?, s:s?}", "subject", change->subject, "done",
+                             change->done, "already", change->already, "lines", change->lines,
+                             "error", change->error[0] == '\0' ? NULL : change->error, "advice",
+                             change->advice[0] == '\0' ? NULL : change->advice),
+                   JSON_INDENT(2));
+    json_decref(change->lines);
+    return change->done ? 0 : 1;
+}
+
+static void change_fail(struct change *change, const char *error)
+{
+    (void)snprintf(change->error, sizeof(change->error), "%s", error);
+}
+
 static void show_line(void *context, const char *name, struct tree *message)
 {
-    (void)context;
-    if (strcmp(name, "control-log") == 0) {
-        printf("  %s\n", tree_text_or(message, "msg", ""));
-        (void)fflush(stdout);
-    } else if (strcmp(name, "path") == 0) {
-        printf("  path %s: %s%s%s\n", tree_text_or(message, "path", ""),
-               tree_text_or(message, "to", ""), tree_text_or(message, "reason", "")[0] ? ", " : "",
-               tree_text_or(message, "reason", ""));
-        (void)fflush(stdout);
+    const struct change *change = context;
+    char text[1200];
+    if (strcmp(name, "control-log") == 0)
+        (void)snprintf(text, sizeof(text), "%s", tree_text_or(message, "msg", ""));
+    else if (strcmp(name, "path") == 0)
+        (void)snprintf(text, sizeof(text), "path %s: %s%s%s", tree_text_or(message, "path", ""),
+                       tree_text_or(message, "to", ""),
+                       tree_text_or(message, "reason", "")[0] ? ", " : "",
+                       tree_text_or(message, "reason", ""));
+    else
+        return;
+    if (change->lines != NULL) {
+        (void)json_array_append_new(change->lines, json_string(text));
+        return;
     }
+    printf("  %s\n", text);
+    (void)fflush(stdout);
 }
 
 /* print_offered - prints the proposals of this side: the peer says only that it accepts none of
@@ -75,13 +114,16 @@ static void print_ports(struct client *client, const struct tree *conns, const c
 }
 
 /* print_next - prints what the person can do about the error. */
-static void print_next(struct client *client, const char *error, const char *name)
+static void print_next(struct client *client, struct change *change)
 {
+    const char *error = change->error, *name = change->subject;
     struct tree *all = client_list(client, "list-conns", "list-conn");
     const struct tree *conn = tree_get(all, name);
     const char *next = advice_for(error, conn);
-    if (next != NULL)
+    if (next != NULL) {
+        (void)snprintf(change->advice, sizeof(change->advice), "%s", next);
         (void)fprintf(stderr, "      %s\n", next);
+    }
     if (strncmp(error, "no-proposal", 11) == 0 || strncmp(error, "ke-refused", 10) == 0)
         print_offered(conn);
     if (strncmp(error, "no-path", 7) == 0)
@@ -91,18 +133,22 @@ static void print_next(struct client *client, const char *error, const char *nam
     tree_free(all);
 }
 
-static int finish(struct client *client, struct tree *response, const char *what)
+static const char silent[] = "the daemon did not answer; see its log";
+
+static void finish(struct client *client, struct tree *response, struct change *change)
 {
-    if (response == NULL)
-        return ctl_complain("the daemon did not answer; see its log");
-    bool ok = strcmp(tree_text_or(response, "success", "no"), "yes") == 0;
-    if (!ok) {
-        const char *error = tree_text_or(response, "errmsg", "no reason given");
-        (void)fprintf(stderr, "ikat: %s failed: %s\n", what, error);
-        print_next(client, error, what);
+    if (response == NULL) {
+        change_fail(change, silent);
+        (void)ctl_complain(silent);
+        return;
+    }
+    change->done = strcmp(tree_text_or(response, "success", "no"), "yes") == 0;
+    if (!change->done) {
+        change_fail(change, tree_text_or(response, "errmsg", "no reason given"));
+        (void)fprintf(stderr, "ikat: %s failed: %s\n", change->subject, change->error);
+        print_next(client, change);
     }
     tree_free(response);
-    return ok ? 0 : 1;
 }
 
 /* settle - waits a while for the further paths of a new session, which usually follow within
@@ -203,56 +249,61 @@ static void warn(struct client *client)
     status_done(&status);
 }
 
-int command_up(const struct ctl_options *options, char **arguments, int n)
+/* up - asks for the session, and waits for it. */
+static void up(struct client *client, const struct ctl_options *options, struct change *change)
 {
-    const char *name = arguments[0];
-    (void)n;
-    struct client *client = ctl_connect(options);
     struct vici_writer w;
-    if (client == NULL)
-        return 1;
-    warn(client);
-    if (!conn_known(client, name)) {
-        client_close(client);
-        return 1;
-    }
-    if (options->child == NULL && conn_is_up(client, name)) {
-        printf("%s is up already\n", name);
-        print_status(client, options);
-        client_close(client);
-        return 0;
-    }
     (void)client_register(client, "control-log");
     vici_begin(&w, VICI_CMD_REQUEST, "initiate");
-    vici_put(&w, "ike", "%s", name);
+    vici_put(&w, "ike", "%s", change->subject);
     if (options->child != NULL)
         vici_put(&w, "child", "%s", options->child);
     else
         vici_put(&w, "first-child", "yes"); /* without it VICI brings up the IKE SA alone */
     vici_put(&w, "timeout", "%d", options->timeout_s * 1000);
-    printf("connecting %s\n", name);
+    if (!options->json)
+        printf("connecting %s\n", change->subject);
     (void)fflush(stdout);
-    int code =
-        finish(client,
-               client_request(client, &w, show_line, NULL, options->timeout_s * 1000 + 5000), name);
-    if (code == 0) {
-        settle(client, name);
-        print_status(client, options);
-    }
-    client_close(client);
-    return code;
+    int patience_ms = options->timeout_s * 1000 + 5000;
+    finish(client, client_request(client, &w, show_line, change, patience_ms), change);
+    if (change->done)
+        settle(client, change->subject);
 }
 
-static int terminate(struct client *client, const char *key, const char *value)
+int command_up(const struct ctl_options *options, char **arguments, int n)
+{
+    const char *name = arguments[0];
+    (void)n;
+    struct client *client = ctl_connect(options);
+    if (client == NULL)
+        return 1;
+    struct change change = change_of(options, name);
+    warn(client);
+    if (!conn_known(client, name)) {
+        change_fail(&change, "there is no such connection");
+    } else if (options->child == NULL && conn_is_up(client, name)) {
+        change.done = change.already = true;
+        if (!options->json)
+            printf("%s is up already\n", name);
+    } else {
+        up(client, options, &change);
+    }
+    if (change.done && !options->json)
+        print_status(client, options);
+    client_close(client);
+    return change_end(&change);
+}
+
+static void terminate(struct client *client, const char *key, struct change *change)
 {
     struct vici_writer w;
     (void)client_register(client, "control-log");
     vici_begin(&w, VICI_CMD_REQUEST, "terminate");
-    vici_put(&w, key, "%s", value);
+    vici_put(&w, key, "%s", change->subject);
     if (strcmp(key, "ike") == 0)
         /* the connection stays down until `ikat up`, even after a new load */
         vici_put(&w, "hold", "yes");
-    return finish(client, client_request(client, &w, show_line, NULL, 60000), value);
+    finish(client, client_request(client, &w, show_line, change, 60000), change);
 }
 
 /* down_session - ends sessions by number or by the identity of the peer; mainly for a Gateway. */
@@ -262,13 +313,12 @@ static int down_session(const struct ctl_options *options)
     bool by_peer = options->peer != NULL;
     if (client == NULL)
         return 1;
-    int code = terminate(client, by_peer ? "remote-id" : "session-id",
-                         by_peer ? options->peer : options->session);
-    if (code == 0)
-        printf("%s %s is down\n", by_peer ? "peer" : "session",
-               by_peer ? options->peer : options->session);
+    struct change change = change_of(options, by_peer ? options->peer : options->session);
+    terminate(client, by_peer ? "remote-id" : "session-id", &change);
+    if (change.done && !options->json)
+        printf("%s %s is down\n", by_peer ? "peer" : "session", change.subject);
     client_close(client);
-    return code;
+    return change_end(&change);
 }
 
 /* hold_down - keeps a connection down that is not up: no packet and no load brings it up. false: the
@@ -285,27 +335,34 @@ static bool hold_down(struct client *client, const char *name)
     return answered;
 }
 
+/* down_already - the connection has no session. */
+static void down_already(struct client *client, struct change *change)
+{
+    bool known = conn_known(client, change->subject);
+    change->done = change->already = known && hold_down(client, change->subject);
+    if (!known) {
+        change_fail(change, "there is no such connection");
+    } else if (!change->done) {
+        change_fail(change, silent);
+        (void)ctl_complain(silent);
+    }
+}
+
 static int down_conn(const struct ctl_options *options, const char *name)
 {
     struct client *client = ctl_connect(options);
     if (client == NULL)
         return 1;
+    struct change change = change_of(options, name);
     /* A session outlives its connection, which a load may have renamed or removed. */
-    if (!conn_is_active(client, name)) {
-        bool known = conn_known(client, name);
-        bool held = known && hold_down(client, name);
-        client_close(client);
-        if (held)
-            printf("%s is down already\n", name);
-        else if (known)
-            (void)ctl_complain("the daemon did not answer; see its log");
-        return held ? 0 : 1;
-    }
-    int code = terminate(client, "ike", name);
-    if (code == 0)
-        printf("%s is down\n", name);
+    if (conn_is_active(client, name))
+        terminate(client, "ike", &change);
+    else
+        down_already(client, &change);
+    if (change.done && !options->json)
+        printf("%s is down%s\n", name, change.already ? " already" : "");
     client_close(client);
-    return code;
+    return change_end(&change);
 }
 
 int command_down(const struct ctl_options *options, char **arguments, int n)

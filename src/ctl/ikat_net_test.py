@@ -151,7 +151,7 @@ class IkatTest(net.DaemonTest):
             with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), f"../../dist/schema/{command}.schema.json"),
                       encoding="utf-8") as file:
                 jsonschema.validate(document, json.load(file))
-        for command in ("log", "why", "upgrade", "metrics"):
+        for command in ("upgrade", "metrics"):
             self.assertIn(f"'{command}' does not have the option --json\nusage: ikat {command}",
                           self.ikat(command, "--json", status=2, stream="stderr"))
         self.assertIn("does not have the option --child", self.ikat("down", "office", "--child", "net", status=2, stream="stderr"))
@@ -174,6 +174,38 @@ class IkatTest(net.DaemonTest):
                               text=True, timeout=30)
         os.close(ends[1])
         self.assertEqual((done.returncode, done.stderr), (1, ""))
+
+    def documents(self, command, *arguments, status=0):
+        """What the command prints with --json: each document fits the schema of the package."""
+        with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), f"../../dist/schema/{command}.schema.json"), encoding="utf-8") as file:
+            schema = json.load(file)
+        text = self.ikat(command, *arguments, "--json", status=status)
+        documents = [json.loads(line) for line in text.splitlines()] if command == "log" else [json.loads(text)]
+        for document in documents:
+            jsonschema.validate(document, schema)
+        return documents
+
+    def test_ikat_json_of_changes(self):
+        """`up`, `down`, `log` and `why` for programs: what was done, how it went, and what failed."""
+        self.gateway()
+        self.user()
+        up, = self.documents("up", "office")
+        self.assertEqual((up["subject"], up["done"], up["already"], up["error"]), ("office", True, False, None))
+        self.assertTrue([line for line in up["lines"] if line.startswith("IKE_SA office[")])
+        self.assertTrue(self.documents("up", "office")[0]["already"])
+        session = next(line for line in self.documents("log") if line["event"] == "session-up")
+        self.assertEqual((session["values"]["conn"], session["values"]["local-id"]), ("office", "alice"))
+        self.assertTrue(session["msg"].startswith("event=session-up session="))
+        down, = self.documents("down", "office")
+        self.assertTrue(down["done"] and not down["already"])
+        self.assertTrue(self.documents("down", "office")[0]["already"])
+        self.assertTrue(self.documents("why", "office")[0]["lines"])
+        self.assertEqual(self.documents("why", "nobody", status=1), [{"peer": "nobody", "lines": [], "reason": None, "advice": None}])
+        for command in ("up", "down"):
+            failed, = self.documents(command, "nothing", status=1)
+            self.assertEqual((failed["done"], failed["error"]), (False, "there is no such connection"))
+        failed, = self.documents("down", "--session", "4711", status=1)
+        self.assertFalse(failed["done"])
 
     def test_ikat_load_that_was_refused(self):
         """Each command that shows or uses the configuration says that it is not the one of the files."""

@@ -7,9 +7,15 @@
 
 #include "ctl/advice.h"
 #include "ctl/commands.h"
+#include "ctl/json_out.h"
+#include "ctl/log_line.h"
 
-static void print_line(long long at, const char *text)
+static void print_line(bool json, long long at, const char *text)
 {
+    if (json) {
+        json_print(log_line_json(at, text), JSON_COMPACT);
+        return;
+    }
     char clock[32] = "";
     time_t when = (time_t)at;
     struct tm local;
@@ -26,16 +32,16 @@ static long long time_of(const struct tree *message)
 
 static void show_past(void *context, const char *name, struct tree *message)
 {
-    (void)context;
+    const struct ctl_options *options = context;
     if (strcmp(name, "list-log") == 0)
-        print_line(time_of(message), tree_text_or(message, "msg", ""));
+        print_line(options->json, time_of(message), tree_text_or(message, "msg", ""));
 }
 
 static void show_new(void *context, const char *name, struct tree *message)
 {
-    (void)context;
+    const struct ctl_options *options = context;
     if (strcmp(name, "log") == 0)
-        print_line((long long)time(NULL), tree_text_or(message, "msg", ""));
+        print_line(options->json, (long long)time(NULL), tree_text_or(message, "msg", ""));
 }
 
 /* ask_past - asks for the lines that the daemon keeps. false: the daemon does not answer. */
@@ -61,9 +67,9 @@ int command_log(const struct ctl_options *options, char **arguments, int n)
      * up to the newest line, and show_past skips the events that arrive while it runs. */
     bool ok = client_register(client, "list-log") &&
               (!options->follow || client_register(client, "log")) &&
-              ask_past(client, NULL, show_past, NULL);
+              ask_past(client, NULL, show_past, (void *)(uintptr_t)options);
     if (ok && options->follow) {
-        while (ok && client_event_wait(client, show_new, NULL))
+        while (ok && client_event_wait(client, show_new, (void *)(uintptr_t)options))
             ;
         ok = false;
     }
@@ -76,6 +82,7 @@ int command_log(const struct ctl_options *options, char **arguments, int n)
 struct why {
     const char *peer;
     unsigned shown;
+    json_t *lines; /* owned: with --json, what else is printed; else NULL */
     char last[64]; /* the last reason for which advice may exist */
     char conn[64]; /* the connection of that line; empty: none */
 };
@@ -122,7 +129,10 @@ static void show_reason(void *context, const char *name, struct tree *message)
         why->conn[0] = '\0';
         (void)value_copy(line, "conn=", why->conn, sizeof(why->conn));
     }
-    print_line(time_of(message), line);
+    if (why->lines != NULL)
+        (void)json_array_append_new(why->lines, log_line_json(time_of(message), line));
+    else
+        print_line(false, time_of(message), line);
     why->shown++;
 }
 
@@ -132,7 +142,11 @@ static void print_advice(struct client *client, const struct why *why)
     struct tree *conns = client_list(client, "list-conns", "list-conn");
     const char *advice =
         why->last[0] == '\0' ? NULL : advice_for(why->last, tree_get(conns, why->conn));
-    if (advice != NULL)
+    if (why->lines != NULL)
+        json_print(json_pack("{s:s, s:O, s:s?, s:s?}", "peer", why->peer, "lines", why->lines,
+                             "reason", why->last[0] == '\0' ? NULL : why->last, "advice", advice),
+                   JSON_INDENT(2));
+    else if (advice != NULL)
         printf("%s: %s\n", why->last, advice);
     tree_free(conns);
 }
@@ -144,13 +158,15 @@ int command_why(const struct ctl_options *options, char **arguments, int n)
     (void)n;
     if (client == NULL)
         return 1;
+    why.lines = options->json ? json_array() : NULL;
     bool ok = client_register(client, "list-log") && ask_past(client, why.peer, show_reason, &why);
-    if (ok && why.shown > 0)
+    if (ok && (why.shown > 0 || options->json))
         print_advice(client, &why);
+    json_decref(why.lines);
     client_close(client);
     if (!ok)
         return ctl_complain("the daemon does not answer any more; see its log");
-    if (why.shown == 0)
+    if (why.shown == 0 && !options->json)
         printf("nothing in the last lines of the log is about '%s'\n", why.peer);
     return why.shown == 0 ? 1 : 0;
 }

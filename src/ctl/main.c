@@ -16,15 +16,17 @@
 #define UNLOCK_FILES   64
 
 static const struct ctl_command commands[] = {
-    {"up", "NAME [--child CHILD] [--timeout SECONDS]", "connect, and show how it goes", "ct", 1, 1,
-     command_up},
-    {"down", "NAME | --session ID | --peer IDENTITY",
-     "disconnect a connection, a session or all of a peer", "Sp", 0, 1, command_down},
+    {"up", "NAME [--child CHILD] [--timeout SECONDS] [--json]", "connect, and show how it goes",
+     "ctj", 1, 1, command_up},
+    {"down", "NAME | --session ID | --peer IDENTITY [--json]",
+     "disconnect a connection, a session or all of a peer", "Spj", 0, 1, command_down},
     {"status", "[--json]", "sessions, IKE SAs and VPNs", "j", 0, 0, command_status},
     {"paths", "[--json]", "the paths and their health", "j", 0, 0, command_paths},
     {"watch", "", "the paths, live", "", 0, 0, command_watch},
-    {"log", "[-f]", "the latest lines of the log; -f: and those that come", "f", 0, 0, command_log},
-    {"why", "PEER", "why a peer, address or connection failed last", "", 1, 1, command_why},
+    {"log", "[-f] [--json]", "the latest lines of the log; -f: and those that come", "fj", 0, 0,
+     command_log},
+    {"why", "PEER [--json]", "why a peer, address or connection failed last", "j", 1, 1,
+     command_why},
     {"trace", "[SESSION|NAME|ADDRESS] [-f] [--json]",
      "IKE messages as a diagram; -f: and those that come", "fj", 0, 1, command_trace},
     {"doctor", "[NAME] [--json]", "look for what keeps a VPN from working, and ask the gateways",
