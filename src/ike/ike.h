@@ -700,13 +700,15 @@ struct ike_session_info {
     uint32_t n_lines; /* like n_ike_sas, but the IKE SAs of one line count once */
     nanos established_ns, auth_deadline_ns;
     bool mobike, fragmentation;
-    bool ppk;                 /* a PPK is in the keys of all its IKE SAs and Child SAs (RFC 8784) */
-    bool resumed;             /* it began with a session ticket (RFC 5723) */
-    uint64_t ticket_family;   /* Gateway: of its tickets; 0: no valid ticket */
-    bool path_terms;          /* End User: the Gateway accepts PATH_TERMS */
-    enum ike_dialect dialect; /* for requests that we send */
-    bool clone_refused;       /* NO_ADDITIONAL_SAS, until an SA goes */
-    struct ike_config config; /* leased or received */
+    bool ppk;               /* a PPK is in the keys of all its IKE SAs and Child SAs (RFC 8784) */
+    bool resumed;           /* it began with a session ticket (RFC 5723) */
+    uint64_t ticket_family; /* Gateway: of its tickets; 0: no valid ticket */
+    struct traffic_classes classes; /* Gateway: of its End User; until the next call of ike_* */
+    uint32_t classes_changes;       /* how often they changed */
+    bool path_terms;                /* End User: the Gateway accepts PATH_TERMS */
+    enum ike_dialect dialect;       /* for requests that we send */
+    bool clone_refused;             /* NO_ADDITIONAL_SAS, until an SA goes */
+    struct ike_config config;       /* leased or received */
 };
 
 enum ike_child_life {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Classes of traffic of an End User: the data plane learns the classes, and for each Child SA which of them may take
- * its path. They are those of the newest configuration, so a reload concerns sessions that are up.
+ * its path. They are those of the newest configuration, so a reload concerns sessions that are up. A Gateway has those
+ * that its End User told (path_terms.c).
  */
 #include "multipath/vpn.h"
 
@@ -10,22 +11,45 @@ static const struct ike_conn *classes_conn(const struct vpn *vpn)
     return vpn->conn_next != NULL ? vpn->conn_next : vpn->conn;
 }
 
-bool classes_order(struct vpn *vpn, struct path_order *ret_order)
+static struct traffic_classes classes_now(const struct vpn *vpn)
 {
     const struct ike_conn *conn = classes_conn(vpn);
-    if (vpn->session.classes_told || !vpn_end_user(vpn))
+    const struct path_view *view = &vpn->pm->options.view;
+    struct ike_session_info info;
+    if (vpn_end_user(vpn))
+        return (struct traffic_classes){.n = conn->n_classes, .classes = conn->classes};
+    if (!view->session(view->context, vpn->session.id, &info))
+        return (struct traffic_classes){0};
+    return info.classes;
+}
+
+bool classes_order(struct vpn *vpn, struct path_order *ret_order)
+{
+    if (vpn->session.classes_told)
         return false;
-    bool some = conn->n_classes > 0, had = vpn->session.classes_some;
+    const struct traffic_classes classes = classes_now(vpn);
+    bool some = classes.n > 0, had = vpn->session.classes_some;
     vpn->session.classes_told = true;
     vpn->session.classes_some = some;
     if (!some && !had)
         return false;
     for (unsigned i = 0; i < vpn->session.n_bearers; i++)
         vpn->bearers[i].carries = 0; /* the data plane forgets them with the former list */
-    *ret_order = (struct path_order){.kind = PATH_ORDER_CLASSES,
-                                     .session = vpn->session.id,
-                                     .classes = {.n = conn->n_classes, .classes = conn->classes}};
+    *ret_order = (struct path_order){
+        .kind = PATH_ORDER_CLASSES, .session = vpn->session.id, .classes = classes};
     return true;
+}
+
+bool classes_to_tell(const struct vpn *vpn)
+{
+    return classes_conn(vpn)->n_classes > 0 || vpn->session.classes_spoken;
+}
+
+void classes_loaded(struct vpn *vpn)
+{
+    vpn->session.classes_told = false;
+    for (unsigned i = 0; i < vpn->session.n_legs; i++)
+        vpn->legs[i].classes_told = false;
 }
 
 /* way_is - the path is one of those that the class names, by section or by interface. */
@@ -51,7 +75,11 @@ uint16_t classes_of_path(const struct vpn *vpn, const struct path *path)
 
 uint16_t classes_on(const struct vpn *vpn, const struct leg *leg)
 {
-    if (leg == NULL || !vpn_end_user(vpn) || classes_conn(vpn)->n_classes == 0)
+    if (leg == NULL)
+        return 0;
+    if (!vpn_end_user(vpn))
+        return vpn->session.classes_some ? leg->terms.classes : 0;
+    if (classes_conn(vpn)->n_classes == 0)
         return 0;
     for (unsigned i = 0; i < vpn->n_paths; i++)
         if (vpn->paths[i].present && wanted_at_home(&vpn->paths[i], &leg->at))
@@ -62,7 +90,7 @@ uint16_t classes_on(const struct vpn *vpn, const struct leg *leg)
 void classes_status(const struct vpn *vpn, uint16_t on, struct path_status *status)
 {
     const struct ike_conn *conn = classes_conn(vpn);
-    status->n_classes = conn->n_classes;
-    status->class_names = conn->class_paths;
+    status->n_classes = (uint8_t)classes_now(vpn).n;
+    status->class_names = vpn_end_user(vpn) ? conn->class_paths : NULL;
     status->classes = on;
 }

@@ -119,7 +119,7 @@ void path_manager_conn_loaded(struct path_manager *pm, struct ike_conn *conn, na
         if (!vpn_end_user(vpn) || strcmp(vpn->conn->name, conn->name) != 0)
             continue;
         vpn->conn_next = ike_conn_unref(vpn->conn_next);
-        vpn->session.classes_told = false;
+        classes_loaded(vpn);
         vpn_touch(vpn);
         if (vpn->conn == conn)
             continue;

@@ -401,10 +401,7 @@ static void vpn_event(struct vpn *vpn, const struct ike_event *event, nanos now)
     case IKE_EV_CHILD_UP: bearer_up(vpn, event->child); break;
     case IKE_EV_CHILD_DOWN: child_down(vpn, event, now); break;
     case IKE_EV_PEER_ADDRESSES: peer_addresses(vpn, event->sa, now); break;
-    case IKE_EV_PATH_TERMS:
-        if (leg != NULL)
-            terms_known(vpn, leg);
-        break;
+    case IKE_EV_PATH_TERMS: terms_known(vpn); break;
     case IKE_EV_EXCHANGE: exchange_answered(vpn, event, now); break;
     case IKE_EV_SA_MOVED:
         if (leg != NULL)

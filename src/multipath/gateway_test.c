@@ -23,11 +23,15 @@ struct side {
         bool usable;
         uint32_t priority;
         struct path_terms terms;
+        uint16_t carries;
         uint64_t probe;
         nanos answer_at, give_up_at;
     } sa[2];
     unsigned probes, others, timeouts; /* timeouts: IKE SAs that it gives up */
     bool follow;
+    struct traffic_classes classes; /* that the End User told */
+    uint32_t classes_changes;
+    unsigned classes_told, n_classes; /* to the data plane: how often, and the last ones */
 };
 
 static void fill(void *context, void *octets, size_t len)
@@ -44,6 +48,8 @@ static bool view_session(const void *context, ike_session_id id, struct ike_sess
                                           .role = IKE_GATEWAY,
                                           .established = true,
                                           .mobike = true,
+                                          .classes = side->classes,
+                                          .classes_changes = side->classes_changes,
                                           .dialect = IKE_DIALECT_RFC7791};
     return id == 1;
 }
@@ -125,10 +131,17 @@ static void pull(struct side *side)
     while (path_manager_order(side->pm, &order)) {
         if (order.kind == PATH_ORDER_MODE)
             side->follow = order.follow;
+        if (order.kind == PATH_ORDER_CLASSES) {
+            assert_true(order.classes.mirrored);
+            side->n_classes = order.classes.n;
+            side->classes_told++;
+            side->sa[0].carries = side->sa[1].carries = 0; /* esp/policy.h */
+        }
         if (order.kind != PATH_ORDER_CHILD)
             continue;
         side->sa[order.child - 11].usable = order.usable;
         side->sa[order.child - 11].priority = order.priority;
+        side->sa[order.child - 11].carries = order.carries;
     }
 }
 
@@ -289,6 +302,38 @@ static void test_the_end_users_terms(void **state)
     side_free(side);
 }
 
+/* The data plane gets the classes that the End User told, in place of those before, and what each path carries. */
+static void test_classes_of_the_end_user(void **state)
+{
+    static const struct traffic_class classes[2];
+    (void)state;
+    struct side *side = side_new(IKE_MULTIPATH_FAILOVER);
+    run(side, SECONDS(1), 0, 0);
+    assert_int_equal(side->classes_told, 0);
+    side->classes = (struct traffic_classes){.n = 2, .mirrored = true, .classes = classes};
+    side->classes_changes = 1;
+    say(side, 0, (struct path_terms){.rank = 1, .weight = 1, .classes = 1});
+    run(side, SECONDS(1), 0, 0);
+    say(side, 1, (struct path_terms){.rank = 1, .weight = 1, .classes = 2});
+    run(side, SECONDS(1), 0, 0);
+    assert_true(side->classes_told == 1 && side->n_classes == 2);
+    assert_true(side->sa[0].carries == 1 && side->sa[1].carries == 2);
+    /* another list: the IKE core has forgotten what was said of the other path */
+    side->classes_changes = 2;
+    side->classes.n = 1;
+    side->sa[0].terms.classes = 0;
+    say(side, 1, (struct path_terms){.rank = 1, .weight = 1, .classes = 1});
+    run(side, SECONDS(1), 0, 0);
+    assert_true(side->classes_told == 2 && side->n_classes == 1);
+    assert_true(side->sa[0].carries == 0 && side->sa[1].carries == 1);
+    side->classes_changes = 3;
+    side->classes.n = 0;
+    say(side, 1, (struct path_terms){.rank = 1, .weight = 1});
+    run(side, SECONDS(1), 0, 0);
+    assert_true(side->classes_told == 3 && side->n_classes == 0);
+    side_free(side);
+}
+
 /* Wrong or not, the last path is never taken away. */
 static void test_the_last_path_stays(void **state)
 {
@@ -417,6 +462,7 @@ int main(void)
         cmocka_unit_test(test_idle_gateway_is_silent),
         cmocka_unit_test(test_favourite_is_where_the_end_user_sends),
         cmocka_unit_test(test_the_end_users_terms),
+        cmocka_unit_test(test_classes_of_the_end_user),
         cmocka_unit_test(test_the_last_path_stays),
         cmocka_unit_test(test_peer_that_vanished),
         cmocka_unit_test(test_peer_that_vanished_in_short),

@@ -280,7 +280,8 @@ struct path_status {
      * take the path */
     uint8_t n_classes;
     uint16_t classes;
-    const struct ike_class_paths *class_names;
+    const struct ike_class_paths
+        *class_names;    /* NULL: those of a Gateway have numbers, from 1 on */
     nanos rtt_ns;        /* smoothed; 0: unknown */
     nanos jitter_ns;     /* mean deviation of the round-trip time */
     nanos last_heard_ns; /* 0: never */

@@ -10,19 +10,23 @@
 static struct path_terms terms_of(const struct vpn *vpn, const struct leg *leg)
 {
     const struct path *path = &vpn->paths[leg->path];
-    return (struct path_terms){
-        .rank = path->priority, .weight = path->weight, .metered = path->metered};
+    return (struct path_terms){.rank = path->priority,
+                               .weight = path->weight,
+                               .metered = path->metered,
+                               .classes = classes_of_path(vpn, path)};
 }
 
 /* untold - the Gateway lacks the terms of the path, and needs them. It needs none while all paths have the
  * defaults, unless it was told other ones before. */
 static bool untold(const struct vpn *vpn, const struct leg *leg)
 {
-    bool differs = leg->terms.weight != 0;
+    bool differs = leg->terms.weight != 0 || classes_to_tell(vpn);
     for (unsigned i = 0; i < vpn->n_paths; i++)
         differs |= vpn->paths[i].priority != PATH_TERMS_UNSAID.rank || vpn->paths[i].metered ||
                    vpn->paths[i].weight != PATH_TERMS_UNSAID.weight;
-    return differs && !path_terms_equal(terms_of(vpn, leg), leg->terms);
+    bool classes = classes_to_tell(vpn);
+    return (differs && !path_terms_equal(terms_of(vpn, leg), leg->terms)) ||
+           (classes && !leg->classes_told);
 }
 
 /* grows - a path is about to get its IKE SA or its Child SA. The exchange for that goes first in the window. */
@@ -69,15 +73,25 @@ nanos terms_settle(struct vpn *vpn, nanos now)
                                   .session = vpn->session.id,
                                   .terms = terms_of(vpn, leg)};
     leg->terms_tag = command_add(vpn, &command); /* without room the next call tells it */
+    leg->classes_told = leg->terms_tag != 0;
+    vpn->session.classes_spoken |= command.terms.classes != 0;
     return NANOS_NEVER;
 }
 
-void terms_known(struct vpn *vpn, struct leg *leg)
+void terms_known(struct vpn *vpn)
 {
     const struct path_view *view = &vpn->pm->options.view;
+    struct ike_session_info session;
     struct ike_sa_info info;
-    if (view->sa(view->context, leg->id, &info))
-        leg->terms = info.terms;
+    /* other classes concern the terms of all paths */
+    for (unsigned i = 0; i < vpn->session.n_legs; i++)
+        if (view->sa(view->context, vpn->legs[i].id, &info))
+            vpn->legs[i].terms = info.terms;
+    if (vpn_end_user(vpn) || !view->session(view->context, vpn->session.id, &session) ||
+        session.classes_changes == vpn->session.classes_changes)
+        return;
+    vpn->session.classes_changes = session.classes_changes;
+    vpn->session.classes_told = false;
 }
 
 bool terms_done(struct vpn *vpn, const struct ike_event *event, nanos now)
@@ -93,6 +107,7 @@ bool terms_done(struct vpn *vpn, const struct ike_event *event, nanos now)
             vpn->session.path_terms =
                 view->session(view->context, vpn->session.id, &info) && info.path_terms;
             leg->terms_at_ns = now + AGAIN_NS;
+            leg->classes_told = false;
         }
         return true;
     }

@@ -331,6 +331,7 @@ static void gateway_status(const struct vpn *vpn, const struct leg *leg, struct 
     status->priority = terms.rank;
     status->weight = terms.weight;
     status->metered = terms.metered;
+    classes_status(vpn, classes_on(vpn, leg), status);
     status->wanted = leg->at;
     status->since_ns = leg->health == HEALTH_DEAD ? leg->dead_since_ns : leg->up_ns;
     switch (leg->health) {

@@ -102,6 +102,7 @@ struct leg {
     struct path_terms terms; /* of its path, as both ends know them */
     uint64_t terms_tag;      /* End User: it is telling them; 0: it is not */
     nanos terms_at_ns;       /* after a failure: not before */
+    bool classes_told;       /* End User: it told the classes of traffic as they are now */
     bool chosen;             /* the Gateway moved it and is about to create its VPN (D-08 b) */
     bool theirs;             /* the peer cloned it */
     bool offered;            /* Gateway: its VPN was offered ... */
@@ -236,6 +237,8 @@ struct vpn_session {
     bool mode_told;           /* to the data plane */
     bool classes_told;        /* the same */
     bool classes_some;        /* ... which has some */
+    bool classes_spoken;      /* End User: it told the Gateway some */
+    uint32_t classes_changes; /* Gateway: as last read */
     bool first_clone_decided; /* Gateway: whether to begin the first clone */
     ike_sa_id favourite;      /* Gateway, failover: the End User sends on this line */
     struct vpn_choice choice; /* End User, failover */
@@ -623,6 +626,10 @@ bool classes_order(struct vpn *vpn, struct path_order *ret_order);
 /* classes_of_path - bits: the classes that may take the path. classes_on - those that may use the leg where it is. */
 uint16_t classes_of_path(const struct vpn *vpn, const struct path *path);
 uint16_t classes_on(const struct vpn *vpn, const struct leg *leg);
+/* classes_to_tell - an End User has classes of traffic, or once told some in this session. */
+bool classes_to_tell(const struct vpn *vpn);
+/* classes_loaded - the connection may have other classes. */
+void classes_loaded(struct vpn *vpn);
 /* classes_status - `on`: bits of the classes that may take the path. */
 void classes_status(const struct vpn *vpn, uint16_t on, struct path_status *status);
 
@@ -630,8 +637,8 @@ void classes_status(const struct vpn *vpn, uint16_t on, struct path_status *stat
 /* terms_settle - an End User tells its Gateway what its paths are worth, where that changed. Returns when to look
  * again. */
 nanos terms_settle(struct vpn *vpn, nanos now);
-/* terms_known - both ends know other terms of the IKE SA. */
-void terms_known(struct vpn *vpn, struct leg *leg);
+/* terms_known - both ends know other terms of an IKE SA, or other classes of traffic. */
+void terms_known(struct vpn *vpn);
 /* terms_done - the outcome of a command. false: the command is not of this file. */
 bool terms_done(struct vpn *vpn, const struct ike_event *event, nanos now);
 

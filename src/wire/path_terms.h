@@ -4,7 +4,7 @@
 
 /*
  * PATH_TERMS: the private notify by which an End User tells the terms of an IKE SA's path
- * (docs/protocol.md section 7). Its data are 12 octets: version, flags, two reserved, rank, weight.
+ * (docs/protocol.md section 7). Its data are 12 octets: version, flags, classes, rank, weight.
  */
 
 #include "base/span.h"
@@ -18,6 +18,8 @@ struct path_terms {
     uint32_t rank;   /* `priority` of the path: lower is better */
     uint32_t weight; /* its share among paths of equal rank; never 0 in a notify */
     bool metered;
+    uint16_t
+        classes; /* bits: the classes of traffic that may take the path (wire/traffic_classes.h) */
 };
 
 #define PATH_TERMS_UNSAID ((struct path_terms){.rank = 1, .weight = 1})
@@ -29,7 +31,8 @@ static inline struct path_terms path_terms_meant(struct path_terms said)
 
 static inline bool path_terms_equal(struct path_terms a, struct path_terms b)
 {
-    return a.rank == b.rank && a.weight == b.weight && a.metered == b.metered;
+    return a.rank == b.rank && a.weight == b.weight && a.metered == b.metered &&
+           a.classes == b.classes;
 }
 
 static inline bool path_terms_better(struct path_terms a, struct path_terms b)

@@ -58,10 +58,7 @@ static enum scenario_fate spoil(struct world *world, bool to_b, struct message *
     switch (spoil_now) {
     case OTHER_VERSION: message_octets(m, at)[4]++; return SCENARIO_CHANGED;
     case NO_WEIGHT: memset(message_octets(m, at) + 12, 0, 4); return SCENARIO_CHANGED;
-    case RESERVED:
-        message_octets(m, at)[5] |= 0x7f;
-        memset(message_octets(m, at) + 6, 0xff, 2);
-        return SCENARIO_CHANGED;
+    case RESERVED: message_octets(m, at)[5] |= 0x7f; return SCENARIO_CHANGED;
     case TOO_SHORT:
     case EMPTY:
     case LONGER:

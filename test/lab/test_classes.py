@@ -23,19 +23,25 @@ for _ in range(500):
 """
 
 
-def took(lab, interface):
-    """Octets that the End User sent over an interface."""
-    return int(lab.run("eu", "cat", f"/sys/class/net/{interface}/statistics/tx_bytes"))
+def took(lab, interface, way):
+    """Octets that the End User sent or received over an interface."""
+    return int(lab.run("eu", "cat", f"/sys/class/net/{interface}/statistics/{way}_bytes"))
 
 
-def send(lab, dscp, port=9):
+def send(lab, dscp, port=9, way="tx", target=HOST):
     """The interfaces that 500 datagrams of one flow take: "wlan", "lte", "both", "none"."""
-    before = [took(lab, name) for name in ("wlan0", "lte0")]
-    lab.run("eu", "python3", "-c", SEND, HOST, str(dscp), str(port))
-    octets = [took(lab, name) - old for name, old in zip(("wlan0", "lte0"), before)]
+    before = [took(lab, name, way) for name in ("wlan0", "lte0")]
+    lab.run("eu" if way == "tx" else "host", "python3", "-c", SEND, target, str(dscp), str(port))
+    octets = [took(lab, name, way) - old for name, old in zip(("wlan0", "lte0"), before)]
     if any(IDLE < count < SENT for count in octets):
         raise Failed(f"{octets} octets: a part of 500 datagrams")
     return ("none", "wlan", "lte", "both")[sum(bit for bit, count in zip((1, 2), octets) if count > IDLE)]
+
+
+def download(lab, user, dscp, port=9):
+    """The same for datagrams that begin behind the Gateway."""
+    inner = user.session()["config"]["addresses"][0]
+    return send(lab, dscp, port, "rx", inner)
 
 
 def in_the_clear(lab):
@@ -146,11 +152,12 @@ print(json.dumps(numbers), flush=True)
 """
 
 
-def call(lab, count, during=lambda: None, dscp=46, port=5060):
-    """The numbers of the datagrams that come from the End User to the host, while `during` runs."""
-    ear = lab.start("host", "python3", "-c", HEAR, str(port), stdout=subprocess.PIPE, text=True)
+def call(lab, count, during=lambda: None, dscp=46, port=5060, ends=("eu", "host", HOST)):
+    """The numbers of the datagrams that come from one end to the other, while `during` runs."""
+    source, target, to = ends
+    ear = lab.start(target, "python3", "-c", HEAR, str(port), stdout=subprocess.PIPE, text=True)
     assert ear.stdout.readline() == "ready\n"
-    mouth = lab.start("eu", "python3", "-c", CALL, HOST, str(dscp), str(port), str(count))
+    mouth = lab.start(source, "python3", "-c", CALL, to, str(dscp), str(port), str(count))
     during()
     numbers = json.loads(ear.communicate(timeout=90)[0])
     assert mouth.wait(60) == 0
@@ -182,3 +189,51 @@ def test_class_loses_nothing_when_a_path_is_cut(world):
             back(name)
             user.wait_paths(2, timeout=30)
     assert in_the_clear(lab) == 0
+
+
+def told(gate):
+    """The classes of each path, as the Gateway shows them."""
+    with gate.vici() as vici:
+        return sorted(path.get("classes", []) for body in vici.stream("list-paths", "list-path") for path in body.values())
+
+
+@pytest.mark.parametrize("mode", ("failover", "balance", "auto"))
+def test_download_takes_the_path_of_its_class(world, mode):
+    """The Gateway learns the classes: by DSCP, and by port of the other end; also another list, without a login."""
+    classes = {"voice": VOICE, "backup": {"protocol": "udp", "local_port": "873", "paths": "wlan0", "strict": "yes"}}
+    lab, user, settings = start(world, classes, mode)
+    gate = world.daemons[0]
+    wait(lambda: told(gate) == [["1"], ["2"]], "the Gateway knows the classes")
+    assert [download(lab, user, 46) for _ in range(3)] == ["lte"] * 3
+    assert [download(lab, user, 0, 873) for _ in range(3)] == ["wlan"] * 3
+    lab.cut("lte")
+    user.wait_paths(1)
+    wait(lambda: download(lab, user, 46) == "wlan", "voice leaves the path", 20)
+    lab.restore("lte")
+    user.wait_paths(2, timeout=20)
+    wait(lambda: download(lab, user, 46) == "lte", "voice has its path again", 20)
+    lab.cut("wlan")
+    user.wait_paths(1)
+    wait(lambda: download(lab, user, 0, 873) == "none", "what is strict does not move", 20)
+    lab.restore("wlan")
+    user.wait_paths(2, timeout=20)
+    wait(lambda: download(lab, user, 0, 873) == "wlan", "what is strict has its path again", 20)
+    settings["connections"]["home"]["classes"] = {"voice": {"dscp": "ef", "paths": "wlan"}}
+    user.load(settings)
+    wait(lambda: told(gate) == [[], ["1"]], "the Gateway knows the new classes")
+    assert download(lab, user, 46) == "wlan"
+    del settings["connections"]["home"]["classes"]
+    user.load(settings)
+    wait(lambda: told(gate) == [[], []], "the Gateway knows that there are none")
+    assert user.session()["logins"] == 1 and in_the_clear(lab) == 0
+
+
+def test_download_is_sent_twice(world):
+    """A class that takes two paths does so in both directions."""
+    lab, user, _ = start(world, COPIES, gate={"classes": COPIES})
+    wait(lambda: told(world.daemons[0]) == [["1"], ["1"]], "the Gateway knows the classes")
+    for emulator in lab.emulators.values():
+        emulator.set(delay_us=5000, loss_ppm=50000)
+    numbers = call(lab, 5000, ends=("host", "eu", user.session()["config"]["addresses"][0]))
+    assert len(numbers) > 5000 * 0.995, f"{5000 - len(numbers)} of 5000 lost"
+    print(f"lost of the class: {5000 - len(numbers)} of 5000")

@@ -66,6 +66,7 @@ static const struct row rows[] = {
     {CONN, "keep_old_notify", "40960", "40959", "40960 to 65535"},
     {CONN, "keep_old_notify", "47791", "47792", "ORDERED_ESP"},
     {CONN, "keep_old_notify", "47791", "47793", "PATH_TERMS"},
+    {CONN, "keep_old_notify", "47791", "47794", "TRAFFIC_CLASSES"},
     {CONN, "keep_old_notify", "65535", "65536", "at most 65535"},
     {CONN, "keep_old_blind", "yes", "x", "is not yes or no"},
     {CONN, "follow_redirects", "no", "x", "is not yes or no"},

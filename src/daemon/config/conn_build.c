@@ -19,6 +19,7 @@
 #include "wire/iana.h"
 #include "wire/ordered_esp.h"
 #include "wire/path_terms.h"
+#include "wire/traffic_classes.h"
 
 #define LEN(a)      (sizeof(a) / sizeof((a)[0]))
 #define CONN(field) offsetof(struct conn_work, conn.field)
@@ -523,6 +524,9 @@ static int check_conn(const struct tree *section, const struct conn_work *work,
     if (conn->keep_old_notify == PATH_TERMS_NOTIFY)
         return build_fail(error, key_node(section, "keep_old_notify"),
                           "%d is the notify PATH_TERMS", PATH_TERMS_NOTIFY);
+    if (conn->keep_old_notify == TRAFFIC_CLASSES_NOTIFY)
+        return build_fail(error, key_node(section, "keep_old_notify"),
+                          "%d is the notify TRAFFIC_CLASSES", TRAFFIC_CLASSES_NOTIFY);
     if (conn->keep_old_notify != 0 && conn->keep_old_notify < 40960)
         return build_fail(error, key_node(section, "keep_old_notify"),
                           "a private status notify is expected, 40960 to 65535");

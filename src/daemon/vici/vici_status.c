@@ -478,6 +478,13 @@ static void put_lane(struct vici_writer *w, const struct engine_ops *ops, ike_ch
     vici_section_end(w);
 }
 
+static void put_class(struct vici_writer *w, const struct path_status *path, uint8_t class)
+{
+    char number[8];
+    (void)snprintf(number, sizeof(number), "%u", class + 1u);
+    vici_item(w, path->class_names == NULL ? number : path->class_names[class].name);
+}
+
 /* put_classes - those that may take the path. Without classes there is no such list. */
 static void put_classes(struct vici_writer *w, const struct path_status *path)
 {
@@ -486,7 +493,7 @@ static void put_classes(struct vici_writer *w, const struct path_status *path)
     vici_list(w, "classes");
     for (uint8_t i = 0; i < path->n_classes; i++)
         if ((path->classes >> i & 1) != 0)
-            vici_item(w, path->class_names[i].name);
+            put_class(w, path, i);
     vici_list_end(w);
 }
 

@@ -7,6 +7,7 @@
 #include "ike/core/inner_address.h"
 #include "ike/core/unprotected_hint.h"
 #include "ike/core/upper.h"
+#include "wire/traffic_classes.h"
 
 static void sa_info(const struct sa *sa, struct ike_sa_info *ret_info)
 {
@@ -54,6 +55,14 @@ static void eap_identity(const struct ike_id *id, char out[LIMIT_ID / 2])
     out[id->len] = '\0';
 }
 
+static struct traffic_classes session_classes(const struct session *session)
+{
+    const struct traffic_list *list = session->classes;
+    return list == NULL
+               ? (struct traffic_classes){0}
+               : (struct traffic_classes){.n = list->n, .mirrored = true, .classes = list->classes};
+}
+
 static void session_info(const struct session *session, struct ike_session_info *ret_info)
 {
     *ret_info = (struct ike_session_info){
@@ -76,6 +85,8 @@ static void session_info(const struct session *session, struct ike_session_info 
         .ppk = session->ppk,
         .resumed = session->resumed,
         .ticket_family = session->ticket == NULL ? 0 : session->ticket->family,
+        .classes = session_classes(session),
+        .classes_changes = session->classes_changes,
         .path_terms =
             session->role == IKE_END_USER && session->peer_keep_old && !session->terms_refused,
         .dialect = session_dialect(session),

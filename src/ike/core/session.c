@@ -136,6 +136,7 @@ static void unlink_session(struct session *session)
     ike->stats.sessions--;
     ike_conn_unref(session->conn);
     free(session->ticket);
+    free(session->classes);
     free(session);
 }
 

@@ -20,6 +20,8 @@ struct session_ticket {
     struct ike_id peer_id; /* IDi as it was sent */
 };
 
+struct traffic_list; /* wire/traffic_classes.h */
+
 struct session {
     ike_session_id id;
     struct ike *ike;
@@ -63,7 +65,12 @@ struct session {
     bool clone_never;     /* the peer answered with a plain rekey: never ask again */
     bool clone_refused;   /* NO_ADDITIONAL_SAS, until an SA of the session goes */
     bool child_refused;   /* the same for Child SAs */
-    bool terms_refused;   /* End User: PATH_TERMS got an error notify: never send them again */
+    /* Gateway: the classes of traffic of its End User; owned, NULL: none were sent. `classes_changes`: how often they
+     * changed */
+    struct traffic_list *classes;
+    uint32_t classes_changes;
+    bool classes_told;  /* End User: it sent some */
+    bool terms_refused; /* End User: PATH_TERMS got an error notify: never send them again */
     /* D-21: state of rate_take(): how many key exchanges the peer may ask for */
     nanos key_exchanges_ns;
     nanos new_children_ns; /* the same */

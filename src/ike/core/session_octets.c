@@ -6,6 +6,7 @@
 
 #include "ike/core/exchange.h"
 #include "ike/core/inner_address.h"
+#include "wire/traffic_classes.h"
 
 /* The importer skips that many explicit IVs. The source has used none of them: each message that it
  * sealed was sent before the export. 2^64 are enough. */
@@ -325,6 +326,7 @@ static void carry_peer(struct carrier *c, struct sa *sa)
     sa->terms.rank = carry_u32(c, sa->terms.rank);
     sa->terms.weight = carry_u32(c, sa->terms.weight);
     sa->terms.metered = carry_bool(c, sa->terms.metered);
+    sa->terms.classes = carry_u16(c, sa->terms.classes);
     sa->n_peer_addresses = (uint8_t)carry_within(c, sa->n_peer_addresses, 0, LIMIT_ADDITIONAL + 1);
     for (uint8_t i = 0; i < sa->n_peer_addresses; i++)
         carry_address(c, &sa->peer_addresses[i]);
@@ -453,6 +455,42 @@ static void carry_abilities(struct carrier *c, struct session *session)
     session->moves_ns = carry_stamp(c, session->moves_ns);
 }
 
+static void carry_numbers(struct carrier *c, struct number_range *range)
+{
+    range->first = carry_u16(c, range->first);
+    range->last = carry_u16(c, range->last);
+    carrier_check(c, range->first <= range->last);
+}
+
+static void carry_class(struct carrier *c, struct traffic_class *class)
+{
+    class->dscp = carry_u64(c, class->dscp);
+    carry_numbers(c, &class->local_port);
+    carry_numbers(c, &class->remote_port);
+    carry_numbers(c, &class->size);
+    class->protocol = (uint8_t)carry_within(c, class->protocol, 0, UINT8_MAX);
+    class->redundant = carry_bool(c, class->redundant);
+    class->strict = carry_bool(c, class->strict);
+    class->n_remote = (uint8_t)carry_within(c, class->n_remote, 0, LIMIT_CLASS_RANGES);
+    for (uint8_t i = 0; i < class->n_remote; i++)
+        carry_range(c, &class->remote[i]);
+}
+
+/* carry_classes - those that a Gateway was told. */
+static void carry_classes(struct carrier *c, struct session *session)
+{
+    session->classes_told = carry_bool(c, session->classes_told);
+    if (!carry_bool(c, session->classes != NULL))
+        return;
+    if (session->classes == NULL)
+        session->classes = carry_room(c, sizeof(*session->classes));
+    if (session->classes == NULL)
+        return;
+    session->classes->n = (uint8_t)carry_within(c, session->classes->n, 0, LIMIT_CLASSES);
+    for (uint8_t i = 0; i < session->classes->n; i++)
+        carry_class(c, &session->classes->classes[i]);
+}
+
 static void carry_ticket(struct carrier *c, struct session *session)
 {
     session->resumed = carry_bool(c, session->resumed);
@@ -475,6 +513,7 @@ void session_carry(struct carrier *c, struct session *session)
     session->role = (enum ike_session_role)carry_within(c, session->role, 0, IKE_GATEWAY);
     carry_proof(c, session);
     carry_abilities(c, session);
+    carry_classes(c, session);
     carry_ticket(c, session);
     session->leased = carry_bool(c, session->leased);
     carry_config(c, &session->config);

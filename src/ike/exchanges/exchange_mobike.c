@@ -13,6 +13,7 @@
 #include "base/assert.h"
 #include "base/secret.h"
 #include "ike/core/ike_state.h"
+#include "ike/exchanges/exchange_path_terms.h"
 #include "ike/exchanges/mobike.h"
 
 #define COOKIE2_LEN 16
@@ -158,6 +159,7 @@ static struct verdict move_answered(struct sa *sa, struct asking *asking,
     if (moved == sa)
         (void)mobike_mapping_changed(sa, response);
     sa_path_set(moved, &there);
+    path_terms_moved(moved);
     mobike_say_again(moved, asking, &there);
     return verdict_done(IKE_OK);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ike/exchanges/mobike.h"
+#include "ike/exchanges/exchange_path_terms.h"
 
 #include "ike/core/ike_state.h"
 
@@ -171,6 +172,7 @@ void mobike_moved(struct sa *sa, const struct ike_path *path, const struct nat_s
         mobike_moved(heir, path, nat, now);
         return;
     }
+    path_terms_moved(sa);
     bool same_address = address_equal(&sa->path.remote.address, &path->remote.address) &&
                         address_equal(&sa->path.local.address, &path->local.address);
     sa->pending_path = *path;
