@@ -136,7 +136,7 @@ static void put_ends(struct hook_env *env, const struct hook_request *r)
     put_list(env, "PLUTO_DNS", false, r->dns, r->n_dns);
 }
 
-/* put_mark - "8/0xffffffff", as iptables takes it. */
+/* put_mark - writes "8/0xffffffff", the form of iptables. */
 static void put_mark(struct hook_env *env, const char *way, uint32_t mark, uint32_t mask)
 {
     if (mask != 0)
@@ -180,7 +180,7 @@ int hook_env_fill(const struct hook_request *r, struct hook_env *ret_env)
     put_verb(ret_env, r);
     variable(ret_env, "PLUTO_CONNECTION=%s", r->child);
     variable(ret_env, "IKAT_CONNECTION=%s", r->conn);
-    /* rules with -i and -o are about the packets inside, which pass the TUN device */
+    /* rules with -i and -o match the inner packets, which pass the TUN device */
     variable(ret_env, "PLUTO_INTERFACE=%s", r->device);
     variable(ret_env, "IKAT_INTERFACE=%s", r->interface);
     if (r->own_device)

@@ -20,8 +20,8 @@ struct hook_env {
 /* hook_request_sound - checks the form only: texts end, addresses have a family, counts fit. */
 bool hook_request_sound(const struct hook_request *request);
 
-/* hook_env_fill - for a sound request. Names and identities come from outside: a character that is
- * special to a shell becomes '_'. ERR_INVALID: too many arguments. */
+/* hook_env_fill - fills in the environment of a well-formed request. Names and identities come from
+ * outside: a character that is special to a shell becomes '_'. ERR_INVALID: too many arguments. */
 int hook_env_fill(const struct hook_request *request, struct hook_env *ret_env) MUST_USE;
 
 #endif

@@ -13,7 +13,7 @@
 #include "daemon/hooks/name_servers.h"
 #include "daemon/hooks/program.h"
 
-/* script_safe - a regular file that root owns and nobody else may write. */
+/* script_safe - a regular file of root that no other user may write. */
 static bool script_safe(const char *path)
 {
     struct stat status;
@@ -57,7 +57,7 @@ static void take_back(struct hook_list *list, struct name_servers *servers)
     name_servers_end(servers);
 }
 
-/* permitted - the supervisor says so. */
+/* permitted - the supervisor permits it. */
 static bool permitted(int permit_fd, const struct hook_question *question)
 {
     struct hook_permission answer;
@@ -72,8 +72,8 @@ static bool script_permitted(int permit_fd, const char script[HOOK_SCRIPT])
     return permitted(permit_fd, &question);
 }
 
-/* script_ordered - a taken-over engine may order anything. What is up may go down, even if a reload has taken the
- * script out of the files. */
+/* script_ordered - runs a script if it is permitted: a compromised engine may order anything. A
+ * script that ran with `up` may run with `down`, even if a reload has removed it from the files. */
 static void script_ordered(int permit_fd, const struct hook_request *request,
                            struct hook_list *list)
 {
@@ -87,7 +87,7 @@ static void script_ordered(int permit_fd, const struct hook_request *request,
         script_run(request);
 }
 
-/* name_servers_permitted - to take servers back needs no permission. `wanted` is sound. */
+/* name_servers_permitted - removing servers needs no permission. `wanted` is well-formed. */
 static bool name_servers_permitted(int permit_fd, const struct hook_name_servers *wanted)
 {
     struct hook_question question = {.kind = HOOK_QUESTION_SERVERS, .servers.n = wanted->n};

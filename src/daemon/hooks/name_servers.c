@@ -59,8 +59,8 @@ static enum name_server_way way_of_host(void)
                                                        : NAME_SERVERS_FILE;
 }
 
-/* tell - runs the program of the way with these words, NULL at the end. Without `way` its servers
- * are gone. */
+/* tell - runs the program with these words, NULL at the end. If the program is missing, its servers
+ * are gone, too. */
 static bool tell(enum name_server_way way, const char *const words[], struct span input)
 {
     const char *argv[WORDS_MAX + 1] = {program_of(way)};
@@ -92,8 +92,8 @@ static void routed_words(const struct domain_list *domains, char room[2 * sizeof
     words[n] = NULL;
 }
 
-/* resolved_servers - the words of the servers. Encrypted ones stand alone: the servers of a link are all asked
- * over TLS, or none. */
+/* resolved_servers - the words of the servers. Encrypted servers exclude others: a link uses TLS
+ * for all its servers, or for none. */
 static void resolved_servers(const struct hook_name_servers *wanted,
                              char text[HOOK_DNS][ENCRYPTED_DNS_TEXT], const char *words[HOOK_DNS])
 {
@@ -104,8 +104,9 @@ static void resolved_servers(const struct hook_name_servers *wanted,
         words[i] = address_print(&wanted->servers[i], text[i]);
 }
 
-/* resolved_set - which names first: a link with servers and without domains is asked for all. Over TLS the certificate
- * must have the name of the server; an empty word leaves the choice to the host. */
+/* resolved_set - sets the domains first: a link with servers and without domains serves all names.
+ * Over TLS the certificate must have the name of the server; an empty word leaves the choice to the
+ * host. */
 static bool resolved_set(const struct hook_name_servers *wanted)
 {
     char text[HOOK_DNS][ENCRYPTED_DNS_TEXT], room[2 * sizeof(wanted->domains.text)];
@@ -119,7 +120,7 @@ static bool resolved_set(const struct hook_name_servers *wanted)
     if (split)
         routed_words(&wanted->domains, room, domain + 2);
     resolved_servers(wanted, text, dns + 2);
-    /* a port of TLS is never asked without TLS */
+    /* a TLS port is never used without TLS */
     const bool encrypted = wanted->encrypted_dns.n > 0;
     return resolved_tell(route) && resolved_tell(domain) &&
            resolved_tell(encrypted ? over_tls : dns) && resolved_tell(encrypted ? dns : over_tls) &&
@@ -188,7 +189,7 @@ static bool whole_write(int fd, struct span text)
     return true;
 }
 
-/* replaced - replaces the file by a rename, so that no reader sees half of it. false: the folder
+/* replaced - replaces the file by a rename, so no reader sees a part of it. false: the folder
  * cannot be written, or another file system is mounted on the file. */
 static bool replaced(const char *path, struct span text, mode_t mode)
 {
@@ -281,8 +282,8 @@ static bool way_set(enum name_server_way way, const struct hook_name_servers *wa
     return false;
 }
 
-/* one_kind - of plain and encrypted servers only those stay that the way can ask. RFC 9464 section 4 RECOMMENDS the
- * encrypted ones. */
+/* one_kind - keeps either the plain or the encrypted servers, as this way supports. RFC 9464
+ * section 4 RECOMMENDS the encrypted ones. */
 static struct hook_name_servers one_kind(enum name_server_way way,
                                          const struct hook_name_servers *wanted)
 {

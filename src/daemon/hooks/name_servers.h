@@ -3,10 +3,11 @@
 #define DAEMON_NAME_SERVERS_H
 
 /*
- * Has the host ask the Gateways' servers for names, and takes that back. The first of these that is
- * there does it: systemd-resolved (as servers of our TUN, with the domains or all names routed to
- * them), resolvconf (Debian's or openresolv), or /etc/resolv.conf itself, with the host's own servers
- * behind ours. The latter two know one list of servers, so domains only lead the search list there.
+ * Makes the host use the Gateways' name servers, and undoes that. It uses the first of these ways
+ * that exists: systemd-resolved (as servers of our TUN, with the domains or all names routed to
+ * them), resolvconf (Debian's or openresolv), or /etc/resolv.conf itself, with the host's own
+ * servers behind ours. The last two have only one list of servers, so domains only go in front of
+ * the search list.
  */
 
 #include "daemon/common/hook_channel.h"
@@ -19,7 +20,7 @@ enum name_server_way {
 };
 
 struct name_servers {
-    enum name_server_way way; /* how they were set; they are taken back the same way */
+    enum name_server_way way; /* how they were set, and how they are removed */
     char device[16];
 };
 
@@ -27,10 +28,11 @@ struct name_servers {
  * domains of plain characters. */
 bool name_servers_sound(const struct hook_name_servers *wanted);
 
-/* name_servers_begin - takes back the lines that a killed daemon left in /etc/resolv.conf. */
+/* name_servers_begin - removes the lines that a killed daemon left in /etc/resolv.conf. */
 void name_servers_begin(void);
 
-/* name_servers_set - replaces the servers set before; none: only the host's own. */
+/* name_servers_set - replaces the servers that were set before. Without servers only the host's own
+ * stay. */
 void name_servers_set(struct name_servers *servers, const struct hook_name_servers *wanted);
 void name_servers_end(struct name_servers *servers);
 

@@ -44,7 +44,7 @@ static void program_exec(char *const argv[], char *const envp[], int input)
     _exit(127);
 }
 
-/* ended_within - false: the time is over. */
+/* ended_within - waits for the end. false: the time is over. */
 static bool ended_within(int pidfd, nanos patience)
 {
     struct pollfd ended = {.fd = pidfd, .events = POLLIN};

@@ -34,7 +34,8 @@ static bool begins(struct span line, const char *word)
            (line.ptr[len] == ' ' || line.ptr[len] == '\t');
 }
 
-/* others_copy - all lines that are not ours. `ret_search`: the domains of the last search list. */
+/* others_copy - copies all lines that are not ours. `ret_search`: the domains of the last search
+ * list. */
 static void others_copy(struct span text, struct writer *w, struct span *ret_search)
 {
     bool search_ours = false;

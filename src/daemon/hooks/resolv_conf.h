@@ -3,12 +3,12 @@
 #define DAEMON_RESOLV_CONF_H
 
 /*
- * The text of /etc/resolv.conf with our name servers. Each line of ours has a mark, so that the file
- * itself says what to take back, after a crash too, and whatever others wrote meanwhile stays. Pure.
+ * The text of /etc/resolv.conf with our name servers. Each line of ours has a mark. So we can
+ * remove our lines even after a crash, and keep the lines of other programs. Pure.
  *
- * Our servers stand in front. Of several search lists the last one counts, so ours stands at the
- * end: our domains, and behind them those of the host. A search list has no room for a mark, which
- * would be read as domains, so the mark is a line of its own before it.
+ * Our servers come first. The last of several search lists counts, so ours is at the end: our
+ * domains, and then those of the host. A mark in a search list would be read as a domain, so it is
+ * a line of its own before the list.
  */
 
 #include "base/address.h"
@@ -22,7 +22,7 @@
 struct resolv_conf_ours {
     const struct address *servers;
     size_t n;
-    const char *domains; /* blanks between them; empty: no search list of ours */
+    const char *domains; /* separated by blanks; empty: no search list of ours */
 };
 
 /* resolv_conf_edit - `before` without our lines, and with `ours`. Returns the octets written to `out`;

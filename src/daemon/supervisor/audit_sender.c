@@ -12,7 +12,7 @@
 
 #define AUDIT_CHANNEL (1 << 20) /* octets in flight: some hundred records */
 
-/* file_open - O_NONBLOCK is for a FIFO, at which open(2) would wait. */
+/* file_open - O_NONBLOCK: without it open(2) would wait at a FIFO. */
 static int file_open(const char *path)
 {
     struct stat stat;

@@ -65,7 +65,8 @@ static int family_open(enum address_family family, unsigned n, int *ike_fd, int 
     return 0;
 }
 
-/* A socket at which nobody answers is left over from a killed daemon. Any other one is not ours. */
+/* stale_remove - removes the socket of a killed daemon, at which no process listens. Any other
+ * socket stays. */
 static int stale_remove(const struct sockaddr_un *address)
 {
     struct stat stat;
@@ -100,7 +101,7 @@ static int group_find(const char *name, gid_t *ret_gid)
     return 0;
 }
 
-/* bind_as - the socket has that group from the first moment on; CAP_SETGID is enough for it. */
+/* bind_as - gives the socket its group from the beginning; CAP_SETGID is enough. */
 static int bind_as(int fd, const struct sockaddr_un *address, gid_t gid)
 {
     mode_t mask = umask(0117); /* 0660 */

@@ -13,8 +13,8 @@ int devices_open(const struct supervisor_options *options, struct engine_start *
 
 /* state_open - opens the files of the folder, for our use alone while they are open: "accounting"
  * (account_queue.h) for the aaa process, "usim" (usim_book.h) for the eap process, "tickets"
- * (ticket_file.h) for the keyholder. -1: the folder is missing, or the log has the reason; or the
- * process has none. */
+ * (ticket_file.h) for the keyholder. -1: the folder is missing, the log has another reason, or the
+ * process uses no file. */
 void state_open(const char *folder, int ret_fds[N_PROCESSES]);
 
 #endif

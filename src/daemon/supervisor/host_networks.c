@@ -8,9 +8,9 @@
 #include "daemon/supervisor/privileged_state.h"
 #include "linux/host_facts.h"
 
-/* lan_inside - the network stays in the tunnel, wherever this host is: a route or block of ours names
- * it, or one around it; a default route names nothing. Or it contains an inner address or a name
- * server of the Gateway: the operator of a Wi-Fi chooses its network, and must not get their packets. */
+/* lan_inside - the network must stay in the tunnel. Either a route or block of ours covers it;
+ * default routes do not count. Or it contains an inner address or a name server of the Gateway: the
+ * operator of a Wi-Fi chooses its network, and must not get packets for them. */
 static bool lan_inside(const struct privileged *p, const struct address_range *network)
 {
     struct entry *entry, *next;
@@ -46,12 +46,13 @@ static int lan_note(void *context, const struct address *address, unsigned prefi
     return 0;
 }
 
-/* lan_take - what the kernel refuses is in the tunnel, as `block` has it. */
+/* lan_take - adds the network. If the kernel refuses its route, its packets use the tunnel, as with
+ * `block`. */
 static void lan_take(struct privileged *p, const struct packet_filter_prefix *network)
 {
     struct address_range range;
     struct entry_key key;
-    memset(&key, 0, sizeof(key)); /* it is compared as it lies in memory */
+    memset(&key, 0, sizeof(key)); /* keys are compared as octets */
     key.kind = ENTRY_LAN;
     key.prefix_len = network->prefix_len;
     key.address = network->address;
@@ -79,14 +80,14 @@ static void lans_drop_stale(struct privileged *p)
     }
 }
 
-/* lan_inside() looks at what these change. */
+/* lan_inside() reads entries of these kinds. */
 bool host_networks_concern(uint32_t kind)
 {
     return (kind >= PRIV_ADDRESS_ADD && kind <= PRIV_BLOCK_REMOVE) || kind == PRIV_INSIDE_ADD ||
            kind == PRIV_INSIDE_REMOVE;
 }
 
-/* Link-local networks are on each link. */
+/* Link-local networks exist on each link. */
 int host_networks_settle(struct privileged *p)
 {
     struct lan_list list = {

@@ -31,8 +31,8 @@ static int family_rules(struct inner_tuns *tuns, enum netlink_change change,
     return error != 0 ? error : netlink_rule_mark(tuns->netlink, change, family, rule);
 }
 
-/* rules_change - into the table of the device, for packets with its mark. The mark of outer packets
- * may have the same bits: they skip our tables first. */
+/* rules_change - adds or removes the rule from the device's mark to its table. Outer packets may
+ * have the same bits in their mark; they skip our tables first. */
 static int rules_change(struct inner_tuns *tuns, enum netlink_change change,
                         const struct inner_tun *tun)
 {
@@ -48,8 +48,8 @@ static int rules_change(struct inner_tuns *tuns, enum netlink_change change,
     return error != 0 && errno == EAFNOSUPPORT ? 0 : error;
 }
 
-/* stale_find - the same device of an engine before this one. Of a device without a TUN only the mark
- * counts: its rule and its blocks. NULL: there is none. */
+/* stale_find - the same device, left by an earlier engine. A device without a TUN is compared by
+ * its mark alone. NULL: none. */
 static struct inner_tun *stale_find(struct inner_tuns *tuns, const struct inner_device *what)
 {
     for (size_t i = 1; i < LIMIT_DEVICES; i++) {
@@ -63,7 +63,7 @@ static struct inner_tun *stale_find(struct inner_tuns *tuns, const struct inner_
     return NULL;
 }
 
-/* name_used - by another device of the engine. */
+/* name_used - another device of the engine has the name. */
 static bool name_used(const struct inner_tuns *tuns, const struct inner_device *what)
 {
     for (size_t i = 1; i < LIMIT_DEVICES; i++) {
@@ -82,12 +82,12 @@ static struct inner_tun *place_find(struct inner_tuns *tuns)
     return NULL;
 }
 
-/* tun_make - of the first device's kind: all queues have the same offloads. */
+/* tun_make - opens the TUN like the first device: all queues have the same offloads. */
 static int tun_make(struct inner_tuns *tuns, struct inner_tun *tun)
 {
     char name[TUN_NAME_MAX];
     bool uso;
-    /* TUNSETIFF would join a device of ours, or a persistent one of somebody else */
+    /* TUNSETIFF would join our device or a persistent one of another program */
     if (if_nametoindex(tun->what.name) != 0)
         return ERR_WRONG_STATE;
     if (tun_open(tun->what.name, tuns->n_workers, tun->fds, name, &uso) != 0)

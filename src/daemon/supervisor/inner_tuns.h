@@ -4,8 +4,8 @@
 
 /*
  * The supervisor's TUN devices beside the first one (daemon/common/inner_device.h). It keeps their
- * descriptors: they outlive an engine, so that what is routed to them is not routed elsewhere before
- * the next engine asks for them.
+ * descriptors, so the devices outlive an engine. Packets for them take no other route before the
+ * next engine asks for them.
  */
 
 #include "base/limits.h"
@@ -18,7 +18,7 @@
 struct inner_tun {
     bool used;
     bool bare;       /* no TUN, but the rule and the blocks of its mark */
-    bool stale;      /* of an engine before this one; it stays until PRIV_SHUNTS_ALL */
+    bool stale;      /* of an earlier engine; it stays until PRIV_SHUNTS_ALL */
     uint16_t number; /* the engine's */
     uint32_t index;  /* of the interface */
     struct inner_device what;
@@ -36,30 +36,30 @@ struct inner_tuns {
 /* inner_tun_find - NULL: the engine has no device of that number. */
 struct inner_tun *inner_tun_find(struct inner_tuns *tuns, uint16_t number);
 
-/* inner_tun_table - where routes to the device are: of its own if a mark leads to it. */
+/* inner_tun_table - the routing table for the device: its own, if a mark leads to it. */
 uint32_t inner_tun_table(const struct inner_tuns *tuns, const struct inner_tun *tun);
 
-/* inner_tun_take - a place for the device, with the rule of its mark; or that of the same device of
- * an engine before this one. ERR_FULL; ERR_INVALID: the number is in use; ERR_WRONG_STATE: the name
- * is; ERR_SYSTEM. */
+/* inner_tun_take - takes a place for the device and adds the rule of its mark. The same device of
+ * an earlier engine keeps its place. ERR_FULL; ERR_INVALID: the number is in use; ERR_WRONG_STATE:
+ * the name is; ERR_SYSTEM. */
 int inner_tun_take(struct inner_tuns *tuns, uint16_t number, const struct inner_device *what,
                    struct inner_tun **ret_tun) MUST_USE;
 /* inner_tun_open - makes its TUN device, unless it is there. It is not up before inner_tun_up.
  * ERR_WRONG_STATE: the name is that of another interface; ERR_SYSTEM. */
 int inner_tun_open(struct inner_tuns *tuns, struct inner_tun *tun) MUST_USE;
 int inner_tun_up(struct inner_tuns *tuns, struct inner_tun *tun) MUST_USE; /* ERR_SYSTEM */
-/* inner_tun_strip - closes the TUN device only: blocks still hold what has the mark. */
+/* inner_tun_strip - closes only the TUN device: blocks still hold packets with the mark. */
 void inner_tun_strip(const struct inner_tuns *tuns, struct inner_tun *tun);
 void inner_tun_close(struct inner_tuns *tuns, struct inner_tun *tun);
 
 /* inner_tuns_done - closes all of them; rules stay. */
 void inner_tuns_done(struct inner_tuns *tuns);
 
-/* inner_tuns_mtu - of all of them, those to come too. */
+/* inner_tuns_mtu - sets the MTU of all devices, later ones included. */
 void inner_tuns_mtu(struct inner_tuns *tuns, uint16_t mtu);
 
-/* inner_tuns_inherit - rules of a killed daemon stay, as those of an engine before this one, so that
- * its blocks go on. inner_tuns_flush - removes all rules. ERR_SYSTEM. */
+/* inner_tuns_inherit - keeps the rules of a killed daemon like those of an earlier engine, so its
+ * blocks still work. inner_tuns_flush - removes all rules. ERR_SYSTEM. */
 int inner_tuns_inherit(struct inner_tuns *tuns) MUST_USE;
 int inner_tuns_flush(struct inner_tuns *tuns) MUST_USE;
 

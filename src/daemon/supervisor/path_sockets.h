@@ -6,9 +6,9 @@
 
 #include "daemon/common/channel.h"
 
-/* path_sockets - bound to the address and the interface: of NAT_PORT one for each worker, of
- * IKE_PORT one. *ret_n: how many of `ret_fds` are the caller's to close. ERR_INVALID: another port,
- * or no interface; ERR_SYSTEM. */
+/* path_sockets - opens sockets bound to the address and the interface: for NAT_PORT one per worker,
+ * for IKE_PORT one. *ret_n: how many of `ret_fds` the caller has to close. ERR_INVALID: another
+ * port, or no interface; ERR_SYSTEM. */
 int path_sockets(const struct priv_request *request, unsigned n_workers, uint32_t *ret_n,
                  int ret_fds[LIMIT_WORKERS]) MUST_USE;
 

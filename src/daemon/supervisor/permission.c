@@ -68,8 +68,8 @@ static enum priv_reason address_reason(struct permission *permission, const stru
     return reason_of(host_facts_address(facts, address));
 }
 
-/* route_reason - the administrator's files may name any network. But if the peer chose a piece of
- * such a network, the piece must not be one that only takes the router away. */
+/* route_reason - the administrator's files may name any network. If the peer chose a part of such a
+ * network, it must not only cut off the router. */
 static enum priv_reason route_reason(struct permission *permission, const struct priv_request *r,
                                      struct netlink *netlink, uint32_t tun_index)
 {
@@ -77,13 +77,13 @@ static enum priv_reason route_reason(struct permission *permission, const struct
     bool next = permits_route(&permission->next, &r->address, r->prefix_len);
     if (!now && !next)
         return PRIV_REASON_FILES;
-    /* where everything is permitted, no files name the peers, so the engine does */
+    /* if everything is permitted, no files name the peers, so the engine does */
     bool named = r->peer == 1 && (permission->now.all || permission->next.all);
     if (r->prefix_len < DEFAULT_LEN || named)
         return PRIV_REASON_NONE;
     enum host_fact_kind kind =
         host_facts_piece(facts_get(permission, netlink, tun_index), &r->address, r->prefix_len);
-    /* last, because it walks over all permits */
+    /* last, since it visits all permits */
     bool whole = kind != HOST_FACT_NONE &&
                  ((now && !permits_narrowed(&permission->now, &r->address, r->prefix_len)) ||
                   (next && !permits_narrowed(&permission->next, &r->address, r->prefix_len)));

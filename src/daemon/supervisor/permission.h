@@ -3,8 +3,8 @@
 #define DAEMON_PERMISSION_H
 
 /*
- * Whether the supervisor carries out a request of the engine. The configuration files must allow
- * it, and it must not take away an address that the host depends on. Neither fact comes from the
+ * Decides whether the supervisor carries out a request of the engine. The configuration files must
+ * allow it, and it must not take over an address that the host needs. Neither fact comes from the
  * engine.
  */
 
@@ -30,19 +30,19 @@ void permission_done(struct permission *permission);
 void permission_load(struct permission *permission, struct permits *permits);
 void permission_loaded(struct permission *permission, bool good);
 
-/* permission_dns - whether this host may ask these name servers. `device`: the first TUN device. */
+/* permission_dns - this host may use these name servers. `device`: the first TUN device. */
 bool permission_dns(const struct permission *permission,
                     const struct name_server_question *question, const char *device);
 
-/* permission_script - whether the files name this script with these arguments. */
+/* permission_script - the files name this script with these arguments. */
 bool permission_script(const struct permission *permission, const char script[HOOK_SCRIPT]);
 
-/* permission_hook - the answer to a question of the hooks process, which may be taken over. */
+/* permission_hook - the answer to a question of the hooks process, which may be compromised. */
 bool permission_hook(const struct permission *permission, const struct hook_question *question,
                      const char *device);
 
-/* permission_reason - why a sound request that adds something is refused; PRIV_REASON_NONE: it is
- * not. Facts older than a second are read anew. */
+/* permission_reason - the reason to refuse a well-formed request that adds something;
+ * PRIV_REASON_NONE: it is allowed. Facts older than a second are read again. */
 enum priv_reason permission_reason(struct permission *permission,
                                    const struct priv_request *request, struct netlink *netlink,
                                    uint32_t tun_index);

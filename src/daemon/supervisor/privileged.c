@@ -15,7 +15,7 @@
 #include "linux/clock.h"
 #include "linux/host_facts.h"
 
-/* how much a taken-over engine can pile up in the kernel */
+/* limits for a compromised engine */
 #define ADDRESSES_MAX 256
 #define ROUTES_MAX    32768
 #define BLOCKS_MAX    32768
@@ -25,15 +25,15 @@
 #define METRIC_FIRST  512
 #define RULE_PASS     (RULE_PRIORITY - 2)
 #define RULE_LANDING  (RULE_PRIORITY + 1)
-#define METRIC_BLOCK  0xffff0000u /* counts only while there is no route to the device */
-#define METRIC_LAN    0xffff0001u /* nor a block of just that network */
+#define METRIC_BLOCK  0xffff0000u /* used only without a route to the device */
+#define METRIC_LAN    0xffff0001u /* used only without a block of the same network, too */
 
 static const uint32_t entries_max[N_ENTRY_KINDS] = {ADDRESSES_MAX, ROUTES_MAX, BLOCKS_MAX,
                                                     SHUNTS_MAX,    LANS_MAX,   INSIDES_MAX};
 
-/* family_rules_change - of one family: into our table, but for the packets that carry our tunnels,
- * and for the resolver and the fetcher, which must find a gateway and what it takes to believe it
- * while all else is blocked. */
+/* family_rules_change - adds or removes the rules of one family that lead to our table. Exempt are
+ * outer packets of our tunnels, and those of the resolver and the fetcher: both must work while all
+ * other traffic is blocked. */
 static int family_rules_change(struct privileged *p, enum netlink_change change,
                                enum address_family family)
 {
@@ -60,7 +60,7 @@ static int rules_change(struct privileged *p, enum netlink_change change)
     return error != 0 && errno == EAFNOSUPPORT ? 0 : error;
 }
 
-/* --- what the kernel has from us --- */
+/* --- our entries in the kernel --- */
 
 struct entry *entry_find(struct privileged *p, const struct entry_key *key)
 {
@@ -111,8 +111,8 @@ static bool rule_shared(const struct privileged *p, const struct entry_key *key)
     return false;
 }
 
-/* shunt_run - a pass policy is a routing rule. The packet filter takes the rest of it from the list;
- * without one a drop policy cannot be. */
+/* shunt_run - a pass policy is a routing rule. The packet filter reads the rest from the list.
+ * Without a filter, drop policies are impossible. */
 static int shunt_run(struct privileged *p, enum netlink_change change, const struct entry_key *key)
 {
     const struct priv_policy *policy = &key->policy;
@@ -135,8 +135,9 @@ static int shunt_run(struct privileged *p, enum netlink_change change, const str
     return ERR_SYSTEM;
 }
 
-/* metric_of - devices without a mark share a table, and may have the same prefix. With a metric each,
- * one's route does not replace another's. The first device's counts, as long as it is there. */
+/* metric_of - devices without a mark share a table, and may have the same prefix. Each device has
+ * its own metric, so its route does not replace that of another. The route of the first device is
+ * preferred. */
 static uint32_t metric_of(const struct entry_key *key)
 {
     if (key->place == 0)
@@ -144,7 +145,7 @@ static uint32_t metric_of(const struct entry_key *key)
     return METRIC + 2u * key->place + (key->first == 1 ? 0 : 1);
 }
 
-/* entry_run - tells the kernel; `source` matters to routes only. */
+/* entry_run - changes the entry in the kernel; only routes need `source`. */
 int entry_run(struct privileged *p, enum netlink_change change, const struct entry_key *key,
               const struct address *source)
 {
@@ -171,8 +172,8 @@ int entry_run(struct privileged *p, enum netlink_change change, const struct ent
     return netlink_block(p->netlink, change, &route);
 }
 
-/* place_of - of the device that the request names. A block needs no device: all of a table are the
- * same. Addresses are on the first device. */
+/* place_of - the place of the device that the request names. A block needs no device: all blocks of
+ * a table are the same. Addresses are on the first device. */
 static uint8_t place_of(struct privileged *p, const struct priv_request *r, enum entry_kind kind)
 {
     const struct inner_tun *tun = inner_tun_find(&p->tuns, r->device);
@@ -185,7 +186,7 @@ static struct entry_key entry_key_of(struct privileged *p, const struct priv_req
                                      enum entry_kind kind)
 {
     struct entry_key key;
-    memset(&key, 0, sizeof(key)); /* it is compared as it lies in memory */
+    memset(&key, 0, sizeof(key)); /* keys are compared as octets */
     key.kind = (uint8_t)kind;
     key.prefix_len = kind == ENTRY_ADDRESS || kind == ENTRY_INSIDE
                          ? (uint8_t)(address_len(&r->address) * 8)
@@ -216,7 +217,7 @@ static int entry_change(struct privileged *p, const struct priv_request *r, enum
     return error;
 }
 
-/* device_close - with what leads to it. */
+/* device_close - closes the device, with its entries. */
 static int device_close(struct privileged *p, struct inner_tun *tun)
 {
     const struct address none = {0};
@@ -237,7 +238,7 @@ static int device_close(struct privileged *p, struct inner_tun *tun)
     return 0;
 }
 
-/* devices_close - all, or those only that no engine has asked for. */
+/* devices_close - closes all devices, or only those that the engine has not asked for. */
 static void devices_close(struct privileged *p, bool all)
 {
     for (size_t i = 1; i < LIMIT_DEVICES; i++)
@@ -245,7 +246,8 @@ static void devices_close(struct privileged *p, bool all)
             (void)device_close(p, &p->tuns.tuns[i]);
 }
 
-/* stale_remove - entries of an engine before this one that it did not ask for again: routes, or all others. */
+/* stale_remove - removes entries of an earlier engine that this one has not asked for again:
+ * routes, or all others. */
 static int stale_remove(struct privileged *p, bool routes)
 {
     struct entry *entry, *next;
@@ -268,7 +270,7 @@ static int stale_settle(struct privileged *p)
     return routes != 0 ? routes : others;
 }
 
-/* --- what an engine before this one left --- */
+/* --- entries of an earlier engine --- */
 
 static void entries_age(struct privileged *p, unsigned kinds)
 {
@@ -279,7 +281,7 @@ static void entries_age(struct privileged *p, unsigned kinds)
         p->tuns.tuns[i].stale = p->tuns.tuns[i].used;
 }
 
-/* entries_remove - of one kind, from the kernel and from our list. */
+/* entries_remove - removes the entries of one kind from the kernel and from our list. */
 static void entries_remove(struct privileged *p, enum entry_kind kind)
 {
     struct entry *entry, *next;
@@ -297,8 +299,8 @@ static void entries_remove(struct privileged *p, enum entry_kind kind)
                  strerror(errno));
 }
 
-/* blocks_inherit - a daemon that was killed left them: they hold until a connection that claims
- * them gives them up, or the administrator ends this daemon. */
+/* blocks_inherit - keeps the blocks of a killed daemon. They end when a connection that claims them
+ * releases them, or when the administrator ends this daemon. */
 static int blocks_inherit(struct privileged *p)
 {
     struct netlink_route *routes = NULL;
@@ -337,8 +339,8 @@ static struct packet_filter_shunt filter_shunt(const struct entry_key *key)
     return shunt;
 }
 
-/* by_mark - a route for packets with a mark. The same network may be there without: its packets come
- * in the clear, and are none of ours. */
+/* by_mark - a route for packets with a mark. The same network may also be reachable without a mark:
+ * those packets are legitimate in the clear. */
 static bool by_mark(const struct privileged *p, const struct entry_key *key)
 {
     return p->tuns.tuns[key->place].what.mask_out != 0;
@@ -420,8 +422,8 @@ bool privileged_filters(const struct privileged *p)
     return p->filter != NULL;
 }
 
-/* One with thousands of elements takes long: then nine tenths of the time are for requests. Only our own time counts: a
- * busy host keeps no filter old. */
+/* A filter with thousands of elements is slow. Then nine tenths of the time are left for requests.
+ * Only our own time counts: a busy host does not delay the filter. */
 #define FILTER_QUICK (5 * NANOS_PER_MS)
 #define FILTER_PAUSE 9
 #define FILTER_AGAIN NANOS_PER_SEC /* after a failure */
@@ -524,7 +526,7 @@ struct privileged *privileged_free(struct privileged *p, bool keep_blocks)
     return NULL;
 }
 
-/* device_make - the filter knows the device before its first packet can come. */
+/* device_make - opens the device. The filter knows it before its first packet can arrive. */
 static int device_make(struct privileged *p, struct inner_tun *tun, struct priv_answer *ret,
                        int fds[LIMIT_WORKERS])
 {
@@ -546,7 +548,7 @@ static int device_make(struct privileged *p, struct inner_tun *tun, struct priv_
     return error;
 }
 
-/* device_open - if there can be no device, packets with its mark are blocked all the same. */
+/* device_open - even if the device cannot be made, packets with its mark are blocked. */
 static int device_open(struct privileged *p, const struct priv_request *r, struct priv_answer *ret,
                        int fds[LIMIT_WORKERS])
 {
@@ -578,7 +580,7 @@ static int mtu_set(struct privileged *p, uint16_t mtu)
     return if_indextoname(p->index, device) == NULL ? ERR_SYSTEM : tun_mtu_set(device, mtu);
 }
 
-/* entry_kept - it is there already: more of the same is no more. */
+/* entry_kept - the entry exists already, so the request changes nothing. */
 static bool entry_kept(struct privileged *p, const struct priv_request *r)
 {
     static const int kinds[] = {[PRIV_ADDRESS_ADD] = ENTRY_ADDRESS + 1,

@@ -2,7 +2,8 @@
 #ifndef DAEMON_PRIVILEGED_H
 #define DAEMON_PRIVILEGED_H
 
-/* The part of the supervisor that carries out requests of the engine, which it does not trust. */
+/* The part of the supervisor that carries out requests of the engine. It does not trust the
+ * engine. */
 
 #include "daemon/common/channel.h"
 #include "daemon/supervisor/permission.h"
@@ -14,24 +15,24 @@ struct privileged;
  * The device is start->tun_index. ERR_SYSTEM, ERR_NO_MEMORY. */
 int privileged_new(const struct engine_start *start, struct privileged **ret_privileged) MUST_USE;
 
-/* privileged_permission - what the files allow the engine to ask for. Borrowed. */
+/* privileged_permission - the permissions of the engine by the files. Borrowed. */
 struct permission *privileged_permission(struct privileged *privileged);
 
 /* privileged_filters - whether packets in the clear are dropped (linux/packet_filter.h). */
 bool privileged_filters(const struct privileged *privileged);
 
-/* privileged_settle - call it after a batch of requests: updates the networks that are left out of a
- * tunnel for everything, and the packet filter. If the last update of the filter took long, it waits
+/* privileged_settle - call it after a batch of requests: updates the networks that bypass a tunnel
+ * for all addresses, and the packet filter. If the last update of the filter took long, it waits
  * until privileged_deadline(). */
 void privileged_settle(struct privileged *privileged);
 nanos privileged_deadline(const struct privileged *privileged);
 
-/* privileged_reset - the engine has ended: its addresses and routes go, its blocks stay. Its shunts
- * stay until the next engine has named its own. */
+/* privileged_reset - the engine has ended: removes its addresses and routes, and keeps its blocks.
+ * Its shunts stay until the next engine has named its own. */
 void privileged_reset(struct privileged *privileged);
 
-/* privileged_hand_over - the engine has ended, and the next one goes on with its sessions: all stays that it does not
- * give up before PRIV_SHUNTS_ALL. */
+/* privileged_hand_over - the engine has ended, and the next one continues its sessions. Each entry
+ * stays unless the next engine has not claimed it by PRIV_SHUNTS_ALL. */
 void privileged_hand_over(struct privileged *privileged);
 
 /* privileged_free - removes everything that was added. With `keep_blocks` the blocks, and the rules

@@ -2,7 +2,7 @@
 #ifndef DAEMON_PRIVILEGED_STATE_H
 #define DAEMON_PRIVILEGED_STATE_H
 
-/* What privileged.c has given to the kernel, for the files that are parts of it. */
+/* The state of privileged.c, for the files that are parts of it. */
 
 #include "base/table.h"
 #include "daemon/supervisor/inner_tuns.h"
@@ -10,8 +10,8 @@
 #include "linux/netlink_change.h"
 #include "linux/packet_filter.h"
 
-/* A default route protects nothing in particular: it must shut out neither IKE, ESP nor the own
- * network. Two halves are a default route as well. */
+/* A default route, or half of one, names no network to protect. Its block must not shut out IKE,
+ * ESP or the host's own network. */
 #define PROTECTED_LEAST 2
 
 #define LANS_MAX 64 /* networks that this host is in */
@@ -22,11 +22,11 @@ enum entry_kind {
     ENTRY_BLOCK,
     ENTRY_SHUNT,
     ENTRY_LAN,
-    ENTRY_INSIDE, /* a name server of the Gateway: the kernel has nothing of it */
+    ENTRY_INSIDE, /* a name server of the Gateway: no entry in the kernel */
     N_ENTRY_KINDS
 };
 
-/* struct entry - an address, route, block or shunt that the kernel has from us. */
+/* struct entry - an address, route, block or shunt that we gave to the kernel. */
 struct entry {
     struct entry_key {
         uint8_t kind, prefix_len, first;
@@ -35,7 +35,7 @@ struct entry {
         uint8_t zero[3];           /* no padding: keys are compared as octets */
         struct priv_policy policy; /* ENTRY_SHUNT */
     } key;
-    /* of an engine before this one, and not asked for since; until PRIV_SHUNTS_ALL. LAN: not there any more */
+    /* of an earlier engine, and not claimed yet; until PRIV_SHUNTS_ALL. LAN: it has gone */
     bool stale;
     UT_hash_handle hh;
 };
@@ -46,14 +46,14 @@ struct privileged {
     struct inner_tuns tuns;
     unsigned n_workers;
     bool mtu_fixed; /* by the administrator */
-    bool lan;       /* the networks that this host is in are left out of default routes */
-    bool lan_old;   /* what decides about them has changed since host_networks_settle() */
+    bool lan;       /* the host's networks bypass default routes */
+    bool lan_old;   /* an input of that decision has changed since host_networks_settle() */
     struct entry *entries;
     uint32_t n[N_ENTRY_KINDS];
-    struct packet_filter *filter; /* NULL: there is none on this host */
+    struct packet_filter *filter; /* NULL: this host has none */
     bool filter_old;              /* entries have changed since */
     nanos filter_at;              /* not before */
-    bool filter_fails;            /* the log says so already */
+    bool filter_fails;            /* logged already */
     struct permission permission;
 };
 
@@ -62,7 +62,7 @@ struct privileged {
 int entry_run(struct privileged *p, enum netlink_change change, const struct entry_key *key,
               const struct address *source) MUST_USE;
 
-/* Our list alone. entry_add: ERR_FULL; an entry that is there stays. */
+/* Our list only. entry_add - ERR_FULL; an existing entry stays. */
 struct entry *entry_find(struct privileged *p, const struct entry_key *key);
 int entry_add(struct privileged *p, const struct entry_key *key) MUST_USE;
 void entry_drop(struct privileged *p, struct entry *entry);

@@ -115,8 +115,8 @@ int processes_fetcher_start(struct processes *processes)
 
 /* --- helpers that are handed channels while they run --- */
 
-/* door_open - a channel on which the supervisor hands over other channels; it keeps *ret_fd. The
- * channel does not block, so that a process that takes nothing cannot stop the supervisor. */
+/* door_open - a channel over which the supervisor hands over other channels; it keeps *ret_fd. The
+ * channel does not block, so a process that reads nothing cannot stop the supervisor. */
 static int door_open(struct spawn_start *start, int *ret_fd)
 {
     int ends[2];
@@ -137,7 +137,7 @@ static int keeper_begin(struct processes *processes, int door, struct spawn_star
     return error;
 }
 
-/* verifier_begin - the fetcher first: the verifier asks it. */
+/* verifier_begin - starts the fetcher first, since the verifier uses it. */
 static int verifier_begin(struct processes *processes, struct spawn_start *start, int *ret_fd)
 {
     int error = helper_start(processes, PROCESS_FETCHER, VERIFIER_CHANNEL, &start->fetch_fd);
@@ -150,7 +150,7 @@ static int verifier_begin(struct processes *processes, struct spawn_start *start
     return error;
 }
 
-/* keyholder_begin - the token process first: the keyholder asks it. */
+/* keyholder_begin - starts the token process first, since the keyholder uses it. */
 static int keyholder_begin(struct processes *processes, struct spawn_start *start, int *ret_fd)
 {
     int error = helper_start(processes, PROCESS_TOKEN, KEY_CHANNEL, &start->token_fd);
@@ -259,7 +259,7 @@ int processes_servers_start(struct processes *processes, const struct engine_sta
     return error;
 }
 
-/* --- processes that the supervisor tells, or is asked, what the files allow --- */
+/* --- processes that exchange permissions with the supervisor --- */
 
 static int permits_open(struct spawn_start *start, int *ret_fd)
 {

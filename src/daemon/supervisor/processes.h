@@ -15,10 +15,10 @@
 struct processes {
     const struct supervisor_options *options;
     int exe_fd;                 /* the program of the processes */
-    char exe_path[PATH_MAX];    /* where it was started: an upgrade is installed there */
+    char exe_path[PATH_MAX];    /* path from which it was started: an upgrade is installed there */
     int state_fds[N_PROCESSES]; /* of the state directory, for the process that each belongs to */
     int audit_fds
-        [SPAWN_AUDITS];      /* what the audit process reads; they outlive it; -1: no audit file */
+        [SPAWN_AUDITS];      /* files for the audit process, which outlive it; -1: no audit file */
     pid_t pids[N_PROCESSES]; /* 0: does not run */
     int door_fds[SPAWN_DOORS]; /* to the processes that keep secrets: loaders are handed over */
     int fetch_door_fd;         /* to the verifier: fetchers are handed over */
@@ -47,11 +47,11 @@ void processes_init(struct processes *processes, const struct supervisor_options
 int processes_servers_start(struct processes *processes, const struct engine_start *devices,
                             struct engine_ends *ret_ends) MUST_USE;
 
-/* processes_hooks_start - *ret_fd is the engine's end of its channel, *ret_permit_fd the supervisor's of
- * another, not blocking: on it the process asks whether name servers are permitted. */
+/* processes_hooks_start - *ret_fd is the engine's end of its channel. *ret_permit_fd is the
+ * supervisor's end of another one, not blocking: over it the process asks for permissions. */
 int processes_hooks_start(struct processes *processes, int *ret_fd, int *ret_permit_fd) MUST_USE;
 
-/* processes_audit_start - with the file and the channels of this struct. */
+/* processes_audit_start - gives it the file and the channels of this struct. */
 int processes_audit_start(struct processes *processes) MUST_USE;
 
 /* processes_fetcher_start - the verifier gets a channel to the new fetcher. If the verifier does not
@@ -62,14 +62,13 @@ int processes_resolver_start(struct processes *processes, int *ret_fd) MUST_USE;
 /* processes_loader_start - the next load of the configuration, and an unpacker beside it. */
 int processes_loader_start(struct processes *processes, struct loader_ends *ret_ends) MUST_USE;
 
-/* processes_probe_start - a process of the program `exe_fd`, which may follow ours. */
+/* processes_probe_start - starts the program `exe_fd`, which may become our successor. */
 int processes_probe_start(struct processes *processes, int exe_fd) MUST_USE;
 
-/* processes_kill - ends the engine and its helpers: they live and die together, because their channels
- * cannot be handed to another. SIGCHLD tells when they are gone. */
+/* processes_kill - ends the engine and its helpers. They start and end together, since their
+ * channels cannot be handed to another process. SIGCHLD reports their end. */
 void processes_kill(const struct processes *processes);
-bool processes_gone(
-    const struct processes *processes); /* none of those that serve permanently runs */
+bool processes_gone(const struct processes *processes); /* all permanent processes have ended */
 
 /* processes_close - the supervisor's channels to processes that have ended. */
 void processes_close(struct processes *processes);

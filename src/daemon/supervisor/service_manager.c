@@ -32,7 +32,7 @@ void manager_notify(const char *text)
         close(fd);
 }
 
-/* number_is - the environment has that number under the name. */
+/* number_is - the environment variable has that number. */
 static bool number_is(const char *name, long long number)
 {
     const char *text = getenv(name);

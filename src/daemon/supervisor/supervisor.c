@@ -25,9 +25,9 @@
 
 #define REQUESTS_BATCH 64
 #define PERMITS_BATCH  256
-#define LOCKED_MEMORY  (KEYRING_ARENA + (16u << 20)) /* and what surrounds the secrets */
-#define STOP_PATIENCE  (5 * NANOS_PER_SEC)  /* for the engine's farewell, before it is ended */
-#define HOOK_PATIENCE  (30 * NANOS_PER_SEC) /* for the scripts that take back what others set up */
+#define LOCKED_MEMORY  (KEYRING_ARENA + (16u << 20)) /* and the memory around the secrets */
+#define STOP_PATIENCE  (5 * NANOS_PER_SEC)  /* for the engine's Deletes, before it is killed */
+#define HOOK_PATIENCE  (30 * NANOS_PER_SEC) /* for the `down` scripts */
 
 /* The pause before a restart: none before the first one, then RESTART_LEAST, and twice as long each
  * time. A process that ran for RESTART_CALM resets the pause. */
@@ -35,9 +35,9 @@
 #define RESTART_MOST  (30 * NANOS_PER_SEC)
 #define RESTART_CALM  (60 * NANOS_PER_SEC)
 
-/* struct pace - when to restart a process, or all processes, after their end. */
+/* struct pace - when to restart a process, or all processes. */
 struct pace {
-    nanos at;         /* NANOS_NEVER: they run */
+    nanos at;         /* NANOS_NEVER: no restart is due */
     nanos started_ns; /* the last start */
     nanos pause_ns;   /* before the next restart */
 };
@@ -53,11 +53,12 @@ struct supervisor {
     struct watchdog watchdog;
     struct upgrade upgrade;
     int signal_fd;
-    int permit_fd;          /* the loader says what its files allow */
+    int permit_fd;          /* permits of the files, from the loader */
     struct permits permits; /* so far */
-    int permission_fd;      /* the hooks process asks what it may do */
-    bool listening;         /* the VICI socket is ours to remove */
-    bool served;            /* an engine has come up: from now on, one that ends is replaced */
+    int permission_fd;      /* questions of the hooks process */
+    bool listening;         /* we have to remove the VICI socket */
+    /* an engine has started well: from now on it is restarted after its end */
+    bool served;
     bool stopping, done, reload_again;
     nanos stop_by;
     struct pace all, fetcher, resolver, auditor;
@@ -83,7 +84,7 @@ static void pace_started(struct pace *pace)
 
 /* --- the loader --- */
 
-/* loader_admit - the engine serves the loader by this descriptor, independently of the control socket.
+/* loader_admit - hands the loader's connection to the engine, independently of the control socket.
  * If the engine has no room for the order, the loader sees its channel end. */
 static void loader_admit(struct supervisor *s, int fd)
 {
@@ -102,7 +103,7 @@ static void fd_drop(struct supervisor *s, int *fd)
     *fd = -1;
 }
 
-/* permit_take - false: no more now, or ever. A malformed permit ends the load. */
+/* permit_take - reads a permit. false: no more now, or ever. A malformed permit ends the load. */
 static bool permit_take(struct supervisor *s)
 {
     struct permit permit;
@@ -165,8 +166,8 @@ static void loader_start(struct supervisor *s)
 
 /* --- the watchdog --- */
 
-/* watchdog_due - one question at a time: an engine that hangs does not fill the channel. While no
- * engine runs, its next start is planned, and we vouch for ourselves. */
+/* watchdog_due - asks the engine, one question at a time, so a hanging engine does not fill the
+ * channel. While no engine runs, the supervisor answers for itself. */
 static void watchdog_due(struct supervisor *s, nanos now)
 {
     const struct order order = {.kind = ORDER_ALIVE};
@@ -179,7 +180,8 @@ static void watchdog_due(struct supervisor *s, nanos now)
         s->watchdog.asked = channel_send(s->engine.order_fd, &order, sizeof(order), NULL, 0) == 0;
 }
 
-/* on_alive - a message that we have not asked for, or another one, is not from our engine. */
+/* on_alive - reads the engine's answer. A message without a question, or another one, does not come
+ * from our engine. */
 static void on_alive(void *context, int fd, unsigned events)
 {
     struct supervisor *s = context;
@@ -215,7 +217,7 @@ static void engine_ready(struct supervisor *s)
     audit_sender_say(&s->audit, AUDIT_START, IKAT_VERSION);
     loader_start(s);
     if (s->processes.pids[PROCESS_LOADER] != 0)
-        return; /* READY=1 comes with its end */
+        return; /* READY=1 follows the end of the load */
     /* no file, or no process for it */
     manager_notify("READY=1\nSTATUS=nothing was loaded");
     loaded_tell(s, false);
@@ -234,7 +236,7 @@ static void stop_begin(struct supervisor *s)
         hooks_finish(s);
         return;
     }
-    /* an engine that cannot be told has ended, and SIGCHLD follows; or it hangs, until stop_by */
+    /* an engine that takes no order has ended, and SIGCHLD follows; or it hangs, until stop_by */
     if (channel_send(s->engine.order_fd, &order, sizeof(order), NULL, 0) != 0)
         log_line(LOG_LEVEL_DEBUG, "event=order-lost");
 }

@@ -29,7 +29,8 @@ struct policy_entry {
 struct credentials {
     size_t n_policies, policies_cap;
     struct policy_entry **policies; /* number - 1 is the index */
-    struct policy_entry *by_policy; /* the same: hundreds of thousands of rounds ask for theirs */
+    /* the same by policy: hundreds of thousands of rounds look up theirs */
+    struct policy_entry *by_policy;
     struct entry *certs;
     struct key_entry *keys;
 };

@@ -4,8 +4,8 @@
 
 /*
  * The public half of credentials in the engine: loaded certificates, ids of private keys, and the
- * demands of connections on both. The engine decides nothing here: the verifier and the keyholder
- * do.
+ * demands of connections on both. The engine only lists them: the verifier and the keyholder
+ * decide.
  */
 
 #include "base/error.h"
@@ -38,9 +38,9 @@ struct credential_cert {
  * before. ERR_INVALID: neither a certificate nor a key in DER; ERR_NO_MEMORY; ERR_CRYPTO. */
 int credentials_cert_add(struct credentials *credentials, enum cert_role role, struct span octets,
                          const struct credential_cert **ret_cert, bool *ret_new) MUST_USE;
-/* credentials_cert_sound - whether it is a certificate, or with such a role a public key, in DER. */
+/* credentials_cert_sound - the octets are a certificate, or for some roles a public key, in DER. */
 bool credentials_cert_sound(enum cert_role role, struct span octets);
-/* credentials_cert_remove - removes this role. A certificate without roles goes. */
+/* credentials_cert_remove - removes this role. A certificate without roles is dropped. */
 void credentials_cert_remove(struct credentials *credentials, enum cert_role role,
                              const uint8_t digest[CERT_DIGEST]);
 /* credentials_cert_at - in order of loading; NULL: no more. */

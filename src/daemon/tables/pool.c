@@ -7,8 +7,8 @@
 #include "base/assert.h"
 #include "ike/terms/identity.h"
 
-/* The first and the last address of an IPv4 subnet have a special meaning, and others refuse hosts
- * that have them. A range that is no subnet is used as a whole. */
+/* The first and the last address of an IPv4 subnet have a special meaning, and other hosts refuse
+ * them. A range that is no subnet is used as a whole. */
 static struct address_range range_usable(const struct address_range *range)
 {
     struct address_range usable = *range;
@@ -22,7 +22,7 @@ static struct address_range range_usable(const struct address_range *range)
     return usable;
 }
 
-/* identity_key - keyed, because a peer chooses its identity. */
+/* identity_key - a keyed hash, since a peer chooses its identity. */
 static uint64_t identity_key(const struct pool *pool, const struct ike_id *identity)
 {
     return identity_keyed_hash(identity, pool->hash_key, identity->type);
@@ -81,7 +81,7 @@ static size_t owner_count(const struct pool *pool, const struct ike_id *identity
     return (uintptr_t)map_get(&pool->owners, identity_key(pool, identity));
 }
 
-/* owner_set - pool_lease has made room. */
+/* owner_set - sets the count; pool_lease has made room. */
 static void owner_set(struct pool *pool, const struct ike_id *identity, size_t count)
 {
     uint64_t key = identity_key(pool, identity);
@@ -153,7 +153,7 @@ static struct lease *lease_add(struct pool *pool, const struct address *address)
     return lease;
 }
 
-/* the next address that was never given out; wishes may have taken some before */
+/* the next address that was never given out; requests may have taken some before */
 static struct lease *lease_fresh(struct pool *pool)
 {
     while (!pool->used_up) {
@@ -224,7 +224,7 @@ static struct ike_id *identity_copy(const struct ike_id *identity)
     return copy;
 }
 
-/* lease_take - from now on the lease belongs to `identity`. by_session and owners have room. */
+/* lease_take - gives the lease to `identity`. by_session and owners have room. */
 static void lease_take(struct pool *pool, struct lease *lease, struct ike_id *identity,
                        ike_session_id session)
 {
@@ -255,7 +255,7 @@ static struct lease *lease_exact(struct pool *pool, const struct ike_lease_job *
             return NULL;
         return lease == NULL ? lease_add(pool, address) : lease;
     }
-    /* the session that has it ends as soon as this login is complete */
+    /* the session with the address ends as soon as this login is complete */
     bool replaced = job->conn->unique == IKE_UNIQUE_REPLACE || lease_held(lease, job->beside);
     return replaced && lease->sessions[HOLDERS - 1] == 0 &&
                    identity_equal(lease->identity, &job->identity)
@@ -329,7 +329,7 @@ int pool_copy_lease(struct pool *pool, const struct lease *from)
     return 0;
 }
 
-/* lease_forget - its last session has left it. */
+/* lease_forget - frees a lease without sessions. */
 static void lease_forget(struct pool *pool, struct lease *lease)
 {
     uint64_t key = address_key(&lease->address);

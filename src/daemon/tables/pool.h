@@ -8,7 +8,7 @@
 #include "base/siphash.h"
 #include "daemon/tables/pools.h"
 
-#define HOLDERS 4 /* a session, its successor, and attempts that failed */
+#define HOLDERS 4 /* a session, its successor, and failed attempts */
 
 struct lease {
     struct address address;
@@ -26,17 +26,19 @@ struct pool {
     struct address next;         /* lowest address that was never given out */
     bool used_up;                /* none is left */
     size_t n, cap;
-    struct lease **leases;           /* owned, in order of first use */
-    struct map by_address;           /* address_key -> first lease */
-    struct map by_session;           /* session -> lease; each session has one of each pool */
-    struct map by_identity;          /* identity_key -> its offline lease that was given up last */
+    struct lease **leases; /* owned, in order of first use */
+    struct map by_address; /* address_key -> first lease */
+    /* session -> lease; a session has at most one lease of each pool */
+    struct map by_session;
+    struct map by_identity;          /* identity_key -> its offline lease that went offline last */
     struct lease *oldest, *youngest; /* offline, in the order of going offline */
     uint32_t online;
     struct map owners;      /* identity_key -> how many of its leases are online */
     struct pool *name_next; /* with the same key of the name (pools.c) */
     uint8_t hash_key[SIPHASH_KEY_LEN];
     char former[LIMIT_NAME]; /* name before a rename, until that name is unloaded; empty: none */
-    bool forgets; /* a lease ends with its sessions: a server knows whose address it is */
+    /* a lease ends with its sessions: a RADIUS server remembers the address instead */
+    bool forgets;
 };
 
 /* pool_new - `hash_key` as of pools_new. NULL: no memory. */

@@ -13,8 +13,8 @@ struct pools {
     size_t n, cap;
     struct pool **list; /* owned, by first address */
     struct map by_name; /* name_key -> first pool */
-    /* owned: leases of POOL_RADIUS, IPv4 and IPv6, and those whose pool a load has taken away. No pool of the list
-     * gives out one of their addresses. */
+    /* owned: leases of POOL_RADIUS, IPv4 and IPv6, and leases whose pool a load has removed. No
+     * pool of the list gives out one of their addresses. */
     struct pool *framed[2];
     uint8_t hash_key[SIPHASH_KEY_LEN];
 };
@@ -133,7 +133,7 @@ static struct pool *list_same(struct pool *const *list, size_t n, const struct a
     return at < n && range_equal(&list[at]->config.range, range) ? list[at] : NULL;
 }
 
-/* list_overlap - another pool than `but` that has an address of the range; NULL: none. */
+/* list_overlap - a pool other than `but` that has an address of the range; NULL: none. */
 static struct pool *list_overlap(struct pool *const *list, size_t n,
                                  const struct address_range *range, const struct pool *but)
 {
@@ -144,7 +144,7 @@ static struct pool *list_overlap(struct pool *const *list, size_t n,
     return NULL;
 }
 
-/* framed_within - a session has an address of the range by the word of a RADIUS server. */
+/* framed_within - a session has an address of the range from a RADIUS server. */
 static bool framed_within(const struct pools *pools, const struct address_range *range)
 {
     const struct pool *framed = pools->framed[range->first.family == ADDRESS_V6];
@@ -188,7 +188,7 @@ static void list_remove(struct pools *pools, struct pool *pool)
     pool_free(pool);
 }
 
-/* list_add - `replaced` goes once nothing can fail any more. */
+/* list_add - adds a pool. `replaced` is dropped once no step can fail. */
 static int list_add(struct pools *pools, const struct pool_config *config, struct pool *replaced)
 {
     struct pool *pool = pool_new(config, pools->hash_key);
@@ -304,7 +304,7 @@ static int set_build(const struct pools *pools, const struct pool_config *config
     return 0;
 }
 
-/* struct pool_set - the pools that are to come, and those of POOL_RADIUS if leases move (else NULL). */
+/* struct pool_set - the new pools, and those of POOL_RADIUS if leases move (else NULL). */
 struct pool_set {
     struct pool **list;
     size_t n;
@@ -312,8 +312,9 @@ struct pool_set {
     struct pool *framed[2];
 };
 
-/* set_home - where the lease of an address is from now on; NULL: where it was. A pool does not give out the first and
- * last address of its network, so a session that has one of them keeps it outside of the pool. */
+/* set_home - the new pool of the lease of an address; NULL: unchanged. A pool does not give out the
+ * first and last address of its network, so a session that has one of them keeps it outside of the
+ * pool. */
 static struct pool *set_home(const struct pool_set *set, const struct address *address)
 {
     size_t at = list_place(set->list, set->n, address);
@@ -322,7 +323,7 @@ static struct pool *set_home(const struct pool_set *set, const struct address *a
                : set->framed[address->family == ADDRESS_V6];
 }
 
-/* leases_move - copies the leases to where they are from now on: first the offline ones, in their order. */
+/* leases_move - copies the leases to their new pools: first the offline ones, in their order. */
 static int leases_move(const struct pool *from, const struct pool_set *set)
 {
     int err = 0;
@@ -344,7 +345,7 @@ static void left_note(struct pools_left *left, const struct pool *pool, const st
         (void)snprintf(left->names[left->n++], LIMIT_NAME, "%s", pool->config.name);
 }
 
-/* set_moves - a pool with leases has its range no more, or a new one has addresses of sessions. */
+/* set_moves - a pool with leases has lost its range, or a new pool has addresses of sessions. */
 static bool set_moves(const struct pools *pools, const struct pool_set *set)
 {
     bool moves = false;
@@ -356,7 +357,7 @@ static bool set_moves(const struct pools *pools, const struct pool_set *set)
     return moves;
 }
 
-/* set_fill - no lease is lost: that of each address goes to the pool that has the address now. */
+/* set_fill - keeps all leases: each moves to the new pool of its address. */
 static int set_fill(const struct pools *pools, struct pool_set *set, struct pools_left *left)
 {
     if (!set_moves(pools, set))
@@ -452,8 +453,9 @@ static void config_append(const struct pool_config *pool, struct ike_config *con
 }
 
 /*
- * pool_named - the pool that a connection names so; NULL: none. POOL_RADIUS has the addresses that
- * a server names, but for those of pools: a pool gives its addresses to connections that name it.
+ * pool_named - the pool with that name in a connection; NULL: none. POOL_RADIUS covers the
+ * addresses that a server names, except those of pools: a pool gives its addresses only to
+ * connections that name it.
  */
 static struct pool *pool_named(const struct pools *pools, const char *name,
                                const struct address *exact)
@@ -509,7 +511,7 @@ static bool grant_names(const struct pools_grant *grant, uint8_t family)
     return grant != NULL && (grant->pools[i] != NULL || grant->addresses[i].family != ADDRESS_NONE);
 }
 
-/* family_asked - the peer takes encrypted resolvers at addresses of this family. */
+/* family_asked - the peer accepts encrypted resolvers at addresses of this family. */
 static bool family_asked(const struct address *server, const void *context)
 {
     const struct ike_lease_job *job = context;
@@ -587,7 +589,7 @@ int pools_keep(struct pools *pools, const struct ike_lease_job *job, ike_session
     return error;
 }
 
-/* --- looking in --- */
+/* --- queries --- */
 
 static uint64_t range_size(const struct address_range *range)
 {

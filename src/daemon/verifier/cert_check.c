@@ -31,7 +31,7 @@ static const char *owner(const struct cert_check *check)
                                : "the peer's";
 }
 
-/* section - the kind of section that makes the demands. */
+/* section - the kind of the configuration section with these demands. */
 static const char *section(const struct cert_check *check)
 {
     return check->radius ? "RADIUS server" : "connection";
@@ -62,7 +62,7 @@ bool cert_check_key(const struct cert_policy *policy, const EVP_PKEY *key)
     return strength_fits(policy, key, signature_key_kind(key));
 }
 
-/* --- what libcrypto says, in words --- */
+/* --- errors of libcrypto in words --- */
 
 static const char *time_text(const ASN1_TIME *at, char out[32])
 {
@@ -152,14 +152,15 @@ static int refuse_error(struct cert_check *check, X509_STORE_CTX *ctx)
 
 /* --- revocation --- */
 
-/* list_missing - noted for statuses_check(). */
+/* list_missing - notes a missing list for statuses_check(). */
 static void list_missing(struct cert_check *check, X509_STORE_CTX *ctx)
 {
     int depth = X509_STORE_CTX_get_error_depth(ctx);
     check->unlisted |= depth >= 0 && depth < 32 ? 1u << depth : 0;
 }
 
-/* delta_entry - of the certificate in a delta: libcrypto shows its base only. NULL: none. */
+/* delta_entry - the entry of the certificate in a delta list: libcrypto shows only that of the
+ * base. NULL: none. */
 static X509_REVOKED *delta_entry(const struct cert_store *store, X509 *x509)
 {
     X509_REVOKED *entry = NULL;
@@ -172,7 +173,7 @@ static X509_REVOKED *delta_entry(const struct cert_store *store, X509 *x509)
     return entry;
 }
 
-/* revocation_note - libcrypto forgets the list with the callback. */
+/* revocation_note - keeps the date of the entry: libcrypto forgets the list after the callback. */
 static void revocation_note(struct cert_check *check, X509_STORE_CTX *ctx)
 {
     X509_CRL *crl = X509_STORE_CTX_get0_current_crl(ctx);
@@ -185,7 +186,7 @@ static void revocation_note(struct cert_check *check, X509_STORE_CTX *ctx)
     time_text(entry == NULL ? NULL : X509_REVOKED_get0_revocationDate(entry), check->revoked_on);
 }
 
-/* of_now - libcrypto knows no skew of clocks. */
+/* of_now - the list is valid now, with our tolerance: libcrypto allows for no skew of clocks. */
 static bool of_now(X509_STORE_CTX *ctx)
 {
     const X509_CRL *crl = X509_STORE_CTX_get0_current_crl(ctx);
@@ -230,10 +231,10 @@ static bool usage_fits(X509 *x509)
     return (usage & (KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION)) != 0;
 }
 
-/* extended_usage_fits - RFC 4945 section 5.1.3.12: without the extension, or for IKE, or for
- * anything. In the field gateways have certificates of servers, on whichever side of a login they
- * are, and users have those of clients. A client must not pass for a gateway. A RADIUS server has
- * nothing to do with IKE. */
+/* extended_usage_fits - RFC 4945 section 5.1.3.12: the extension is absent, or allows IKE or any
+ * use. In practice gateways have server certificates, on both sides of a login, and users have
+ * client certificates. A client must not pass for a gateway. A RADIUS server does not need a
+ * certificate for IKE. */
 static bool extended_usage_fits(const struct cert_check *check)
 {
     static const char *const ike[] = {"2.5.29.37.0",       "1.3.6.1.5.5.7.3.17",
@@ -278,7 +279,7 @@ static enum signature_hash hash_of(int nid)
                                : SIGNATURE_IDENTITY;
 }
 
-/* link_check - one certificate of the chain; `signer` false: the end, whose own
+/* link_check - checks one certificate of the chain. `signer` false: the last one, whose own
  * signature proves nothing. */
 static int link_check(struct cert_check *check, X509 *x509, bool is_leaf, bool signer)
 {
@@ -371,8 +372,8 @@ bool cert_check_named(const uint8_t (*digests)[CERT_DIGEST], size_t n, const uin
     return false;
 }
 
-/* anchors_new - the CAs that the connection names, or all of x509ca; and a
- * certificate of the peer that the connection names itself needs no CA. */
+/* anchors_new - the CAs that the connection names, or all of x509ca. A peer certificate that the
+ * connection names needs no CA. */
 static X509_STORE *anchors_new(const struct cert_check *check, bool pinned)
 {
     const struct cert_policy *policy = check->policy;
@@ -455,7 +456,8 @@ static const struct cert_uris *uris_of(const struct cert_store *store, const X50
     return ca == NULL ? NULL : ca->uris;
 }
 
-/* silence_allowed - swanctl.conf(5): strict never; ifuri where no server could have been asked. */
+/* silence_allowed - an unknown status is acceptable. swanctl.conf(5): never with `strict`; with
+ * `ifuri` only if the certificate names no server. */
 static bool silence_allowed(const struct cert_check *check, const struct revocation_of *of)
 {
     switch ((enum cert_revocation)check->policy->revocation) {
@@ -484,7 +486,8 @@ static void known_until(struct cert_check *check, int64_t end)
     check->known_until = end < check->known_until ? end : check->known_until;
 }
 
-/* status_check - of one certificate. OCSP comes first: its response is younger than a list. */
+/* status_check - checks the status of one certificate. OCSP comes first: its response is newer than
+ * a list. */
 static int status_check(struct cert_check *check, const struct revocation_of *of, bool listed)
 {
     const struct ocsp_response *response =
@@ -499,7 +502,7 @@ static int status_check(struct cert_check *check, const struct revocation_of *of
     }
     if (listed)
         known_until(check, cert_store_lists_end(check->store, of->issuer));
-    /* Also when this check cannot wait: the next one then has the status. */
+    /* This check may not wait; a later one then has the status. */
     uint64_t job = revocation_ask(check->revocation, of, listed, check->now);
     if (job != 0 && !check->impatient && check->n_waits < CERT_WAITS) {
         check->waits[check->n_waits++] = job;
@@ -511,8 +514,9 @@ static int status_check(struct cert_check *check, const struct revocation_of *of
     return listed || silence_allowed(check, of) ? 0 : refuse_silence(check, of);
 }
 
-/* responses_take - those that the peer sent beside its certificates. The path is valid and AUTH is
- * verified, so a stranger cannot make us check them. They count as one that was fetched does. */
+/* responses_take - reads the responses that the peer sent with its certificates. The path is valid
+ * and AUTH is verified, so an unauthenticated peer cannot cause this work. They count like fetched
+ * ones. */
 static void responses_take(struct cert_check *check, const struct revocation_of *of)
 {
     for (size_t i = 0; i < check->n_ocsp; i++)
@@ -521,8 +525,8 @@ static void responses_take(struct cert_check *check, const struct revocation_of 
             return;
 }
 
-/* statuses_check - of all but the end of the chain: that is trusted by configuration, and no CA can
- * take that back. */
+/* statuses_check - checks the status of all certificates except the trust anchor: the configuration
+ * trusts that one, and no CA can revoke it. */
 static int statuses_check(struct cert_check *check, const STACK_OF(X509) * chain)
 {
     int error = 0;

@@ -3,10 +3,9 @@
 #define DAEMON_CERT_CHECK_H
 
 /*
- * Whether a certificate may be used by a peer of a connection: libcrypto's path
- * validation (RFC 5280 section 6: signatures, validity, basic and name
- * constraints, policies, path length, critical extensions, revocation), and
- * what IKE and the configuration ask for beyond it.
+ * Whether a certificate may be used by a peer of a connection: libcrypto's path validation (RFC
+ * 5280 section 6: signatures, validity, basic and name constraints, policies, path length, critical
+ * extensions, revocation), and the further demands of IKE and the configuration.
  */
 
 #include "daemon/verifier/revocation.h"
@@ -17,10 +16,10 @@ struct cert_check {
     struct cert_store *store;
     struct revocation *revocation;
     nanos now;
-    bool impatient;  /* never ERR_AGAIN: fetches begin, and what is here has to be enough */
-    bool background; /* no login waits: few fetches, and none before those of logins */
+    bool impatient;  /* never ERR_AGAIN: fetches begin, but only known statuses count */
+    bool background; /* no login waits: few fetches, and those of logins go first */
     const struct cert_policy *policy;
-    const char *conn;        /* its name, for people */
+    const char *conn;        /* its name, for the log */
     bool of_gateway;         /* the peer is the responder, or the server of a TLS method */
     bool tls;                /* for TLS in EAP, not for IKE */
     bool radius;             /* of a RADIUS server: `conn` names its section */
@@ -28,30 +27,31 @@ struct cert_check {
     STACK_OF(X509) * others; /* the other certificates of the peer; borrowed */
     const struct span *ocsp; /* OCSP responses that it sent (RFC 4806); borrowed */
     size_t n_ocsp;
-    char ocsp_why[VERIFIER_REASON]; /* in between: why one of them does not count */
+    char ocsp_why[VERIFIER_REASON]; /* in between: why a response was not accepted */
     char revoked_on[32];            /* in between: the date in the CRL */
-    uint32_t unlisted;              /* in between: bit i: no list says anything about chain[i] */
+    uint32_t unlisted;              /* in between: bit i: no list covers chain[i] */
     uint64_t waits[CERT_WAITS];     /* out, ERR_AGAIN: jobs of struct revocation */
     size_t n_waits;
     int64_t not_after;      /* out: the first end of the chain */
     STACK_OF(X509) * chain; /* out, 0: as it was verified; owned by the caller */
     bool revoked;           /* out: it is certain that a certificate of the chain is */
-    /* out, cert_check_again(): the status of a certificate is not known, and no server was asked;
-     * those that are asked now; one could not be asked yet; when the first status is out of date, in
+    /* out, cert_check_again(): the status of a certificate is unknown, and no server was asked; the
+     * servers that are being asked; one could not be asked yet; the end of the first status, in
      * seconds since 1970 */
     bool unknown;
     size_t n_fetching;
     bool crowded;
     int64_t known_until;
-    char reason[VERIFIER_REASON]; /* out: why not */
+    char reason[VERIFIER_REASON]; /* out: the reason of the refusal */
 };
 
-/* cert_check_run - ERR_AUTH: not to be trusted, with `reason`; ERR_NO_MEMORY; ERR_AGAIN: all but the
- * revocation status is right, and that is being fetched: call again when one of `waits` has ended. */
+/* cert_check_run - ERR_AUTH: not to be trusted, with `reason`; ERR_NO_MEMORY; ERR_AGAIN: only the
+ * revocation status is missing, and it is being fetched: call again when one of `waits` has
+ * ended. */
 int cert_check_run(struct cert_check *check) MUST_USE;
 
-/* cert_check_again - whether a chain that was trusted is revoked now: `leaf`, and in `others` all its
- * CAs up to the trust anchor. No policy counts, and it never waits. Only `revoked` tells, with
+/* cert_check_again - checks whether a trusted chain is revoked now: `leaf`, and in `others` all its
+ * CAs up to the trust anchor. It ignores policies and never waits. The result is in `revoked` and
  * `reason`. */
 void cert_check_again(struct cert_check *check);
 

@@ -41,7 +41,7 @@ static bool from_general_name(const GENERAL_NAME *name, struct ike_id *ret_id)
     case GEN_IPADD:
         return from_string(ASN1_STRING_length(name->d.iPAddress) == 4 ? ID_IPV4_ADDR : ID_IPV6_ADDR,
                            name->d.iPAddress, ret_id);
-    default: /* kinds of names that are no IKE identities */ return false;
+    default: /* kinds of names that are not IKE identities */ return false;
     }
 }
 

@@ -109,8 +109,8 @@ static struct cert *cert_new(const struct verifier_cert *wanted, struct span oct
     return cert;
 }
 
-/* blocks_tell - RFC 3779: a CA with address blocks says which addresses its holders may have. We bound
- * selectors by the configuration alone, so the administrator has to know. */
+/* blocks_tell - RFC 3779: a CA with address blocks limits the addresses of its holders. We limit
+ * selectors only by the configuration, so the log warns the administrator. */
 static void blocks_tell(const struct cert *cert)
 {
     char subject[IDENTITY_TEXT_MAX], who[IDENTITY_TEXT_MAX + 8];
@@ -291,9 +291,9 @@ static void crl_drop(struct cert_store *store, size_t index)
 }
 
 /* crl_add - puts the list into the store, which owns it from then on. Of two lists of one CA the
- * younger one stays, so an old list that is played again brings no certificate back. A list whose
- * signature does not count never replaces one whose signature does. *ret_kept: the store now has
- * this list, or one that is as young. */
+ * younger one stays, so a replayed old list makes no certificate valid again. A list without a
+ * verified signature never replaces one with it. *ret_kept: the store now has this list, or an
+ * equally new one. */
 static int crl_add(struct cert_store *store, struct cert_crl crl, bool *ret_kept)
 {
     *ret_kept = true;
@@ -377,7 +377,7 @@ static X509_CRL *crl_read_pem(struct span octets)
     return list;
 }
 
-/* room_make - the oldest that were fetched go. */
+/* room_make - drops the oldest fetched lists. */
 static void room_make(struct cert_store *store, size_t n_octets)
 {
     size_t n = 1, total = n_octets;
@@ -411,7 +411,7 @@ X509_CRL *cert_store_base(const struct cert_store *store, X509 *issuer)
     return NULL;
 }
 
-/* delta_of_base - the base that the delta is for; one of no number never is. */
+/* delta_of_base - the delta belongs to the base; never if a number is missing. */
 static bool delta_of_base(const X509_CRL *delta, const X509_CRL *base)
 {
     return X509_CRL_get_ext_by_NID(base, NID_delta_crl, -1) < 0 &&

@@ -2,8 +2,7 @@
 #ifndef DAEMON_CERT_STORE_H
 #define DAEMON_CERT_STORE_H
 
-/* The certificates, public keys and lists of revocations that the verifier was
- * given. */
+/* The loaded certificates and public keys, and the loaded and fetched lists of revocations. */
 
 #include <openssl/x509.h>
 
@@ -50,7 +49,7 @@ struct cert_store {
     size_t n_crls;
     struct cert_crl *crls; /* owned */
     unsigned load;         /* of all CRLs: the number of the last one */
-    uint64_t changes;      /* how often lists or CAs changed: a verdict may be another now */
+    uint64_t changes;      /* number of changes of lists or CAs: earlier results may be outdated */
     X509_STORE *anchors;   /* of CERT_ROLE_CA; NULL: to be made anew */
     size_t n_keys;
     uint8_t (*keys)[KEY_ID_SIZE]; /* owned: private keys of the keyholder */
@@ -69,36 +68,36 @@ void cert_store_remove(struct cert_store *store, const struct verifier_cert *cer
  * more. */
 int cert_store_key(struct cert_store *store, const struct verifier_key *key) MUST_USE;
 
-/* cert_store_crl - ERR_INVALID: no CRL in DER; ERR_FULL. A younger one of the
- * same scope takes the place of an older one, unless only the older one is
- * signed by a CA that we have. */
+/* cert_store_crl - ERR_INVALID: no CRL in DER; ERR_FULL. A newer list replaces an older one of the
+ * same scope, unless only the older one is signed by a CA that we have. */
 int cert_store_crl(struct cert_store *store, struct span octets) MUST_USE;
 
-/* cert_store_crls_begin, cert_store_crls_end - around a load of all CRLs: those that it did not
- * bring go at its end, so that at no time a list is missing that stays. */
+/* cert_store_crls_begin, cert_store_crls_end - the beginning and end of a load of all CRLs. Lists
+ * that are not in the load are dropped only at its end, so no list is missing meanwhile. */
 void cert_store_crls_begin(struct cert_store *store);
 void cert_store_crls_end(struct cert_store *store);
 
-/* cert_store_fetched - a list that a URL gave for certificates of `issuer`, in DER or PEM. It never
- * takes the place of one that was loaded. ERR_INVALID: no CRL; ERR_AUTH: signed neither by the
- * issuer nor by a CA that we have; ERR_WRONG_STATE: out of date, or older than the one before. */
+/* cert_store_fetched - adds a list from a URL for certificates of `issuer`, in DER or PEM. It never
+ * replaces a loaded list. ERR_INVALID: no CRL; ERR_AUTH: signed neither by the issuer nor by a CA
+ * that we have; ERR_WRONG_STATE: out of date, or older than the one before. */
 int cert_store_fetched(struct cert_store *store, struct span octets, X509 *issuer) MUST_USE;
 void cert_store_flush(struct cert_store *store); /* what was fetched */
 
-/* cert_store_lists_end - seconds since 1970: the first list of that CA which is valid now is out of
- * date then; INT64_MAX: never. */
+/* cert_store_lists_end - seconds since 1970: when the first valid list of that CA expires;
+ * INT64_MAX: never. */
 int64_t cert_store_lists_end(const struct cert_store *store, X509 *issuer);
 
 /* cert_store_base - a list of that CA which is complete (RFC 5280 section 5.2.4) and valid now;
  * borrowed. NULL: none. */
 X509_CRL *cert_store_base(const struct cert_store *store, X509 *issuer);
 
-/* cert_store_deltas - whether a delta of that CA which is valid now has its base here: same scope and
- * key, and the base is not older than the delta's BaseCRLNumber (RFC 5280 section 5.2.4). */
+/* cert_store_deltas - whether the store has the base of a valid delta list of that CA: same scope
+ * and key, and the base is not older than the delta's BaseCRLNumber (RFC 5280 section 5.2.4). */
 enum cert_deltas { CERT_DELTAS_NONE, CERT_DELTAS_FIT, CERT_DELTAS_AHEAD /* of our bases */ };
 enum cert_deltas cert_store_deltas(const struct cert_store *store, X509 *issuer);
 
-/* cert_store_list_of_now - by its thisUpdate and nextUpdate, within CERT_STORE_SKEW_S. */
+/* cert_store_list_of_now - the list is valid now, by its thisUpdate and nextUpdate, within
+ * CERT_STORE_SKEW_S. */
 bool cert_store_list_of_now(const X509_CRL *list);
 
 /* cert_store_authority - ERR_NOT_FOUND: no such certificate; ERR_NO_MEMORY. */
@@ -109,7 +108,7 @@ int cert_store_authority(struct cert_store *store,
  * stack of borrowed ones. NULL: no memory. */
 STACK_OF(X509) * cert_store_responders(const struct cert_store *store);
 
-/* cert_store_try - whether it could be added; nothing is kept. `role` of a certificate. */
+/* cert_store_try - checks whether it could be added, and keeps nothing. `role` of a certificate. */
 int cert_store_try(const struct cert_store *store, bool crl, uint32_t role,
                    struct span octets) MUST_USE;
 
@@ -120,9 +119,8 @@ struct cert *cert_store_find(const struct cert_store *store,
  * memory. */
 X509_STORE *cert_store_anchors(struct cert_store *store);
 
-/* cert_store_crls - the lists whose signature is that of a CA among ours or
- * `others`: a list that nobody signed says nothing. A new stack of borrowed
- * lists; NULL: no memory. */
+/* cert_store_crls - the lists whose signature is that of a CA among ours or `others`: a list
+ * without a known signer has no value. A new stack of borrowed lists; NULL: no memory. */
 STACK_OF(X509_CRL) * cert_store_crls(struct cert_store *store, const STACK_OF(X509) * others);
 
 /* cert_read - exactly one certificate in DER. NULL: it is none. */

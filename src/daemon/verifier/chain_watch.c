@@ -12,10 +12,10 @@
 #define KEY        SHA256_DIGEST_LENGTH
 #define CHAIN_MOST (VERIFIER_CHAIN + 2)
 
-/* struct issuers - the CAs of many chains. */
+/* struct issuers - the CAs that many chains share. */
 struct issuers {
     UT_hash_handle hh;
-    uint8_t key[KEY]; /* of all of them, in their order */
+    uint8_t key[KEY]; /* hash of all of them, in their order */
     size_t users;
     STACK_OF(X509) * of; /* owned; the last one is the trust anchor */
 };
@@ -29,8 +29,9 @@ struct chain {
     uint8_t *leaf; /* owned, DER: a parsed certificate takes several times as much */
     struct login *users;
     struct deadline due;
-    uint8_t n_early; /* checks in a row that found a status on its way, or no room to ask for it */
-    char *revoked;   /* owned: the reason; NULL: as far as is known it is not */
+    /* successive checks whose status was being fetched or could not be asked for yet */
+    uint8_t n_early;
+    char *revoked; /* owned: the reason of the revocation; NULL: not known to be revoked */
 };
 
 struct login_list {
@@ -38,7 +39,7 @@ struct login_list {
     size_t n;
 };
 
-/* struct login - and then the session that it became. */
+/* struct login - a login, and later its session. */
 struct login {
     uint64_t number;
     uint32_t session; /* 0: not claimed */
@@ -57,7 +58,7 @@ struct chain_watch {
     uint64_t last;
     struct login_list unclaimed, untold;
     struct deadline_heap heap;
-    uint64_t changes; /* of the store, when the chains were made due last */
+    uint64_t changes; /* store->changes when all chains were last made due */
 };
 
 struct chain_watch *chain_watch_new(void)
@@ -200,8 +201,8 @@ static struct chain *chain_new(struct chain_watch *w, const struct chain_watched
     return NULL;
 }
 
-/* forgive - a login was just verified with it, so its revocation was taken back (certificateHold,
- * removeFromCRL: RFC 5280 section 5.3.1). The next check has the last word. */
+/* forgive - a login has just been verified with this chain, so its revocation has ended
+ * (certificateHold, removeFromCRL: RFC 5280 section 5.3.1). The next check decides. */
 static void forgive(struct chain_watch *w, struct chain *chain)
 {
     free(chain->revoked);
@@ -211,7 +212,8 @@ static void forgive(struct chain_watch *w, struct chain *chain)
             list_leave(login);
 }
 
-/* chain_get - that of an earlier login with the same certificates, or a new one. NULL: no memory. */
+/* chain_get - the chain of an earlier login with the same certificates, or a new one. NULL: no
+ * memory. */
 static struct chain *chain_get(struct chain_watch *w, const struct chain_watched *what, nanos now)
 {
     const uint8_t seed[KEY] = {what->of_gateway};
@@ -252,7 +254,7 @@ struct chain_watch *chain_watch_free(struct chain_watch *w)
     HASH_ITER(hh, w->chains, chain, next)
     for (size_t n = 1; n > 0;) {
         n = chain->users->next != NULL;
-        login_drop(w, chain->users); /* the last one takes the chain with it */
+        login_drop(w, chain->users); /* the last login frees the chain */
     }
     map_done(&w->by_number);
     map_done(&w->by_session);
@@ -380,7 +382,7 @@ int chain_watch_export(const struct chain_watch *watch, uint32_t session, struct
     return error == 0 && writer_failed(w) ? ERR_TRUNCATED : error;
 }
 
-/* chain_read - false: the octets make no sense, or no memory. */
+/* chain_read - false: malformed, or no memory. */
 static bool chain_read(struct reader *r, STACK_OF(X509) * chain, bool *ret_of_gateway)
 {
     uint8_t of_gateway = read_u8(r), n = read_u8(r);
@@ -442,7 +444,7 @@ static void revoke(struct chain_watch *w, struct chain *chain, const char *reaso
             list_join(&w->untold, login);
 }
 
-/* due_after - from a check until the next one. */
+/* due_after - the time from this check until the next one. */
 static nanos due_after(struct chain *chain, const struct cert_check *check)
 {
     int64_t left = check->known_until - (int64_t)time(NULL);
@@ -458,8 +460,8 @@ static nanos due_after(struct chain *chain, const struct cert_check *check)
                : left * NANOS_PER_SEC + NANOS_PER_SEC; /* time() cuts a second off */
 }
 
-/* chain_check - other errors than "revoked" change nothing: the end of the certificate's validity
- * has a deadline of its own (IKE_CMD_REAUTH), and a CA that was unloaded keeps its logins. */
+/* chain_check - checks the chain; only "revoked" has an effect. The end of a certificate's validity
+ * has its own deadline (IKE_CMD_REAUTH), and the logins of an unloaded CA stay. */
 static void chain_check(struct chain_watch *w, struct chain *chain, struct cert_check *check)
 {
     check->leaf = cert_read(span_of(chain->leaf, chain->n_leaf));
@@ -475,7 +477,7 @@ static void chain_check(struct chain_watch *w, struct chain *chain, struct cert_
                                              : nanos_after(check->now, due_after(chain, check)));
 }
 
-/* all_due - the lists or the CAs are others now. */
+/* all_due - the lists or the CAs have changed: all chains are due. */
 static void all_due(struct chain_watch *w, nanos at)
 {
     for (struct chain *chain = w->chains; chain != NULL; chain = chain->hh.next)

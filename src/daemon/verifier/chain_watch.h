@@ -3,9 +3,9 @@
 #define DAEMON_CHAIN_WATCH_H
 
 /*
- * The certificate chains of peers that are logged in. A certificate that is revoked later ends the
- * sessions that rest on it. A chain is checked again when lists of revocations or CAs have changed,
- * when a status that it had is out of date, and every CHAIN_WATCH_MOST.
+ * The certificate chains of logged-in peers. A later revocation ends the sessions of that
+ * certificate. A chain is checked again when lists of revocations or CAs have changed, when one of
+ * its statuses has expired, and every CHAIN_WATCH_MOST.
  *
  *      chain_watch_add      a login is verified: its chain gets a number
  *      chain_watch_claim    the login became that session
@@ -15,9 +15,9 @@
  *      chain_watch_step     checks a few of the chains that are due
  *      chain_watch_revoked  the next session that must end
  *
- * Only "revoked" ends a session. A status that cannot be had does not, whatever `revocation` says:
- * else whoever silences a server could end all sessions. Chains of failed logins are never claimed.
- * They go as grants do (engine/grants.h).
+ * Only "revoked" ends a session. An unknown status does not, for all values of `revocation`:
+ * otherwise an attacker who blocks a server could end all sessions. Chains of failed logins are
+ * never claimed. They are dropped like grants (engine/grants.h).
  */
 
 #include "base/time.h"
@@ -26,12 +26,13 @@
 #define CHAIN_WATCH_LOGINS       262144
 #define CHAIN_WATCH_UNCLAIMED    (2 * (LIMIT_HALF_OPEN + LIMIT_PATIENT))
 #define CHAIN_WATCH_UNCLAIMED_NS (600 * NANOS_PER_SEC) /* longer than any login takes */
-#define CHAIN_WATCH_STEP         8 /* chains that one step checks: others ask in between */
-#define CHAIN_WATCH_SETTLE       (200 * NANOS_PER_MS) /* several lists often come together */
-#define CHAIN_WATCH_FETCHING     NANOS_PER_SEC        /* a status is on its way; doubles */
-#define CHAIN_WATCH_DOUBLINGS    6
-#define CHAIN_WATCH_RETRY        (60 * NANOS_PER_SEC)   /* no server answered */
-#define CHAIN_WATCH_MOST         (3600 * NANOS_PER_SEC) /* clocks may jump */
+/* chains that one step checks: other requests are served in between */
+#define CHAIN_WATCH_STEP      8
+#define CHAIN_WATCH_SETTLE    (200 * NANOS_PER_MS) /* several lists often come together */
+#define CHAIN_WATCH_FETCHING  NANOS_PER_SEC        /* a status is being fetched; doubles */
+#define CHAIN_WATCH_DOUBLINGS 6
+#define CHAIN_WATCH_RETRY     (60 * NANOS_PER_SEC)   /* no server answered */
+#define CHAIN_WATCH_MOST      (3600 * NANOS_PER_SEC) /* clocks may jump */
 
 struct chain_watch;
 
@@ -49,28 +50,32 @@ int chain_watch_add(struct chain_watch *watch, const struct chain_watched *what,
                     uint64_t *ret_number) MUST_USE;
 
 /* chain_watch_claim - ERR_NOT_FOUND: the number is not known, or another session has it;
- * ERR_NO_MEMORY. The session must end then: nothing would tell that its certificate is revoked. */
+ * ERR_NO_MEMORY. The session must then end: no watch would report a revocation of its
+ * certificate. */
 int chain_watch_claim(struct chain_watch *watch, uint64_t number, uint32_t session) MUST_USE;
 
-/* chain_watch_pass - all chains of session `from` are those of session `to`, which has none. If one
- * was revoked, `to` is named. ERR_NOT_FOUND, ERR_NO_MEMORY: as chain_watch_claim. */
+/* chain_watch_pass - gives all chains of session `from` to session `to`, which has none. If one was
+ * revoked, `to` must end. ERR_NOT_FOUND, ERR_NO_MEMORY: as chain_watch_claim. */
 int chain_watch_pass(struct chain_watch *watch, uint32_t from, uint32_t to) MUST_USE;
 void chain_watch_forget(struct chain_watch *watch, uint32_t session);
 
-/* chain_watch_export - appends the chains of the session. They stay here, too. ERR_NOT_FOUND: it has none;
- * ERR_TRUNCATED: no room. chain_watch_import - the session has these chains. ERR_INVALID: the octets make no sense;
- * other errors: as chain_watch_add and chain_watch_claim. After an error the session must end. */
+/* chain_watch_export - writes the chains of the session, and keeps them. ERR_NOT_FOUND: it has
+ * none; ERR_TRUNCATED: no room. chain_watch_import - adds these chains for the session.
+ * ERR_INVALID: malformed octets; other errors: as chain_watch_add and chain_watch_claim. After an
+ * error the session must end. */
 int chain_watch_export(const struct chain_watch *watch, uint32_t session,
                        struct writer *w) MUST_USE;
 int chain_watch_import(struct chain_watch *watch, uint32_t session, struct span octets,
                        nanos now) MUST_USE;
 
-/* chain_watch_step - with the store and what is known of revocations now. */
+/* chain_watch_step - checks chains that are due, with the store and the current revocation
+ * statuses. */
 void chain_watch_step(struct chain_watch *watch, struct cert_store *store,
                       struct revocation *revocation, nanos now);
 nanos chain_watch_deadline(const struct chain_watch *watch);
 
-/* chain_watch_revoked - false: none. Each session is named once for each of its chains. */
+/* chain_watch_revoked - the next session that must end; false: none. A session comes once for each
+ * of its chains. */
 bool chain_watch_revoked(struct chain_watch *watch, uint32_t *ret_session,
                          char ret_reason[VERIFIER_REASON]);
 

@@ -5,8 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* name_of - host and port of an http URL. User names before the host are passed over, as libcurl
- * does. */
+/* name_of - host and port of an http URL. Skips a user name before the host, as libcurl does. */
 static void name_of(const char *url, char out[FETCH_URL])
 {
     const char *at = strstr(url, "://");

@@ -3,8 +3,8 @@
 #define DAEMON_DEAD_HOSTS_H
 
 /*
- * Hosts of revocation status that do not answer. The first login that needs such a host waits for it.
- * For DEAD_HOST_TIME the others pass it over: they try the next URL, or do without.
+ * Hosts of revocation status that do not answer. The first login that needs such a host waits for
+ * it. Later logins skip it for DEAD_HOST_TIME: they try the next URL, or continue without a status.
  */
 
 #include "base/time.h"
@@ -13,7 +13,8 @@
 #define DEAD_HOSTS     64
 #define DEAD_HOST_TIME (30 * NANOS_PER_SEC)
 
-/* What a host serves. A responder that hangs tells nothing of the lists on the same host. */
+/* enum host_service - the services of a host. A hanging responder does not imply that the lists on
+ * its host are unavailable. */
 enum host_service { HOST_OCSP = 1, HOST_LISTS = 2 };
 
 struct dead_host {
@@ -28,12 +29,13 @@ struct dead_hosts {
     struct dead_host of[DEAD_HOSTS];
 };
 
-/* dead_hosts_add - the host of `url` does not answer, from `now` on. The one that is retried first
- * makes room. */
+/* dead_hosts_add - the host of `url` does not answer, from `now` on. A full table drops the host
+ * that is retried first. */
 void dead_hosts_add(struct dead_hosts *dead, const char *url, unsigned services, const char *reason,
                     nanos now);
 
-/* dead_hosts_find - why the host of `url` is not asked for that service now; NULL: it may be. */
+/* dead_hosts_find - the reason why the host of `url` is not asked for that service now; NULL: it
+ * may be asked. */
 const char *dead_hosts_find(const struct dead_hosts *dead, const char *url,
                             enum host_service service, nanos now);
 

@@ -29,7 +29,7 @@ struct asker {
     struct span ca_ids; /* of its CERTREQ */
 };
 
-/* issued_by - the CA with that id is above the certificate. */
+/* issued_by - the CA with that id is in the chain of the certificate. */
 static bool issued_by(const struct asker *asker, const struct cert *cert, const uint8_t *id)
 {
     for (int depth = 0; depth < VERIFIER_CHAIN && cert != NULL && cert->x509 != NULL; depth++) {
@@ -94,8 +94,8 @@ static bool is_ours(const struct verifier_choose *request, const struct cert *ce
  * own_find - the configured certificates; else those of our identity. Among several, one with a key
  * whose signature the peer verifies; among these, one whose CA the peer names in its CERTREQ.
  *
- * *ret_methods 0: the peer announced nothing, or nothing that fits. Then we sign as if it had been
- * silent: RFC 9593 section 3 leaves the use of announcements to us, and the peer decides.
+ * *ret_methods 0: the peer announced nothing, or nothing that fits. Then we sign as without
+ * announcements: RFC 9593 section 3 leaves their use to us, and the peer decides.
  */
 static const struct cert *own_find(const struct asker *asker, uint16_t *ret_methods)
 {
@@ -163,7 +163,7 @@ static bool cert_put(struct verifier_answer *answer, const struct cert *cert, co
     return put;
 }
 
-/* base_of - where the certificates of that CA are; NULL: nowhere. */
+/* base_of - the URL of that CA's certificates; NULL: none. */
 static const char *base_of(const struct cert *issuer)
 {
     bool named = issuer != NULL && issuer->uris != NULL && issuer->uris->certs[0] != '\0';
@@ -184,8 +184,8 @@ static void chain_put(const struct cert_store *store, const struct cert *cert, b
     }
 }
 
-/* response_find - the OCSP response about our certificate, from what was fetched. The fetch of a
- * younger one begins when half of its time is over. ERR_AGAIN: it is being fetched. */
+/* response_find - the fetched OCSP response about our certificate. After half of its validity the
+ * fetch of a newer one begins. ERR_AGAIN: it is being fetched. */
 static int response_find(struct own_cert *own, const struct cert *cert, struct span *ret_ocsp)
 {
     const struct cert *issuer = cert->x509 == NULL ? NULL : issuer_find(own->store, cert);

@@ -3,8 +3,8 @@
 #define DAEMON_OWN_CERT_H
 
 /*
- * The certificates that we present to a peer: ours, the CAs up to the root, and what an OCSP
- * responder said about ours, if the peer asked for that (RFC 4806).
+ * The certificates that we present to a peer: ours, the CAs up to the root, and an OCSP response
+ * about ours, if the peer asked for it (RFC 4806).
  */
 
 #include "base/writer.h"
@@ -21,11 +21,11 @@ struct own_cert {
 };
 
 /*
- * own_cert_choose - fills `answer` and writes the certificates to `w`. Among several certificates it
- * prefers one whose signature the peer verifies (RFC 7427, RFC 9593), then one whose CA is in
- * `ca_ids`, the key ids of the peer's CERTREQ. ERR_NOT_FOUND: there is none
- * with a private key, and `answer` has the reason; ERR_AGAIN: the OCSP response is being fetched:
- * call again when `wait` has ended.
+ * own_cert_choose - fills `answer` and writes the certificates to `w`. Among several certificates
+ * it prefers one whose signature the peer verifies (RFC 7427, RFC 9593), then one whose CA is in
+ * `ca_ids`, the key ids of the peer's CERTREQ. ERR_NOT_FOUND: no certificate has a private key, and
+ * `answer` has the reason; ERR_AGAIN: the OCSP response is being fetched: call again when `wait`
+ * has ended.
  */
 int own_cert_choose(struct own_cert *own, const struct verifier_choose *request, struct span ca_ids,
                     struct verifier_answer *answer, struct writer *w) MUST_USE;

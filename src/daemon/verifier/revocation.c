@@ -15,7 +15,7 @@
 #define KEY      SHA256_DIGEST_LENGTH
 #define URLS_MAX 8 /* of one certificate and kind */
 
-/* struct known - what an OCSP responder said of one certificate. */
+/* struct known - the OCSP status of one certificate. */
 struct known {
     UT_hash_handle hh; /* by key, in order of arrival */
     uint8_t key[KEY];
@@ -30,7 +30,7 @@ struct attempt {
     uint8_t key[KEY];  /* of the URL and the issuer; with OCSP, of the certificate, too */
     uint64_t job;      /* 0: it has ended */
     bool sent, local;
-    nanos again_at;        /* ended: not tried again before that */
+    nanos again_at;        /* ended: earliest time of the next try */
     X509 *cert, *issuer;   /* owned while it runs */
     OCSP_REQUEST *request; /* owned while it runs; NULL: a list is fetched */
     char url[FETCH_URL];
@@ -121,7 +121,7 @@ void revocation_retry(struct revocation *r)
 
 /* --- URLs --- */
 
-/* urls_add - what the fetcher can fetch. */
+/* urls_add - adds the URL if the fetcher supports it. */
 static void urls_add(struct urls *urls, const char *text, size_t len, bool local)
 {
     if (urls->n == URLS_MAX || len >= FETCH_URL || len <= strlen("http://") ||
@@ -151,7 +151,7 @@ static void urls_of_names(struct urls *urls, const GENERAL_NAMES *names)
     }
 }
 
-/* urls_of_points - takes the points. */
+/* urls_of_points - adds the URLs of the points, and frees the points. */
 static void urls_of_points(struct urls *urls, CRL_DIST_POINTS *points)
 {
     for (int i = 0; i < sk_DIST_POINT_num(points); i++) {
@@ -189,7 +189,7 @@ static void urls_of_responders(struct urls *urls, const struct revocation_of *of
     X509_email_free(uris);
 }
 
-/* names_responder - authorityInfoAccess often has caIssuers alone, where no revocation is told. */
+/* names_responder - authorityInfoAccess names an OCSP responder; often it has only caIssuers. */
 static bool names_responder(X509 *cert)
 {
     STACK_OF(OPENSSL_STRING) *uris = X509_get1_ocsp(cert);
@@ -213,7 +213,7 @@ bool revocation_lacks_delta(const struct revocation_of *of)
 
 /* --- OCSP responses --- */
 
-/* cert_key - a certificate and who says something about it. */
+/* cert_key - hashes a certificate and its issuer. */
 static void cert_key(const struct revocation_of *of, uint8_t out[KEY])
 {
     uint8_t digests[2 * KEY];
@@ -256,7 +256,7 @@ static struct known *known_add(struct revocation *r, const uint8_t key[KEY])
     return NULL;
 }
 
-/* octets_keep - without memory there is a status, and nothing for peers. */
+/* octets_keep - keeps the response for peers. Without memory only its status is kept. */
 static void octets_keep(struct known *known, struct span octets)
 {
     free(known->octets);
@@ -266,7 +266,7 @@ static void octets_keep(struct known *known, struct span octets)
         memcpy(known->octets, octets.ptr, octets.len);
 }
 
-/* response_keep - an attacker may play an older response again, so it does not count beside a younger one. */
+/* response_keep - keeps the newest response: an attacker may replay an older one. */
 static int response_keep(struct revocation *r, const struct revocation_of *of,
                          const struct ocsp_response *response, struct span octets,
                          char reason[VERIFIER_REASON])
@@ -287,7 +287,7 @@ static int response_keep(struct revocation *r, const struct revocation_of *of,
     return 0;
 }
 
-/* response_take - checks and keeps the answer to the question, whose responders are those of the
+/* response_take - checks and keeps the response. The responders of the question come from the
  * store. */
 static int response_take(struct revocation *r, struct ocsp_question question,
                          struct cert_store *store, struct span octets, char reason[VERIFIER_REASON])
@@ -359,7 +359,7 @@ static struct attempt *attempt_find(const struct revocation *r, const uint8_t ke
     return attempt;
 }
 
-/* room_make - false: all of them run. */
+/* room_make - drops an ended attempt. false: all of them run. */
 static bool room_make(struct revocation *r)
 {
     struct attempt *attempt, *next;
@@ -397,8 +397,8 @@ static struct attempt *attempt_new(struct revocation *r, const uint8_t key[KEY],
     return NULL;
 }
 
-/* ask_one - the first URL that is being fetched, or that was not tried of late and leads to no dead
- * host. */
+/* ask_one - fetches from the first URL that is being fetched already, or was not tried recently and
+ * has no dead host. */
 static uint64_t ask_one(struct revocation *r, const struct revocation_of *of,
                         const struct urls *urls, nanos now)
 {

@@ -3,16 +3,16 @@
 #define DAEMON_REVOCATION_H
 
 /*
- * What CAs say about their certificates after they issued them: answers of OCSP responders, and
- * fetches of those answers and of lists of revocations. Lists themselves are in cert_store.h.
+ * The revocation status of certificates: OCSP responses, and fetches of those responses and of
+ * lists of revocations. Lists themselves are in cert_store.h.
  *
- *      revocation_ask    begins to fetch from the next URL that has not been tried of late, and
+ *      revocation_ask    begins to fetch from the next URL that was not tried recently, and
  *                        whose host is not dead (dead_hosts.h)
  *      revocation_send   the request for the fetcher
- *      revocation_take   its answer, checked and kept
+ *      revocation_take   checks and keeps its answer
  *
- * Only the URLs of a certificate whose chain is trusted may be asked for: revocation_ask()'s caller
- * has verified it (CVE-2022-40617 of another program was the lack of that).
+ * Only URLs of certificates with a trusted chain may be fetched. The caller of revocation_ask() has
+ * verified the chain; another program lacked that check (CVE-2022-40617).
  */
 
 #include "base/time.h"
