@@ -47,7 +47,8 @@ static const struct {
     {"ke-refused", NULL, NULL,
      "No key exchange group in common. Compare `proposals` on both sides."},
     {"ts-refused", NULL, NULL,
-     "No traffic selectors in common. Compare local_ts and remote_ts on both sides."},
+     "No traffic selectors in common. Compare local_ts and remote_ts on both sides; the gateway's "
+     "log says what it was asked for."},
     {"address-failure", NULL, NULL,
      "The gateway gave no inner address. Does this side ask for one (vips = 0.0.0.0)? Are the "
      "pools "

@@ -79,6 +79,28 @@ static void print_offered(const struct tree *conn)
                       tree_text_or(child, "esp_proposals", "?"));
 }
 
+/* print_list - prints the values of a list. */
+static void print_list(const char *name, const struct tree *list)
+{
+    (void)fprintf(stderr, " %s =", name);
+    for (const struct tree *item = list == NULL ? NULL : list->first; item != NULL;
+         item = item->next)
+        (void)fprintf(stderr, " %s", tree_value_text(item));
+}
+
+/* print_selectors - prints what this side asked for: the peer says only that it accepts none. */
+static void print_selectors(const struct tree *conn)
+{
+    const struct tree *children = tree_get(conn, "children");
+    for (const struct tree *child = children == NULL ? NULL : children->first; child != NULL;
+         child = child->next) {
+        (void)fprintf(stderr, "      asked for %s:", child->name);
+        print_list("local_ts", tree_get(child, "local-ts"));
+        print_list("remote_ts", tree_get(child, "remote-ts"));
+        (void)fputc('\n', stderr);
+    }
+}
+
 /* print_interfaces - prints what is wrong with the interfaces of the connection's paths. */
 static void print_interfaces(const struct tree *conn)
 {
@@ -126,6 +148,8 @@ static void print_next(struct client *client, struct change *change)
     }
     if (strncmp(error, "no-proposal", 11) == 0 || strncmp(error, "ke-refused", 10) == 0)
         print_offered(conn);
+    if (strncmp(error, "ts-refused", 10) == 0 && conn != NULL)
+        print_selectors(conn);
     if (strncmp(error, "no-path", 7) == 0)
         print_interfaces(conn);
     if (strncmp(error, "timeout", 7) == 0)

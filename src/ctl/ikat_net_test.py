@@ -703,8 +703,9 @@ pools { inner { addrs = 10.99.0.0/24
                    change=lambda text: text.replace("aes128gcm16-prfsha256-x25519", "aes256gcm16-prfsha384-ecp384"))
 
     def test_ikat_no_selectors(self):
-        self.gateway()
-        self.fails("ts-refused", "Compare local_ts", change=lambda text: text.replace("10.1.0.0/16", "172.16.0.0/16"))
+        gateway = self.gateway()
+        self.fails("ts-refused", "Compare local_ts", r"asked for net: local_ts = \S+ remote_ts = 172\.16\.0\.0/16", change=lambda text: text.replace("10.1.0.0/16", "172.16.0.0/16"))
+        gateway.wait("a Child SA is refused to alice: it asks for 172.16.0.0/16 here and ")
 
     def test_ikat_no_interface(self):
         for i in (1, 2):

@@ -296,6 +296,7 @@ static void no_outer_address_behind_a_nat(void **state)
         world->conn_a->children[0].local_ts.fixed.n = (uint8_t)nat;
         world_start(world);
         assert_int_equal(world_connect(world), nat ? IKE_TS_REFUSED : IKE_OK);
+        assert_int_equal(world->b.counts[IKE_EV_NOTICE], nat); /* which says why */
         assert_int_equal(children_of_b(world), nat ? 0 : 1);
         world_free(world);
     }

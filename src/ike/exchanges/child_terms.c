@@ -395,6 +395,22 @@ bool child_request_readable(const struct wire_message *request)
     return offered_read(request, &offered);
 }
 
+/* notice_refused - the peer learns the kind of refusal only, so our log says what it asked for. */
+static void notice_refused(struct sa *sa, const struct offered *offered, uint16_t why)
+{
+    char peer[IDENTITY_TEXT_MAX], own[RANGE_TEXT_MAX], far[RANGE_TEXT_MAX];
+    (void)identity_print(&sa->session->remote_id, peer);
+    if (why == N_NO_PROPOSAL_CHOSEN)
+        event_notice(sa, "a Child SA is refused to %s: no algorithms in common, see esp_proposals",
+                     peer);
+    else if (offered->ts_i.n > 0 && offered->ts_r.n > 0)
+        event_notice(sa,
+                     "a Child SA is refused to %s: it asks for %s here and %s there, which no "
+                     "child of connection '%s' has in local_ts and remote_ts",
+                     peer, range_print(&offered->ts_r.ts[0].range, own),
+                     range_print(&offered->ts_i.ts[0].range, far), sa->session->conn->name);
+}
+
 uint16_t child_terms_answer(struct sa *sa, const struct child_request *request,
                             struct child_terms *ret_terms)
 {
@@ -412,8 +428,10 @@ uint16_t child_terms_answer(struct sa *sa, const struct child_request *request,
         inner_config(sa)->n_addresses == 0)
         return N_FAILED_CP_REQUIRED;
     uint16_t why = policy_choose(sa, request, &offered, wish, ret_terms);
-    if (why != 0)
+    if (why != 0) {
+        notice_refused(sa, &offered, why);
         return why;
+    }
     ret_terms->spi_out = spi_of(ret_terms->choice.spi);
     ret_terms->spi_in = child_spi_new(sa->ike);
     ret_terms->order = ordered_esp_agreed(sa, m);
