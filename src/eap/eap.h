@@ -167,6 +167,7 @@ struct eap_vouched {
 struct eap_tls {
     size_t n_certs;
     struct span certs[EAP_CERTS]; /* DER, ours first; none: we present none */
+    struct span ocsp;             /* server: an OCSP response about ours; empty: none */
     bool only_12;                 /* no TLS 1.3; for tests */
     /* Signs, and appends the signature. Any error. */
     int (*sign)(void *context, const struct eap_signature *signature, struct writer *ret_signature);

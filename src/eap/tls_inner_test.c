@@ -235,6 +235,60 @@ static void handshake(struct run *run, struct server *s, uint8_t type)
     (void)SSL_read(s->tunnel.ssl, inside, sizeof(inside));
 }
 
+/* shake_hands - the peer's tunnel asks the authenticator's for an OCSP response. */
+static void shake_hands(struct tls_tunnel *peer, struct tls_tunnel *server)
+{
+    struct tls_tunnel *const ends[] = {peer, server};
+    uint8_t octets[EAP_PACKET];
+    bool start;
+    assert_int_equal(SSL_set_tlsext_status_type(peer->ssl, TLSEXT_STATUSTYPE_ocsp), 1);
+    for (unsigned i = 0; i < 40 && !(peer->done && server->done); i++) {
+        struct tls_tunnel *from = ends[i % 2], *to = ends[(i + 1) % 2];
+        enum tls_step step = TLS_STEP_FLIGHT;
+        if (!from->done)
+            assert_true(tls_tunnel_advance(from));
+        while (step != TLS_STEP_ACK && tls_tunnel_pending(from) > 0) {
+            struct writer w = writer_of(octets, sizeof(octets));
+            tls_tunnel_write(from, &w);
+            step = tls_tunnel_recv(to, writer_span(&w), &start);
+            assert_true(step == TLS_STEP_FLIGHT || step == TLS_STEP_FRAGMENT);
+        }
+    }
+    assert_true(peer->done && server->done);
+}
+
+/* RFC 9190 section 5.4: a client that asks gets the OCSP response about the server's certificate, and a server
+ * without one logs in all the same. */
+static void ocsp_response(void **state)
+{
+    static const char response[] = "what a responder has said";
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        struct run run;
+        struct tls_tunnel tunnels[2];
+        const unsigned char *got = NULL;
+        begin(&run, EAP_TYPE_TTLS, &ca);
+        if (i % 2 == 0)
+            run.server.tls.ocsp = span_text(response);
+        run.server.tls.only_12 = i >= 2;
+        struct test_pair *p = &run.pair;
+        struct eap_talk peer = {.crypto = p->crypto, .random = &p->random, .tls = &run.peer.tls};
+        struct eap_talk server = {
+            .crypto = p->crypto, .random = &p->random, .tls = &run.server.tls};
+        assert_int_equal(tls_tunnel_begin(&tunnels[0], &peer, TLS_PEER_ANONYMOUS), 0);
+        assert_int_equal(tls_tunnel_begin(&tunnels[1], &server, TLS_AUTHENTICATOR_ALONE), 0);
+        shake_hands(&tunnels[0], &tunnels[1]);
+        long len = SSL_get_tlsext_status_ocsp_resp(tunnels[0].ssl, &got);
+        if (i % 2 == 0)
+            assert_true(span_equal(span_of(got, (size_t)len), span_text(response)));
+        else
+            assert_int_equal(len, -1);
+        tls_tunnel_end(&tunnels[0]);
+        tls_tunnel_end(&tunnels[1]);
+        end(&run);
+    }
+}
+
 struct inside {
     enum eap_type type;
     const char *name, *octets;
@@ -355,10 +409,11 @@ static void changed_on_the_way(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(succeeds),          cmocka_unit_test(refused),
-        cmocka_unit_test(success_too_early), cmocka_unit_test(identity_of_another),
-        cmocka_unit_test(anonymous_outside), cmocka_unit_test(hostile_inside),
-        cmocka_unit_test(closed_tunnel),     cmocka_unit_test(changed_on_the_way),
+        cmocka_unit_test(succeeds),           cmocka_unit_test(refused),
+        cmocka_unit_test(success_too_early),  cmocka_unit_test(identity_of_another),
+        cmocka_unit_test(anonymous_outside),  cmocka_unit_test(hostile_inside),
+        cmocka_unit_test(closed_tunnel),      cmocka_unit_test(ocsp_response),
+        cmocka_unit_test(changed_on_the_way),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }

@@ -43,6 +43,18 @@ static int on_chain(X509_STORE_CTX *ctx, void *context)
     return error == 0;
 }
 
+/* on_status_asked - RFC 9190 section 5.4: the client asks for an OCSP response about our certificate. */
+static int on_status_asked(SSL *ssl, void *context)
+{
+    const struct tls_tunnel *t = context;
+    struct span ocsp = t->talk->tls->ocsp;
+    uint8_t *copy = ocsp.len == 0 ? NULL : OPENSSL_memdup(ocsp.ptr, ocsp.len);
+    if (copy == NULL)
+        return SSL_TLSEXT_ERR_NOACK;
+    (void)SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)ocsp.len); /* owns it now */
+    return SSL_TLSEXT_ERR_OK;
+}
+
 /* --- contexts --- */
 
 static bool own_apply(struct eap_talk *talk, SSL_CTX *context)
@@ -67,6 +79,10 @@ static SSL_CTX *context_new(struct tls_tunnel *t, enum tls_side side)
     /* Servers without RFC 5746 are common in EAP. They do no harm: we never renegotiate. */
     (void)SSL_CTX_set_options(context, SSL_OP_LEGACY_SERVER_CONNECT);
     SSL_CTX_set_cert_verify_callback(context, on_chain, t);
+    if (is_server(side)) {
+        (void)SSL_CTX_set_tlsext_status_cb(context, on_status_asked);
+        (void)SSL_CTX_set_tlsext_status_arg(context, t);
+    }
     SSL_CTX_set_verify(context,
                        side == TLS_AUTHENTICATOR_ALONE
                            ? SSL_VERIFY_NONE

@@ -391,6 +391,11 @@ static inline bool ike_conn_rfc7791(const struct ike_conn *conn)
     return conn->clone == IKE_CLONE_RFC7791 || conn->clone == IKE_CLONE_BOTH;
 }
 
+static inline bool ike_conn_answers_ocsp(const struct ike_conn *conn)
+{
+    return conn->ocsp == IKE_OCSP_REPLY || conn->ocsp == IKE_OCSP_BOTH;
+}
+
 static inline bool ike_conn_asks_ocsp(const struct ike_conn *conn)
 {
     return conn->ocsp == IKE_OCSP_REQUEST || conn->ocsp == IKE_OCSP_BOTH;

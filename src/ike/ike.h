@@ -409,11 +409,11 @@ struct ike_eap_job {
     /* the conversation has ended, and its proof did not meet the policy of that time (ike_result.unfit).
      * The job asks whether it meets this one; `packet` is empty */
     bool again;
-    /* `credentials` of the other side in the current round: a peer gets the Gateway's, an authenticator our own */
-    uint32_t other_credentials;
+    uint32_t other_credentials; /* of the Gateway's round at the same time */
     const char *conn;
     const struct ike_auth_policy *policy; /* of the round; borrowed */
     struct ike_id local_id, remote_id;    /* IDs of the payloads: not proven by themselves */
+    bool ocsp;      /* TLS: we answer with an OCSP response (RFC 9190 section 5.4) */
     bool need_key;  /* a method without a key is refused: EAP_ONLY_AUTHENTICATION (RFC 5998) */
     uint64_t grant; /* of the proofs of earlier rounds; 0: none */
     struct span packet;

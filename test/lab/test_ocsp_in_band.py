@@ -84,3 +84,17 @@ def test_revoked(world):
     user, gate = begin(world, lab, ends)
     refused(user, (gate, "the peer's certificate C=CH, O=Lab, CN=eu was revoked on 20"))
     assert "eu" in fetched(gate)
+
+
+@pytest.mark.parametrize("ocsp", ("reply", "never"))
+def test_eap_server(world, ocsp):
+    """RFC 9190 section 5.4: a Gateway has the response about its certificate for clients that ask in TLS. No client of
+    the lab asks; tls_inner_test shows the response on the wire."""
+    ca, lab = Authority(), world.lab()
+    user, gate = ends_of(ca)
+    OcspResponder(lab, ca, [user.certificate, gate.certificate])
+    gw = world.ikatd(lab, "gw", gate.settings({"auth": "eap-tls"}, {"auth": "eap-tls"}, ocsp=ocsp), files=gate.files)
+    eu = world.ikatd(lab, "eu", user.settings({"auth": "eap-tls"}, {"auth": "eap-tls"}), files=user.files)
+    up(lab, eu, gw)
+    assert ("gw" in fetched(gw)) == (ocsp == "reply")
+    assert "gw" in fetched(eu)

@@ -53,6 +53,7 @@ struct eap_step_request {
 struct eap_tls_terms {
     uint32_t n_certs; /* behind the struct, ours first; none: we present none */
     uint32_t cert_lengths[EAP_CERTS];
+    uint32_t ocsp_length;      /* behind the certificates: an OCSP response about ours; 0: none */
     struct ike_id server;      /* peer: the identity that the server's certificate must name */
     char conn[LIMIT_NAME];     /* for messages to people */
     struct cert_policy policy; /* of the other side's certificates */

@@ -351,6 +351,7 @@ static int tls_begin(const struct eap_service *s, const struct eap_tls_terms *te
                  terms->server.len <= sizeof(terms->server.data);
     for (size_t i = 0; sound && i < terms->n_certs; i++)
         (void)read_bytes(&r, terms->cert_lengths[i]);
+    (void)read_bytes(&r, terms->ocsp_length);
     if (!sound || !reader_done(&r))
         return ERR_INVALID;
     struct eap_tls_slot *slot = calloc(1, sizeof(*slot) + octets.len);
@@ -365,6 +366,7 @@ static int tls_begin(const struct eap_service *s, const struct eap_tls_terms *te
     r = reader_of(span_of(slot->octets, octets.len));
     for (size_t i = 0; i < terms->n_certs; i++)
         slot->tls.certs[i] = read_bytes(&r, terms->cert_lengths[i]);
+    slot->tls.ocsp = read_bytes(&r, terms->ocsp_length);
     *ret = slot;
     return 0;
 }

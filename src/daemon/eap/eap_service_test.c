@@ -158,6 +158,38 @@ static void only_whom_eap_id_names(void **state)
     pattern = "";
 }
 
+/* An engine that is taken over lies about the certificates and the OCSP response behind a request. */
+static void lengths_that_lie(void **state)
+{
+    static const struct {
+        uint32_t n_certs, cert, ocsp;
+        size_t len;
+        int error;
+    } rows[] = {{0, 0, 0, 0, 0},
+                {0, 0, 4, 4, 0},
+                {1, 4, 4, 8, 0},
+                {0, 0, 5, 0, ERR_INVALID},
+                {0, 0, 3, 4, ERR_INVALID},
+                {0, 0, UINT32_MAX, 4, ERR_INVALID},
+                {1, 4, UINT32_MAX, 8, ERR_INVALID},
+                {EAP_CERTS + 1, 0, 0, 0, ERR_INVALID}};
+    static const uint8_t octets[8];
+    (void)state;
+    for (uint32_t i = 0; i < ARRAY_LEN(rows); i++) {
+        memset(&request, 0, sizeof(request));
+        request.kind = EAP_STEP;
+        request.job = 77;
+        request.step.conversation = 301 + i;
+        request.step.authenticator = request.step.n_methods = 1;
+        request.step.methods[0] = EAP_TYPE_MSCHAPV2;
+        request.tls.n_certs = rows[i].n_certs;
+        request.tls.cert_lengths[0] = rows[i].cert;
+        request.tls.ocsp_length = rows[i].ocsp;
+        assert_true(eap_service_answer(service, &request, span_of(octets, rows[i].len), &answer));
+        assert_int_equal(answer.error, rows[i].error);
+    }
+}
+
 /* again - whether another connection takes the person who is proven. */
 static uint32_t again(uint32_t conversation, const char *eap_id, uint32_t flag)
 {
@@ -369,6 +401,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(asked_by_another, setup, teardown),
         cmocka_unit_test_setup_teardown(only_whom_eap_id_names, setup, teardown),
         cmocka_unit_test_setup_teardown(another_connection, setup, teardown),
+        cmocka_unit_test_setup_teardown(lengths_that_lie, setup, teardown),
         cmocka_unit_test_setup_teardown(distinguished_names, setup, teardown),
         cmocka_unit_test_setup_teardown(loads_and_unloads, setup, teardown),
         cmocka_unit_test_setup_teardown(staged_by_a_loader, setup, teardown),

@@ -200,7 +200,7 @@ static bool choose_fill(const struct engine *e, const struct ike_eap_job *job,
                         struct verifier_choose *choose)
 {
     const char *eap_id = job->policy->eap_id;
-    *choose = (struct verifier_choose){.local = job->local_id};
+    *choose = (struct verifier_choose){.local = job->local_id, .ocsp = job->ocsp};
     choose->policy = *policy_of(e, job->authenticator ? job->other_credentials : job->credentials);
     return job->authenticator || eap_id[0] == '\0' || identity_parse(eap_id, &choose->local) == 0;
 }

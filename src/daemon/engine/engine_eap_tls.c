@@ -87,10 +87,13 @@ static int certificates_take(struct eap_opening *opening, const struct verifier_
     struct eap_tls_terms *terms = &opening->request.tls;
     struct reader r = reader_of(octets);
     for (uint32_t i = 0; i < answer->n_certs && i < VERIFIER_CHAIN; i++) {
-        if (answer->encodings[i] != CERT_X509)
-            return ERR_INVALID; /* the verifier chose a raw key, but TLS needs a certificate */
         (void)read_bytes(&r, answer->cert_lengths[i]);
-        terms->cert_lengths[terms->n_certs++] = answer->cert_lengths[i];
+        if (answer->encodings[i] == CERT_OCSP && i + 1 == answer->n_certs)
+            terms->ocsp_length = answer->cert_lengths[i];
+        else if (answer->encodings[i] != CERT_X509 || terms->n_certs == EAP_CERTS)
+            return ERR_INVALID; /* the verifier chose a raw key, but TLS needs a certificate */
+        else
+            terms->cert_lengths[terms->n_certs++] = answer->cert_lengths[i];
     }
     opening->certs = malloc(octets.len + 1);
     if (opening->certs == NULL || !reader_done(&r))

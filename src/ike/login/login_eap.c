@@ -65,6 +65,7 @@ static int eap_job_emit(struct sa *sa, struct span packet, bool again)
         .conn = login->conn->name,
         .local_id = login->local_id,
         .remote_id = login->remote_id,
+        .ocsp = authenticator && ike_conn_answers_ocsp(login->conn),
         .need_key = login_eap_need_key(login),
         .grant = login->grant,
         .packet = span_of(copy, packet.len),

@@ -234,8 +234,7 @@ int login_sign(struct sa *sa)
     job.ca_ids = span_of(peer->ca_ids, peer->n_ca_ids);
     job.cert_wanted = login->conn->send_cert == IKE_CERT_ALWAYS ||
                       (login->conn->send_cert == IKE_CERT_IF_ASKED && peer->cert_wanted);
-    job.ocsp_wanted = job.cert_wanted && peer->ocsp_wanted &&
-                      (login->conn->ocsp == IKE_OCSP_REPLY || login->conn->ocsp == IKE_OCSP_BOTH);
+    job.ocsp_wanted = job.cert_wanted && peer->ocsp_wanted && ike_conn_answers_ocsp(login->conn);
     job.hash_and_url = peer->hash_and_url;
     return auth_job_emit(sa, IKE_EV_AUTH_SIGN, &job);
 }
