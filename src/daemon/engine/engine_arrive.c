@@ -21,18 +21,19 @@
 int engine_arrival_open(struct engine *e)
 {
     int fd = e->start->sessions_fd;
-    struct stat file;
+    struct stat file = {0};
     if (fd < 0)
         return 0;
-    void *octets = fstat(fd, &file) != 0
-                       ? MAP_FAILED
-                       : mmap(NULL, (size_t)file.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    int error = fstat(fd, &file) == 0 ? 0 : ERR_SYSTEM;
+    if (error == 0 && file.st_size > 0) {
+        void *octets = mmap(NULL, (size_t)file.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        error = octets == MAP_FAILED ? ERR_SYSTEM : 0;
+        if (error == 0)
+            e->arrival = span_of(octets, (size_t)file.st_size);
+    }
     close(fd);
-    if (octets == MAP_FAILED)
-        return ERR_SYSTEM;
-    e->arrival = span_of(octets, (size_t)file.st_size);
-    esp_plane_hold(e->esp);
-    return 0;
+    e->arriving = error == 0;
+    return error;
 }
 
 /* --- instead of events --- */
@@ -134,7 +135,7 @@ static void sessions_take(struct engine *e)
     struct reader file;
     struct handed_session handed;
     unsigned n = 0, lost = 0;
-    int error = hand_over_open(&file, e->arrival);
+    int error = e->arrival.len == 0 ? ERR_NOT_FOUND : hand_over_open(&file, e->arrival);
     while (error == 0 && hand_over_next(&file, &handed)) {
         bool taken = session_take(e, &handed);
         n += taken;
@@ -149,11 +150,13 @@ void engine_arrive(struct engine *e)
 {
     struct ike_session_info session = {0};
     struct ike_conn *conn;
-    if (e->arrival.ptr == NULL)
+    if (!e->arriving)
         return;
     sessions_take(e);
-    (void)munmap((void *)(uintptr_t)e->arrival.ptr, e->arrival.len);
+    if (e->arrival.len > 0)
+        (void)munmap((void *)(uintptr_t)e->arrival.ptr, e->arrival.len);
     e->arrival = (struct span){0};
+    e->arriving = false;
     engine_hooks_follow(e);
     engine_pump(e);
     for (size_t i = 0; (conn = ike_conn_at(e->ike, i)) != NULL; i++)

@@ -58,7 +58,7 @@ static void settings_end(struct engine *e, enum hook_kind kind)
 
 void engine_hooks_begin(struct engine *e)
 {
-    if (e->arrival.ptr == NULL)
+    if (!e->arriving)
         settings_end(e, HOOK_ENGINE_BEGINS);
 }
 

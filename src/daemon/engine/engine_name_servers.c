@@ -147,7 +147,7 @@ static void tell(struct engine *e)
     struct hook_name_servers *list = &message.name_servers;
     compose(e, list);
     all->again = false;
-    if (e->arrival.ptr != NULL || (!all->unsure && same_list(list, &all->told)))
+    if (e->arriving || (!all->unsure && same_list(list, &all->told)))
         return;
     all->unsure = false;
     int error = channel_send(e->start->hooks_fd, &message, sizeof(message), NULL, 0);

@@ -173,7 +173,7 @@ static int conn_replace(struct engine *e, struct ike_conn *old, struct ike_conn 
     bool restart = changed && !e->stopping && conn_changed(e, old, conn, wanted);
     /* if the user took it down, a load without changes keeps it down */
     bool fresh = old == NULL || changed;
-    if (fresh && (!wanted || restart) && !e->stopping && e->arrival.ptr == NULL)
+    if (fresh && (!wanted || restart) && !e->stopping && !e->arriving)
         conn_start(e, conn, true);
     else if (changed && !e->stopping)
         engine_hold_traps(e, conn);

@@ -206,7 +206,8 @@ struct engine {
     bool kept;         /* sessions came from another engine, or went to one */
     bool stopping, done;
     struct engine_leave leave;
-    struct span arrival;  /* owned: sessions of the engine before this one, until they are taken */
+    bool arriving;        /* sessions of the engine before this one are to come, or none */
+    struct span arrival;  /* arriving: they, owned */
     uint64_t upgrade_job; /* the client that waits for the supervisor's decision; 0: none */
     nanos stop_by;
     int status;
@@ -619,8 +620,8 @@ bool engine_leave_turn(struct engine *e);
 nanos engine_leave_deadline(const struct engine *e);
 void engine_leave_done(struct engine *e);
 
-/* engine_arrive.c. engine_arrival_open - sessions will arrive, if the supervisor has some: until then the workers
- * wait. ERR_SYSTEM. engine_arrive - the first load has ended. */
+/* engine_arrive.c. engine_arrival_open - sessions will arrive, if the supervisor has a file for them. The engine before
+ * this one has ended. ERR_SYSTEM. engine_arrive - the first load has ended. */
 int engine_arrival_open(struct engine *e) MUST_USE;
 void engine_arrive(struct engine *e);
 

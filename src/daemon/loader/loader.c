@@ -48,6 +48,10 @@ static int config_feed(const struct spawn_start *start)
             log_line(LOG_LEVEL_ERROR, "event=config-refused text=\"%s\"", all.text[i]);
         return ERR_INVALID;
     }
+    if (!gate_pass(&start->gate)) {
+        settings_done(&settings);
+        return ERR_WRONG_STATE;
+    }
     int failure = permits_feed(&settings, start->permit_fd, &error);
     if (failure == 0)
         failure = config_send(&channels, &settings, &error);
@@ -72,6 +76,7 @@ int loader_run(const struct spawn_start *start)
 {
     if (sandbox_common(start->parent) != 0 || sandbox_filter(SANDBOX_READER) != 0)
         return EXIT_FAILURE;
-    log_listen(on_line, (void *)(uintptr_t)start);
+    if (start->gate.gate_fd < 0) /* at a gate the engine does not answer */
+        log_listen(on_line, (void *)(uintptr_t)start);
     return config_feed(start) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

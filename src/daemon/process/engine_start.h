@@ -9,6 +9,7 @@
 
 #include "base/limits.h"
 #include "daemon/common/channel.h"
+#include "daemon/process/start_gate.h"
 #include "linux/tun.h"
 
 #define IKE_PORT 500
@@ -40,8 +41,9 @@ struct engine_start {
     int eap_fd; /* the eap process */
     int aaa_fd; /* the aaa process */
     int resolver_fd;
-    int hooks_fd;    /* updown scripts */
-    int audit_fd;    /* the audit process; -1: there is no audit file */
+    int hooks_fd; /* updown scripts */
+    int audit_fd; /* the audit process; -1: there is no audit file */
+    struct gate gate;
     int sessions_fd; /* of the engine before this one (hand_over.h); -1: none come */
     enum upgrade_outcome upgraded;
 };

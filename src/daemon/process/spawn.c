@@ -89,6 +89,7 @@ static void program_run(int exe_fd, int file, const struct spawn_start *start)
     for (int fd = STDERR_FILENO + 1; fd < DESCRIPTORS_LOOKED_AT; fd++)
         (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
     fd_keep(file);
+    fd_keep(start->gate.gate_fd), fd_keep(start->gate.warm_fd);
     if (start->process == PROCESS_ENGINE)
         engine_fds_keep(&start->engine);
     else

@@ -72,7 +72,8 @@ struct spawn_start {
     int32_t eap_fds[2], aaa_fds[2];
     int32_t token_fd; /* keyholder: the channel to the token process; else -1 */
     int32_t fetch_fd; /* verifier: the channel to the fetcher; else -1 */
-    bool handed;      /* aaa: sessions of the engine before this one go on */
+    struct gate gate;
+    bool handed; /* aaa: sessions of the engine before this one go on */
     bool debug;
     char config[SPAWN_PATH_MAX], socket[SPAWN_PATH_MAX];
     struct engine_start engine; /* for the engine only */

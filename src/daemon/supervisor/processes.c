@@ -22,9 +22,20 @@ void processes_init(struct processes *processes, const struct supervisor_options
                                     .exe_fd = -1,
                                     .door_fds = {-1, -1, -1},
                                     .fetch_door_fd = -1,
+                                    .gate = {-1, -1},
                                     .audit_fds = {-1, -1}};
     for (int i = 0; i < N_PROCESSES; i++)
         processes->state_fds[i] = -1;
+}
+
+void processes_follow(const struct processes *processes, int exe_fd, struct processes *ret_next)
+{
+    *ret_next = *processes;
+    ret_next->exe_fd = exe_fd;
+    ret_next->fetch_door_fd = -1;
+    for (int i = 0; i < SPAWN_DOORS; i++)
+        ret_next->door_fds[i] = -1;
+    memset(ret_next->pids, 0, sizeof(ret_next->pids));
 }
 
 static struct spawn_start start_of(const struct processes *processes, enum process process)
@@ -43,6 +54,7 @@ static struct spawn_start start_of(const struct processes *processes, enum proce
                                 .aaa_fds = {-1, -1},
                                 .token_fd = -1,
                                 .fetch_fd = -1,
+                                .gate = processes->gate,
                                 .debug = options->debug};
     if (options->config != NULL)
         (void)snprintf(start.config, sizeof(start.config), "%s", options->config);
@@ -232,6 +244,7 @@ static int engine_start(struct processes *processes, const struct engine_start *
     start.engine = *engine;
     start.engine.priv_fd = requests[1];
     start.engine.order_fd = orders[1];
+    start.engine.gate = processes->gate;
     if (error == 0)
         error = process_start(processes, &start);
     if (error == 0 && fcntl(requests[0], F_SETFL, O_NONBLOCK) < 0)
@@ -326,7 +339,7 @@ int processes_loader_start(struct processes *processes, struct loader_ends *ret_
 
 int processes_probe_start(struct processes *processes, int exe_fd)
 {
-    const struct spawn_start start = start_of(processes, PROCESS_PROBE);
+    struct spawn_start start = start_of(processes, PROCESS_PROBE);
     pid_t pid = spawn(exe_fd, &start);
     processes->pids[PROCESS_PROBE] = pid > 0 ? pid : 0;
     return pid > 0 ? 0 : ERR_SYSTEM;

@@ -23,6 +23,7 @@ struct processes {
     int door_fds[SPAWN_DOORS]; /* to the processes that keep secrets: loaders are handed over */
     int fetch_door_fd;         /* to the verifier: fetchers are handed over */
     uint64_t fetchers, loads;  /* how many of them were started */
+    struct gate gate;          /* at which new processes wait; -1: they do not */
 };
 
 /* struct engine_ends - the supervisor's ends of the engine's channels; -1: not open. */
@@ -36,6 +37,9 @@ struct loader_ends {
     int permit_fd; /* for the supervisor, not blocking: what the files allow */
     int engine_fd; /* for the engine: a VICI connection */
 };
+
+/* processes_follow - *ret_next: for processes of the program `exe_fd` that are to follow. */
+void processes_follow(const struct processes *processes, int exe_fd, struct processes *ret_next);
 
 void processes_init(struct processes *processes, const struct supervisor_options *options);
 

@@ -15,9 +15,12 @@
 #include "daemon/keyholder/keyring.h"
 #include "daemon/supervisor/audit_sender.h"
 #include "daemon/supervisor/devices.h"
+#include "daemon/supervisor/pace.h"
 #include "daemon/supervisor/privileged.h"
 #include "daemon/supervisor/processes.h"
 #include "daemon/supervisor/service_manager.h"
+#include "daemon/supervisor/signals.h"
+#include "daemon/supervisor/supervisor_state.h"
 #include "daemon/supervisor/upgrade.h"
 #include "linux/clock.h"
 #include "linux/event_loop.h"
@@ -28,59 +31,6 @@
 #define LOCKED_MEMORY  (KEYRING_ARENA + (16u << 20)) /* and the memory around the secrets */
 #define STOP_PATIENCE  (5 * NANOS_PER_SEC)  /* for the engine's Deletes, before it is killed */
 #define HOOK_PATIENCE  (30 * NANOS_PER_SEC) /* for the `down` scripts */
-
-/* The pause before a restart: none before the first one, then RESTART_LEAST, and twice as long each
- * time. A process that ran for RESTART_CALM resets the pause. */
-#define RESTART_LEAST (NANOS_PER_SEC / 4)
-#define RESTART_MOST  (30 * NANOS_PER_SEC)
-#define RESTART_CALM  (60 * NANOS_PER_SEC)
-
-/* struct pace - when to restart a process, or all processes. */
-struct pace {
-    nanos at;         /* NANOS_NEVER: no restart is due */
-    nanos started_ns; /* the last start */
-    nanos pause_ns;   /* before the next restart */
-};
-
-struct supervisor {
-    const struct supervisor_options *options;
-    struct engine_start devices; /* they outlive every engine */
-    struct privileged *privileged;
-    struct event_loop *loop;
-    struct processes processes;
-    struct engine_ends engine;
-    struct audit_sender audit;
-    struct watchdog watchdog;
-    struct upgrade upgrade;
-    int signal_fd;
-    int permit_fd;          /* permits of the files, from the loader */
-    struct permits permits; /* so far */
-    int permission_fd;      /* questions of the hooks process */
-    bool listening;         /* we have to remove the VICI socket */
-    /* an engine has started well: from now on it is restarted after its end */
-    bool served;
-    bool stopping, done, reload_again;
-    nanos stop_by;
-    struct pace all, fetcher, resolver, auditor;
-    int status;
-};
-
-/* --- pauses between starts --- */
-
-static void pace_plan(struct pace *pace, nanos now)
-{
-    if (now - pace->started_ns >= RESTART_CALM)
-        pace->pause_ns = 0;
-    pace->at = nanos_after(now, pace->pause_ns);
-    pace->pause_ns =
-        pace->pause_ns == 0 ? RESTART_LEAST : nanos_min(2 * pace->pause_ns, RESTART_MOST);
-}
-
-static void pace_started(struct pace *pace)
-{
-    pace->at = NANOS_NEVER;
-    pace->started_ns = clock_now();
-}
 
 /* --- the loader --- */
 
@@ -137,29 +87,36 @@ static void on_permit(void *context, int fd, unsigned events)
         ;
 }
 
-static void loader_start(struct supervisor *s)
+/* supervisor_loader_join - supervisor and engine serve a loader that was started. */
+void supervisor_loader_join(struct supervisor *s, int error, const struct loader_ends *ends)
 {
-    if (s->options->config == NULL || s->stopping)
-        return;
-    /* one load at a time: many SIGHUPs during a load cause one more */
-    s->reload_again = s->processes.pids[PROCESS_LOADER] != 0;
-    if (s->reload_again)
-        return;
     fd_drop(s, &s->permit_fd);
     permits_done(&s->permits);
-    struct loader_ends ends;
-    int error = processes_loader_start(&s->processes, &ends);
-    s->permit_fd = ends.permit_fd;
+    s->permit_fd = ends->permit_fd;
     if (error == 0)
         error = event_loop_add(s->loop, s->permit_fd, EVENT_READ, on_permit, s);
     if (error == 0) {
-        loader_admit(s, ends.engine_fd);
+        loader_admit(s, ends->engine_fd);
     } else {
         log_line(LOG_LEVEL_ERROR, "event=config-not-loaded reason=\"%s\"", strerror(errno));
         fd_drop(s, &s->permit_fd);
     }
-    if (ends.engine_fd >= 0)
-        close(ends.engine_fd);
+    if (ends->engine_fd >= 0)
+        close(ends->engine_fd);
+}
+
+static void loader_start(struct supervisor *s)
+{
+    if (s->options->config == NULL || s->stopping)
+        return;
+    /* one load at a time: many SIGHUPs during a load cause one more. The loader of an upgrade counts */
+    s->reload_again = s->processes.pids[PROCESS_LOADER] != 0 ||
+                      s->upgrade.phase == UPGRADE_WARMING || s->upgrade.phase == UPGRADE_LEAVING;
+    if (s->reload_again)
+        return;
+    struct loader_ends ends;
+    int error = processes_loader_start(&s->processes, &ends);
+    supervisor_loader_join(s, error, &ends);
 }
 
 /* --- the engine's requests --- */
@@ -215,8 +172,11 @@ static void engine_ready(struct supervisor *s)
     upgrade_served(&s->upgrade);
     log_line(LOG_LEVEL_INFO, "event=started socket=%s", s->options->socket);
     audit_sender_say(&s->audit, AUDIT_START, IKAT_VERSION);
-    loader_start(s);
-    if (s->processes.pids[PROCESS_LOADER] != 0)
+    bool ahead = s->loading_ahead;
+    s->loading_ahead = false;
+    if (!ahead)
+        loader_start(s);
+    if (ahead || s->processes.pids[PROCESS_LOADER] != 0)
         return; /* READY=1 follows the end of the load */
     /* no file, or no process for it */
     manager_notify("READY=1\nSTATUS=nothing was loaded");
@@ -229,6 +189,8 @@ static void stop_begin(struct supervisor *s)
 {
     const struct order order = {.kind = ORDER_STOP};
     s->stopping = true;
+    if (s->upgrade.phase == UPGRADE_WARMING || s->upgrade.phase == UPGRADE_LEAVING)
+        supervisor_upgrade_refuse(s, UPGRADE_BUSY);
     s->upgrade.by = NANOS_NEVER;
     s->all.at = s->fetcher.at = s->resolver.at = s->auditor.at = NANOS_NEVER;
     s->stop_by = nanos_after(clock_now(), STOP_PATIENCE);
@@ -241,46 +203,7 @@ static void stop_begin(struct supervisor *s)
         log_line(LOG_LEVEL_DEBUG, "event=order-lost");
 }
 
-/* --- upgrade --- */
-
-static void upgrade_tell(struct supervisor *s, enum upgrade_answer answer)
-{
-    const struct order order = {.kind = ORDER_UPGRADE, .upgrade = answer};
-    log_line(LOG_LEVEL_INFO, "event=upgrade answer=%s", upgrade_answer_name(answer));
-    unsigned n_fds = s->upgrade.sessions_fd >= 0 ? 1 : 0;
-    if (channel_send(s->engine.order_fd, &order, sizeof(order), &s->upgrade.sessions_fd, n_fds) !=
-        0)
-        log_line(LOG_LEVEL_WARNING, "event=order-lost kind=upgrade");
-}
-
-static void upgrade_ask(struct supervisor *s)
-{
-    bool busy = s->stopping || !s->served || s->processes.pids[PROCESS_LOADER] != 0;
-    enum upgrade_answer answer =
-        busy ? UPGRADE_BUSY : upgrade_begin(&s->upgrade, &s->processes, clock_now());
-    if (answer != 0)
-        upgrade_tell(s, answer);
-}
-
-static void probe_ended(struct supervisor *s, int status)
-{
-    if (s->upgrade.phase == UPGRADE_PROBING && !s->stopping && s->engine.order_fd >= 0)
-        upgrade_tell(s, upgrade_probed(&s->upgrade, status, clock_now()));
-    else if (s->upgrade.phase == UPGRADE_PROBING)
-        upgrade_init(&s->upgrade);
-}
-
-/* upgrade_due - ends the processes of a phase whose time is over. SIGCHLD tells when they are gone. */
-static void upgrade_due(struct supervisor *s, nanos now)
-{
-    if (now < s->upgrade.by)
-        return;
-    s->upgrade.by = NANOS_NEVER;
-    if (s->upgrade.phase == UPGRADE_PROBING)
-        (void)kill(s->processes.pids[PROCESS_PROBE], SIGKILL);
-    else
-        processes_kill(&s->processes);
-}
+/* --- requests of the engine --- */
 
 static void request_failed(const struct priv_request *request, const struct priv_answer *answer)
 {
@@ -336,7 +259,7 @@ static void request_answered(struct supervisor *s, int fd, const struct served_r
     if (served->request.kind == PRIV_READY)
         engine_ready(s);
     else if (served->request.kind == PRIV_UPGRADE)
-        upgrade_ask(s);
+        supervisor_upgrade_ask(s);
 }
 
 /* The packet filter is brought into line once for a batch. The engine gets its answers afterwards,
@@ -388,22 +311,40 @@ static void on_hooks(void *context, int fd, unsigned events)
 
 /* --- signals and children --- */
 
+/* servers_forget - all processes that serve permanently have ended. */
+static void servers_forget(struct supervisor *s)
+{
+    fd_drop(s, &s->engine.priv_fd);
+    fd_drop(s, &s->engine.order_fd);
+    s->watchdog.asked = s->loading_ahead = false;
+    processes_close(&s->processes);
+    s->fetcher.at = s->resolver.at = NANOS_NEVER;
+}
+
+/* next_took - an upgrade goes on. false: its processes have ended, too, or there is none. */
+static bool next_took(struct supervisor *s)
+{
+    if (s->upgrade.phase == UPGRADE_WARMING)
+        supervisor_upgrade_refuse(s, UPGRADE_BROKEN);
+    if (s->upgrade.phase != UPGRADE_LEAVING)
+        return false;
+    supervisor_next_take(s);
+    bool took = !processes_gone(&s->processes);
+    if (!took)
+        servers_forget(s);
+    return took;
+}
+
 /* restart_plan - after the end of all processes that serve permanently. The TUN device and the blocked
  * selectors stay: their traffic remains blocked until the new engine protects it. */
 static void restart_plan(struct supervisor *s)
 {
-    fd_drop(s, &s->engine.priv_fd);
-    fd_drop(s, &s->engine.order_fd);
-    s->watchdog.asked = false;
-    processes_close(&s->processes);
-    s->devices.sessions_fd = upgrade_sessions(&s->upgrade);
-    if (s->devices.sessions_fd >= 0)
-        privileged_hand_over(s->privileged);
-    else
-        privileged_reset(s->privileged);
-    s->fetcher.at = s->resolver.at = NANOS_NEVER;
+    servers_forget(s);
+    if (next_took(s))
+        return;
+    privileged_reset(s->privileged);
     pace_plan(&s->all, clock_now());
-    if (upgrade_turn(&s->upgrade, &s->processes, clock_now()))
+    if (upgrade_back(&s->upgrade, &s->processes))
         s->all.at = clock_now();
     s->devices.upgraded = s->upgrade.outcome;
 }
@@ -510,7 +451,7 @@ static void child_ended(struct supervisor *s, enum process process, int status)
         return;
     }
     if (process == PROCESS_PROBE) {
-        probe_ended(s, status);
+        supervisor_probe_ended(s, status);
         return;
     }
     if (process == PROCESS_UNPACKER)
@@ -535,14 +476,23 @@ static void child_ended(struct supervisor *s, enum process process, int status)
         loader_start(s);
 }
 
+static void child_reap(struct supervisor *s, pid_t pid, int status)
+{
+    for (int process = 0; process < N_PROCESSES; process++)
+        if (s->processes.pids[process] == pid) {
+            child_ended(s, (enum process)process, status);
+            return;
+        }
+    if (upgrade_next_ended(&s->upgrade, pid))
+        supervisor_next_ended(s, status);
+}
+
 static void children_reap(struct supervisor *s)
 {
     int status;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        for (int process = 0; process < N_PROCESSES; process++)
-            if (s->processes.pids[process] == pid)
-                child_ended(s, (enum process)process, status);
+        child_reap(s, pid, status);
 }
 
 /* reload - on SIGHUP; the service manager waits for READY=1, which comes with the loader's end. */
@@ -585,35 +535,20 @@ static void on_signal(void *context, int fd, unsigned events)
     }
 }
 
-static int signals_open(void)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    sigaddset(&set, SIGUSR1);
-    sigaddset(&set, SIGUSR2);
-    sigaddset(&set, SIGCHLD);
-    signal(SIGPIPE, SIG_IGN);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-        return ERR_SYSTEM;
-    return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-}
-
 /* --- start --- */
+
+int supervisor_engine_join(struct supervisor *s)
+{
+    int error = event_loop_add(s->loop, s->engine.order_fd, EVENT_READ, on_alive, s);
+    return error != 0 ? error
+                      : event_loop_add(s->loop, s->engine.priv_fd, EVENT_READ, on_request, s);
+}
 
 static int servers_start(struct supervisor *s)
 {
     pace_started(&s->all);
     int error = processes_servers_start(&s->processes, &s->devices, &s->engine);
-    if (s->devices.sessions_fd >= 0) /* the next engine must not get them, too */
-        close(s->devices.sessions_fd);
-    s->devices.sessions_fd = -1;
-    if (error == 0)
-        error = event_loop_add(s->loop, s->engine.order_fd, EVENT_READ, on_alive, s);
-    return error != 0 ? error
-                      : event_loop_add(s->loop, s->engine.priv_fd, EVENT_READ, on_request, s);
+    return error != 0 ? error : supervisor_engine_join(s);
 }
 
 /* resolver_start - the engine gets a channel to the new resolver. */
@@ -698,7 +633,7 @@ static int supervisor_start(struct supervisor *s)
     if (s->processes.exe_fd < 0 ||
         readlink("/proc/self/exe", s->processes.exe_path, PATH_MAX - 1) <= 0)
         return failed("/proc/self/exe");
-    s->signal_fd = signals_open();
+    s->signal_fd = supervisor_signals_open();
     if (s->signal_fd < 0)
         return failed("signals");
     state_open(s->options->state, s->processes.state_fds);
@@ -736,6 +671,8 @@ static void supervisor_end(struct supervisor *s)
 {
     bool wanted = s->stopping && s->status == EXIT_SUCCESS && !s->upgrade.restart;
     processes_kill(&s->processes);
+    if (s->upgrade.phase != UPGRADE_IDLE)
+        upgrade_give_up(&s->upgrade);
     fd_drop(s, &s->engine.order_fd);
     fd_drop(s, &s->engine.priv_fd);
     fd_drop(s, &s->permit_fd);
@@ -784,7 +721,7 @@ int supervisor_run(const struct supervisor_options *options)
         if (!s.done)
             watchdog_due(&s, now);
         if (!s.done)
-            upgrade_due(&s, now);
+            supervisor_upgrade_due(&s, now);
     }
     supervisor_end(&s);
     log_line(LOG_LEVEL_INFO, "event=stopped status=%d", s.status);

@@ -2,6 +2,8 @@
 /* The phases of an upgrade, without processes. test/lab/test_upgrade.py upgrades whole daemons. */
 #include "daemon/supervisor/upgrade.h"
 
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/unit_test.h"
@@ -13,61 +15,116 @@
 /* probing - an upgrade whose probe runs. */
 static struct upgrade probing(struct processes *processes)
 {
-    *processes = (struct processes){.exe_fd = OLD};
-    return (struct upgrade){.phase = UPGRADE_PROBING, .other_fd = NEW, .sessions_fd = -1, .by = 5};
+    struct upgrade upgrade;
+    processes_init(processes, NULL);
+    processes->exe_fd = OLD;
+    processes->pids[PROCESS_HOOKS] = 100;
+    upgrade_init(&upgrade);
+    upgrade.phase = UPGRADE_PROBING;
+    upgrade.other_fd = NEW;
+    upgrade.by = 5;
+    return upgrade;
+}
+
+/* leaving - the processes of the new program wait at their gate. *ret_gate: their end of it. */
+static struct upgrade leaving(struct processes *processes, int *ret_gate)
+{
+    int gate[2];
+    struct upgrade upgrade = probing(processes);
+    assert_int_equal(upgrade_probed(&upgrade, EXIT(PROBE_FITS)), UPGRADE_GO);
+    processes_follow(processes, upgrade.other_fd, &upgrade.next);
+    upgrade.next.pids[PROCESS_ENGINE] = 200;
+    upgrade.phase = UPGRADE_WARMING;
+    assert_int_equal(pipe(gate), 0);
+    upgrade.gate_fd = gate[1];
+    upgrade.sessions_fd = memfd_create("test", MFD_CLOEXEC);
+    *ret_gate = gate[0];
+    upgrade_warmed(&upgrade, 2);
+    assert_int_equal(upgrade.phase, UPGRADE_LEAVING);
+    return upgrade;
+}
+
+static bool take(struct upgrade *upgrade, struct processes *processes)
+{
+    struct engine_ends engine;
+    struct loader_ends loader;
+    return upgrade_take(upgrade, processes, &engine, &loader, 3);
+}
+
+static bool gate_says_go(int fd)
+{
+    return gate_pass(&(struct gate){fd, dup(fd)});
 }
 
 static void test_new_program(void **state)
 {
     struct processes processes;
-    struct upgrade upgrade = probing(&processes);
+    int gate;
+    struct upgrade upgrade = leaving(&processes, &gate);
     (void)state;
-    assert_false(
-        upgrade_turn(&upgrade, &processes, 1)); /* a crash of the engine begins no upgrade */
-    assert_int_equal(processes.exe_fd, OLD);
-    assert_int_equal(upgrade_probed(&upgrade, EXIT(PROBE_FITS), 2), UPGRADE_GO);
-    assert_int_equal(upgrade.phase, UPGRADE_LEAVING);
-    assert_true(upgrade_turn(&upgrade, &processes, 3));
+    assert_false(upgrade_back(&upgrade, &processes)); /* a crash of the engine is no way back */
+    assert_false(take(&upgrade, &processes));
     assert_int_equal(processes.exe_fd, NEW);
+    assert_int_equal(processes.pids[PROCESS_ENGINE], 200);
+    assert_int_equal(processes.pids[PROCESS_HOOKS], 100);
+    assert_false(upgrade_next_ended(&upgrade, 200)); /* it is one of ours now */
     assert_int_equal(upgrade.outcome, UPGRADE_DONE);
+    upgrade_gate_open(&upgrade);
+    assert_true(gate_says_go(gate));
     upgrade.other_fd = -1; /* not to be closed here */
     upgrade_served(&upgrade);
     assert_int_equal(upgrade.phase, UPGRADE_IDLE);
     assert_int_equal(upgrade.by, NANOS_NEVER);
-    assert_false(upgrade_turn(&upgrade, &processes, 4));
+    assert_false(upgrade_back(&upgrade, &processes));
 }
 
 static void test_back(void **state)
 {
     struct processes processes;
-    struct upgrade upgrade = probing(&processes);
+    int gate;
+    struct upgrade upgrade = leaving(&processes, &gate);
     (void)state;
-    assert_int_equal(upgrade_probed(&upgrade, EXIT(PROBE_FITS), 1), UPGRADE_GO);
-    assert_true(upgrade_turn(&upgrade, &processes, 2));
+    assert_false(take(&upgrade, &processes));
     upgrade.other_fd = -1;
     processes.exe_fd = NEW;
-    assert_true(upgrade_turn(&upgrade, &processes, 3)); /* the new program has ended */
+    assert_true(upgrade_back(&upgrade, &processes)); /* the new program has ended */
     assert_int_equal(upgrade.outcome, UPGRADE_BACK);
     assert_int_equal(upgrade.phase, UPGRADE_IDLE);
+    close(gate);
 }
 
-/* The file of the sessions goes to one engine, if any session is in it. */
+/* The file of the sessions is closed once it was handed over: no second engine can get it. */
 static void test_sessions(void **state)
 {
     struct processes processes;
+    int gate;
+    struct upgrade upgrade = leaving(&processes, &gate);
+    int fd = upgrade.sessions_fd;
     (void)state;
-    for (size_t some = 0; some < 2; some++) {
-        struct upgrade upgrade = probing(&processes);
-        assert_int_equal(upgrade_sessions(&upgrade), -1); /* a crash */
-        assert_int_equal(upgrade_probed(&upgrade, EXIT(PROBE_FITS), 1), UPGRADE_GO);
-        int fd = upgrade.sessions_fd;
-        assert_true(fd >= 0);
-        assert_int_equal(write(fd, "session", some), some);
-        assert_int_equal(upgrade_sessions(&upgrade), some > 0 ? fd : -1);
-        assert_int_equal(upgrade_sessions(&upgrade), -1);
-        if (some > 0)
-            close(fd);
-    }
+    assert_int_equal(write(fd, "session", 7), 7);
+    assert_true(take(&upgrade, &processes));
+    assert_int_equal(upgrade.sessions_fd, -1);
+    assert_int_equal(fcntl(fd, F_GETFD), -1);
+    upgrade.other_fd = -1;
+    upgrade_served(&upgrade);
+    close(gate);
+}
+
+/* A process of the new program ends before its time: the others end, too. */
+static void test_given_up(void **state)
+{
+    struct processes processes;
+    int gate;
+    struct upgrade upgrade = leaving(&processes, &gate);
+    (void)state;
+    upgrade.phase = UPGRADE_WARMING;
+    assert_false(upgrade_next_ended(&upgrade, 100));
+    assert_true(upgrade_next_ended(&upgrade, 200));
+    upgrade.other_fd = -1;
+    upgrade_give_up(&upgrade);
+    assert_int_equal(upgrade.phase, UPGRADE_IDLE);
+    assert_int_equal(processes.exe_fd, OLD);
+    assert_false(gate_says_go(gate));
 }
 
 static void test_refused(void **state)
@@ -85,9 +142,9 @@ static void test_refused(void **state)
         struct processes processes;
         struct upgrade upgrade = probing(&processes);
         upgrade.other_fd = -1;
-        assert_int_equal(upgrade_probed(&upgrade, rows[i].status, 1), rows[i].answer);
+        assert_int_equal(upgrade_probed(&upgrade, rows[i].status), rows[i].answer);
         assert_int_equal(upgrade.phase, UPGRADE_IDLE);
-        assert_false(upgrade_turn(&upgrade, &processes, 2));
+        assert_false(upgrade_back(&upgrade, &processes));
         assert_int_equal(processes.exe_fd, OLD);
     }
 }
@@ -118,8 +175,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_new_program), cmocka_unit_test(test_back),
-        cmocka_unit_test(test_sessions),    cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_holds),
+        cmocka_unit_test(test_sessions),    cmocka_unit_test(test_given_up),
+        cmocka_unit_test(test_refused),     cmocka_unit_test(test_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
