@@ -30,7 +30,7 @@
 
 enum control { CUBIC, BBR, UDP };
 
-/* --- what a flow's packet says --- */
+/* --- the contents of a flow's packet --- */
 
 #define RANGES 4
 
@@ -38,7 +38,7 @@ struct range {
     uint32_t first, end;
 };
 
-/* struct parcel - stands in the inner packet behind its headers, and travels with its octets. */
+/* struct parcel - it follows the headers of the inner packet, and is carried as its octets. */
 struct parcel {
     uint16_t flow;
     bool ack, duplicate; /* `duplicate`: DSACK, RFC 2883 */
@@ -54,11 +54,11 @@ struct parcel {
 struct segment {
     nanos sent, first_sent, delivered_at;
     uint64_t delivered;
-    uint32_t before, after; /* in the order of sending; of those that are outstanding */
+    uint32_t before, after; /* neighbours in the order of sending, among the outstanding ones */
     bool sacked, lost, outstanding, again, limited;
 };
 
-/* struct rate_sample - what an ACK tells (draft-ietf-ccwg-bbr's delivery rate estimation). */
+/* struct rate_sample - the sample of an ACK (draft-ietf-ccwg-bbr's delivery rate estimation). */
 struct rate_sample {
     uint64_t delivered, prior_delivered;
     nanos took, rtt; /* rtt 0: unknown */

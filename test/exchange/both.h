@@ -3,8 +3,8 @@
 #define TEST_EXCHANGE_BOTH_H
 
 /*
- * The path manager on both ends of real IKE endpoints: logins raced, IKE SAs cloned, moved, parked
- * and brought home by the messages that really travel, over links that go down or swallow packets.
+ * The path manager on both ends of real IKE endpoints: real messages race logins, and clone, move,
+ * park and return IKE SAs, over links that fail or lose packets.
  */
 
 #include "exchange/world.h"
@@ -31,9 +31,9 @@ struct both {
     struct end a, b;
     bool up[BOTH_LINKS], hole[BOTH_LINKS];
     unsigned n_links, n_remotes; /* interfaces of the End User, addresses of the Gateway */
-    unsigned n_paths;            /* that are to come up; otherwise one per interface */
+    unsigned n_paths;            /* paths to come up; 0: one per interface */
     bool announce;               /* both ends tell the other one their addresses */
-    nanos step;                  /* how often the managers look */
+    nanos step;                  /* the interval at which the managers run */
     unsigned connected, failed;
     enum ike_outcome outcome;      /* of the last login that failed */
     nanos flow_ok, worst_gap;      /* upstream packets, each answered */
@@ -51,7 +51,7 @@ bool both_all_up(const struct both *both);
 void both_until_all_up(struct both *both, nanos limit);
 void both_link_set(struct both *both, unsigned link, bool up);
 void both_links_tell(struct both *both);
-/* both_pull - what a manager has to say goes to the IKE core, and back. */
+/* both_pull - passes the commands of a manager to the IKE core, and the events back. */
 void both_pull(struct both *both, struct end *end);
 unsigned both_logins(const struct both *both);
 int both_carrier_link(const struct both *both); /* the interface that new flows leave by; -1 */

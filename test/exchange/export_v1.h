@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-/* What the IKE core exported as version 1 (src/ike/core/session_octets.h): a session of a Gateway of
- * virtual time, with keys that nothing else has. A release's octets stay as they are. */
+/* An export of version 1 (src/ike/core/session_octets.h): a session of a Gateway on virtual time,
+ * with keys that are used nowhere else. A release's octets stay as they are. */
 static const uint8_t export_v1[] = {
     0x69, 0x6b, 0x53, 0x45, 0x01, 0x02, 0x2e, 0xa8, 0x7b, 0xc4, 0xe3, 0x46, 0x93, 0x01, 0x00, 0x00,
     0x07, 0xa5, 0x00, 0x00, 0x00, 0x01, 0x06, 0x6f, 0x66, 0x66, 0x69, 0x63, 0x65, 0x01, 0x02, 0x00,

@@ -14,11 +14,11 @@
 #define MESSAGE_SAS  256
 #define MESSAGE_ROOM 8192
 
-/* struct message_keys - what the tests know of the IKE SAs that were seen; by number, from 1. */
+/* struct message_keys - the keys of the IKE SAs that were seen; by number, from 1. */
 struct message_keys {
     unsigned n;
     struct ike_keylog sas[MESSAGE_SAS];
-    bool known[MESSAGE_SAS]; /* keys are there; until then only spi_i */
+    bool known[MESSAGE_SAS]; /* the keys are known; before, only spi_i is */
 };
 
 struct message_item {
@@ -36,7 +36,7 @@ struct message {
     size_t used;
 };
 
-/* message_read - false: nothing to be made of it. `one`, `other`: endpoints to ask for keys. */
+/* message_read - false: unreadable. `one`, `other`: endpoints that have the keys. */
 bool message_read(struct message_keys *keys, const struct ike *one, const struct ike *other,
                   struct crypto_provider *crypto, const struct ike_datagram *d,
                   struct message *ret_message);

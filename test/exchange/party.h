@@ -3,8 +3,8 @@
 #define TEST_EXCHANGE_PARTY_H
 
 /*
- * What a party of a world on virtual time is made of, shared by test/exchange and test/sim: dice
- * from a seed, a connection, and the work of the keyholder. No test framework in here.
+ * The parts of an endpoint on virtual time, shared by test/exchange and test/sim: random numbers
+ * from a seed, a connection, and the work of the keyholder. Independent of the test framework.
  */
 
 #include "ike/ike.h"
@@ -24,15 +24,15 @@ void party_rounds(struct ike_conn *user, struct ike_conn *gateway);
 
 /*
  * party_auth - answers IKE_EV_AUTH_SIGN and IKE_EV_AUTH_VERIFY with a pre-shared key (RFC 7296
- * section 2.15), or with certificates that are names. `psk` NULL: there is none. What *ret_result
- * refers to lies in `room`, PARTY_ROOM octets.
+ * section 2.15), or with certificates that are only names. `psk` NULL: no key. *ret_result points
+ * into `room`, PARTY_ROOM octets.
  */
 #define PARTY_ROOM 512
 void party_auth(struct crypto_provider *crypto, const char *psk, const struct ike_event *event,
                 uint8_t *room, struct ike_result *ret_result);
 
-/* party_ppk - answers IKE_EV_PPK with a PPK and its PPK_ID; key NULL: there is none. What
- * *ret_result refers to lies in `room`, PARTY_ROOM octets. */
+/* party_ppk - answers IKE_EV_PPK with a PPK and its PPK_ID; key NULL: no PPK. *ret_result points
+ * into `room`, PARTY_ROOM octets. */
 struct party_ppk {
     const char *id, *key;
 };

@@ -2,8 +2,8 @@
 #ifndef TEST_EXCHANGE_PLANE_H
 #define TEST_EXCHANGE_PLANE_H
 
-/* What the data plane of one end would do with packets: on which Child SA it sends, and on which it
- * would receive. */
+/* A model of one end's data plane: the Child SA on which it sends, and those on which it
+ * receives. */
 
 #include "exchange/world.h"
 
@@ -21,10 +21,10 @@ struct plane {
     size_t n_inbound;
 };
 
-/* plane_follow - the events since the last time. */
+/* plane_follow - reads the events since the last call. */
 void plane_follow(struct plane *plane, const struct peer *peer);
 
-/* plane_gets_through - what `from` sends now arrives at a Child SA of `to`. */
+/* plane_gets_through - a packet that `from` sends now arrives at a Child SA of `to`. */
 bool plane_gets_through(const struct plane *from, const struct plane *to, nanos now);
 
 #endif

@@ -3,13 +3,12 @@
 #define TEST_EXCHANGE_SCENARIO_H
 
 /*
- * What the themed tests share: the usual steps, and the messages as a diagram. A line of the
- * diagram reads
+ * Common steps of the tests, and messages as a diagram. A line of the diagram reads
  *
  *      #2 a1 -> b INFORMATIONAL request: N(UPDATE_SA_ADDRESSES) ... N(COOKIE2)
  *
  * with the IKE SA (#1: the first that was seen), the End User's interface (a: interface 0, a1: 1),
- * the port if it is not 4500 (a:500), and "(lost)" at the end of what did not arrive.
+ * the port if it is not 4500 (a:500), and "(lost)" at the end of a lost message.
  */
 
 #include "exchange/message.h"
@@ -25,21 +24,21 @@ ike_child_id scenario_create(struct peer *peer, ike_sa_id sa);
 enum ike_outcome scenario_on_sa(struct peer *peer, enum ike_command_kind kind, ike_sa_id sa);
 enum ike_outcome scenario_on_child(struct peer *peer, enum ike_command_kind kind,
                                    ike_child_id child);
-/* scenario_end - the world is consistent; frees it. */
+/* scenario_end - checks that the world is consistent, and frees it. */
 void scenario_end(struct world *world);
 struct ike_session_info scenario_session(const struct peer *peer); /* the first one */
 struct ike_sa_info scenario_sa(const struct peer *peer, ike_sa_id sa);
 
 /* --- messages --- */
 
-/* scenario_watch - from now on messages are written down (and may be changed, see world->edit). */
+/* scenario_watch - records messages from now on (edits may change them, see world->edit). */
 void scenario_watch(struct world *world);
 
-/* EXPECT_MESSAGES - exactly these lines were written down since the last watch, in this order. */
+/* EXPECT_MESSAGES - exactly these lines were recorded since the last watch, in this order. */
 #define EXPECT_MESSAGES(world, ...)                                                                \
     scenario_expect(world, (const char *const[]){__VA_ARGS__, NULL}, __FILE__, __LINE__)
 void scenario_expect(struct world *world, const char *const lines[], const char *file, int line);
-/* scenario_count - lines that contain `text`. */
+/* scenario_count - the number of lines that contain `text`. */
 unsigned scenario_count(const struct world *world, const char *text);
 
 /*
@@ -49,7 +48,7 @@ unsigned scenario_count(const struct world *world, const char *text);
  */
 enum scenario_fate {
     SCENARIO_PASS,
-    SCENARIO_NOTED, /* passes unchanged; it was one of those that the edit looks for */
+    SCENARIO_NOTED, /* passes unchanged; the edit was looking for it */
     SCENARIO_CHANGED,
     SCENARIO_LOST,
 };

@@ -33,20 +33,21 @@ struct peer {
     struct crypto_provider *crypto;
     uint64_t dice;
     struct random random;
-    const char *psk;              /* NULL: none for the peer */
-    const char *ppk_id, *ppk;     /* ppk NULL: none is loaded */
-    bool ppk_fails;               /* its keyholder cannot mix the PPK in */
+    const char *psk;              /* NULL: no key for the peer */
+    const char *ppk_id, *ppk;     /* ppk NULL: no PPK is loaded */
+    bool ppk_fails;               /* its keyholder fails to mix the PPK */
     struct party_tickets tickets; /* as Gateway; they outlive world_restart */
     bool refuse_lease, refuse_install;
-    struct party_eap eap;     /* what the EAP method does */
+    struct party_eap eap;     /* the script of the EAP method */
     bool hold_eap;            /* its results wait for world_eap_release */
-    bool hold_verify;         /* so do those of AUTH */
-    bool hold_install;        /* and those of Child SAs in the data plane */
-    enum ike_event_kind hold; /* and those of this kind: a ticket or a lease; 0: none */
-    uint64_t chain;           /* of the certificates of the other end; 0: nobody can revoke them */
-    struct ike_result held;   /* the one that waits */
-    ike_job_id held_job;      /* 0: none */
-    bool hold_ke;             /* with ke_jobs: key exchanges wait for world_ke_run */
+    bool hold_verify;         /* results of AUTH wait, too */
+    bool hold_install;        /* results of Child SAs in the data plane wait, too */
+    enum ike_event_kind hold; /* results of this kind wait: a ticket or a lease; 0: none */
+    /* number of the other end's certificate chain; 0: it cannot be revoked */
+    uint64_t chain;
+    struct ike_result held; /* the one that waits */
+    ike_job_id held_job;    /* 0: none */
+    bool hold_ke;           /* with ke_jobs: key exchanges wait for world_ke_run */
     unsigned n_ke;
     struct {
         ike_job_id job;
@@ -58,7 +59,7 @@ struct peer {
     struct ike_event events[WORLD_EVENTS]; /* keys wiped; a ring that keeps the last ones */
     unsigned counts[64];                   /* by kind */
     unsigned n_leases;                     /* given and not released */
-    struct ike_config *lease;              /* what is handed out; NULL: 10.9.0.<session> */
+    struct ike_config *lease;              /* the lease to give; NULL: 10.9.0.<session> */
     unsigned installed;                    /* Child SAs in the data plane */
 };
 
@@ -79,32 +80,32 @@ struct world {
                           one of 203.0.113.7 */
     struct address nat_inside;
     unsigned n_sent, n_lost;
-    struct ike_conn *conn_a, *conn_b; /* what is loaded; change before world_start */
+    struct ike_conn *conn_a, *conn_b; /* the connections to load; change them before world_start */
 };
 
 struct world *world_new(uint64_t seed);
-/* world_restart - the endpoint of `peer` begins anew with these options (crypto and random are set
- * here), as after a crash; its connection is not loaded. */
+/* world_restart - starts the endpoint of `peer` again with these options, as after a crash. It sets
+ * crypto and random; the connection is not loaded. */
 void world_restart(struct peer *peer, struct ike_options options);
 void world_start(struct world *world); /* loads the connections */
 void world_free(struct world *world);
 
-/* world_eap_release - the held result is given: the person has typed, or the CA has spoken. */
+/* world_eap_release - gives the held result: the user has typed, or the CA has answered. */
 void world_eap_release(struct peer *peer);
 
-/* world_run - delivers and ticks until `until_ns`. world_settle: until nothing is in flight and no
- * event came for `quiet_ns`. */
+/* world_run - delivers and ticks for `duration_ns`. world_settle - runs until no datagram is in
+ * flight and no event came for `quiet_ns`. */
 void world_run(struct world *world, nanos duration_ns);
 void world_drain(struct world *world);
 
-/* world_ke_run - the key exchanges that wait are done, or end with this error. */
+/* world_ke_run - the waiting key exchanges end with this error; 0: they succeed. */
 void world_ke_run(struct peer *peer, int error);
 
-/* world_deliver_raw - a datagram from elsewhere, now. */
+/* world_deliver_raw - delivers a datagram from elsewhere, now. */
 void world_deliver_raw(struct world *world, bool to_b, const struct ike_path *path,
                        struct span octets);
 
-/* world_connect - CONNECT over path 0; runs; returns the outcome. */
+/* world_connect - runs CONNECT over path 0; returns the outcome. */
 enum ike_outcome world_connect(struct world *world);
 enum ike_outcome world_command(struct peer *peer, struct ike_command command);
 /* world_post - starts a command and returns its tag. */

@@ -31,7 +31,7 @@ static bool out_of_turn(const struct order_node *node)
     return node->chosen != node->enabled.events[0];
 }
 
-/* within - the event chosen now is within the bounds. */
+/* within - the chosen event keeps the bounds. */
 static bool within(const struct order *order, const struct order_node *node)
 {
     return node->branches_before < order->branches &&
@@ -56,7 +56,7 @@ uint32_t order_choose(struct order *order, const struct order_set *enabled)
 {
     if (order->at < order->depth) {
         struct order_node *node = &order->nodes[order->at++];
-        ASSERT(has(enabled, node->chosen)); /* otherwise a run does not repeat itself */
+        ASSERT(has(enabled, node->chosen)); /* otherwise a repeated run differs */
         node->enabled = *enabled;
         return node->chosen;
     }

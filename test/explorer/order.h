@@ -4,9 +4,9 @@
 
 /*
  * Every order in which a set of events can happen, by repeating a run from its beginning with other
- * choices (stateless search, depth first). Two events on different hosts commute. Of the orders
- * that differ only in such events one is enough; sleep sets (Godefroid, Partial-Order Methods for
- * the Verification of Concurrent Systems, 1996) leave out the others.
+ * choices (stateless search, depth first). Two events on different hosts commute. One of the orders
+ * that differ only in such events is enough. Sleep sets (Godefroid, Partial-Order Methods for the
+ * Verification of Concurrent Systems, 1996) leave out the others.
  *
  * Each of the two searches has a bound. `branches`: all choices are tried at this many points, and
  * later events happen in turn. `deviations`: this many events happen out of turn, at any points of

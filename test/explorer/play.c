@@ -48,7 +48,8 @@ struct flight {
     struct ike_datagram d;
 };
 
-/* a message that was sent; a copy must have the same octets (RFC 7296 section 2.1) */
+/* struct sent - a message that was sent; a copy must have the same octets (RFC 7296 section
+ * 2.1). */
 struct sent {
     unsigned host;
     uint8_t header[24]; /* SPIs, next payload to message ID */
@@ -167,14 +168,14 @@ static void begin(struct running *r, unsigned host)
         command.path = (struct ike_path){.local = path.remote, .remote = path.local};
     if (operation->nothing || command.sa == 0 || !ike_session_next(peer->ike, 0, &session) ||
         (of_child && !ike_child_get(peer->ike, command.child_id, &child)))
-        return; /* the other end was so quick that there is nothing left */
+        return; /* the other end was faster, and no work is left */
     command.session = session.id;
     if (operation->kind == IKE_CMD_REAUTH)
         command.path = world_path(0);
     r->tags[host] = world_post(peer, command);
 }
 
-/* enabled - the first one is what comes in turn. */
+/* enabled - the events that can happen; the first one is next in turn. */
 static void enabled(const struct running *r, struct order_set *ret)
 {
     ret->n = 0;
@@ -183,7 +184,7 @@ static void enabled(const struct running *r, struct order_set *ret)
             ret->events[ret->n++] = order_event(host, KIND_BEGIN, 0, 0);
     for (unsigned i = 0; i < r->n_flights; i++) {
         const struct flight *f = &r->flights[i];
-        bool second = false; /* of two that are alike, the first one first */
+        bool second = false; /* of two equal datagrams the first one is first */
         for (unsigned j = 0; j < i; j++)
             second |= r->flights[j].host == f->host && r->flights[j].ordinal == f->ordinal;
         if (!second && !f->late)
@@ -207,7 +208,7 @@ static void happen(struct running *r, uint32_t event)
     world_deliver_raw(r->world, f.host == 0, &path, span_of(f.d.octets, f.d.len));
 }
 
-/* timer - nothing is on its way: the next timer that has to do with it. false: there is none. */
+/* timer - no datagram is in flight: runs the next timer of an exchange. false: none. */
 static bool timer(struct running *r)
 {
     struct world *world = r->world;
@@ -222,7 +223,7 @@ static bool timer(struct running *r)
     return due || waits;
 }
 
-/* look - after each event: nobody sends on what the other end does not know. */
+/* look - after each event: no end sends on a Child SA that the other end does not know. */
 static void look(struct running *r)
 {
     const struct world *world = r->world;

@@ -2,7 +2,7 @@
 #ifndef TEST_EXPLORER_PLAY_H
 #define TEST_EXPLORER_PLAY_H
 
-/* One schedule: two operations, begun by the two ends, and what the network does meanwhile. */
+/* One schedule: two operations, begun by the two ends, and the fate of a datagram. */
 
 #include "exchange/world.h"
 #include "explorer/order.h"
@@ -21,9 +21,8 @@ struct variant {
     const char *name;
     enum ike_clone clone_a, clone_b, prefer;
     bool blind;
-    bool
-        on_clone; /* what is of an IKE SA happens on a clone, which the Gateway may move (D-08 b) */
-    bool rounds;  /* the login has several rounds, one of them by EAP */
+    bool on_clone;   /* operations on an IKE SA use a clone, which the Gateway may move (D-08 b) */
+    bool rounds;     /* the login has several rounds, one of them by EAP */
     bool logging_in; /* the End User's operation is the login, with a clone in it */
 };
 extern const struct variant variants[];
@@ -33,7 +32,7 @@ extern const unsigned n_variants;
 enum fate { FATE_NONE, FATE_LOST, FATE_TWICE, FATE_LATE, FATES };
 extern const char *const fate_names[FATES];
 
-/* operation_fits - in this variant, begun by this host. */
+/* operation_fits - this host can begin it in this variant. */
 bool operation_fits(const struct variant *variant, const struct operation *operation,
                     unsigned host);
 
@@ -43,8 +42,8 @@ struct schedule {
     unsigned fate_host, fate_ordinal; /* the nth datagram of this host, from 0 */
 };
 
-/* play - from the login to the end, in the next order; asserts on the way and at the end. false:
- * pruned. *ret_hit: the datagram of the fate was sent. */
+/* play - runs from the login to the end, in the next order; asserts on the way and at the end.
+ * false: pruned. *ret_hit: the datagram of the fate was sent. */
 bool play(const struct schedule *schedule, struct order *order, bool *ret_hit);
 
 #endif

@@ -17,20 +17,20 @@ void sim_checks_free(struct sim_checks *checks);
 
 /* sim_check_sealed - no key is used twice with one sequence number, nor with one AEAD nonce. */
 void sim_check_sealed(struct sim_host *host, uint64_t key, struct span packet, uint64_t sequence);
-/* sim_check_sent - no inner packet is on the wire in the clear. */
+/* sim_check_sent - the packet on the wire contains no inner packet in the clear. */
 void sim_check_sent(const struct sim_host *host, const struct sim_packet *packet);
-/* sim_check_packet_new - a number for an inner packet from or to a user; `forged`: it must not
+/* sim_check_packet_new - the number for a new inner packet from or to a user; `forged`: it must not
  * arrive. */
 uint64_t sim_check_packet_new(const struct sim_host *user, size_t len, bool forged);
-/* sim_check_packet_arrived - the packet is as it was sent, has come once, may arrive, and belongs
- * to the user that is returned. NULL: it must not arrive. */
+/* sim_check_packet_arrived - the packet is unchanged, arrives for the first time, and may arrive.
+ * Returns its user. NULL: it must not arrive. */
 const struct sim_host *sim_check_packet_arrived(const struct sim_host *host, uint64_t number,
                                                 size_t len);
 
 /* --- checker_ike.c --- */
 
-/* sim_check_ike - a Message ID never comes again with other octets (RFC 7296 section 2.1); a
- * retransmission has the same octets. */
+/* sim_check_ike - two messages with the same Message ID have the same octets (RFC 7296 section
+ * 2.1). */
 void sim_check_ike(struct sim_host *host, const struct ike_datagram *d);
 
 /* --- checker_sa.c --- */
@@ -46,14 +46,14 @@ bool sim_check_refused(const struct sim_host *host, ike_child_id child);
 void sim_check_login(struct sim_host *gateway, const struct sim_host *user);
 void sim_check_crashed(struct sim_host *host);
 
-/* sim_check_host - limits and deadlines hold, and the data plane has what the core believes; called
- * after each event of the host. */
+/* sim_check_host - limits and deadlines hold, and the data plane agrees with the core. Called after
+ * each event of the host. */
 void sim_check_host(struct sim_host *host);
 
 /*
  * sim_check_healed - NULL: every End User that wants it has a VPN on each of its paths. The Gateway
  * has the same VPNs crosswise, with the same keys, and neither side has more. Otherwise the text
- * says what is wrong.
+ * describes the fault.
  */
 const char *sim_check_healed(struct sim *sim);
 /* sim_check_empty - NULL: no host has a session, a Child SA or a lease. */
@@ -67,7 +67,7 @@ struct sim_prints {
     uint64_t *prints, *values;
 };
 bool sim_prints_put(struct sim_prints *set, uint64_t print, uint64_t value, uint64_t *ret_was);
-/* sim_prints_find - NULL: not there. */
+/* sim_prints_find - the value of the print; NULL: not in the set. */
 uint64_t *sim_prints_find(const struct sim_prints *set, uint64_t print);
 
 struct sim_checks {

@@ -18,8 +18,8 @@ static inline uint64_t sim_argument(const struct sim_host *host, unsigned interf
 struct sim_fault {
     const char *name;
     sim_action begin, end;
-    unsigned weight; /* how often by lot */
-    bool gateways;   /* may hit them too */
+    unsigned weight; /* how often it is drawn */
+    bool gateways;   /* it may hit Gateways, too */
     nanos longest;
 };
 

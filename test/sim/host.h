@@ -4,12 +4,12 @@
 
 #include "sim/sim.h"
 
-/* sim_host_add - a machine that is not running yet. Its connection (party_conn) and interfaces may
- * be changed until it starts; each interface needs an `address`. */
+/* sim_host_add - adds a machine that is not running yet. Its connection (party_conn) and interfaces
+ * may be changed until it starts; each interface needs an `address`. */
 struct sim_host *sim_host_add(struct sim *sim, bool gateway);
 
-/* sim_host_start - the cores begin without any memory; an End User that is wanted connects.
- * sim_host_crash - they end without a word. */
+/* sim_host_start - starts new cores without state; an End User that is wanted connects.
+ * sim_host_crash - ends them without a message. */
 void sim_host_start(struct sim_host *host);
 void sim_host_crash(struct sim_host *host);
 void sim_host_done(struct sim_host *host);
@@ -22,8 +22,8 @@ void sim_host_reload(struct sim_host *host);
 void sim_host_leave(struct sim_host *host);
 
 void sim_host_links_changed(struct sim_host *host);
-/* sim_host_core_renew, sim_host_paths_renew - an empty IKE core, an empty path manager. The sessions that were there
- * have left, and the path manager knows the links. */
+/* sim_host_core_renew, sim_host_paths_renew - replace the IKE core or the path manager by an empty
+ * one. The sessions have left before, and the path manager knows the links. */
 void sim_host_core_renew(struct sim_host *host);
 void sim_host_paths_renew(struct sim_host *host);
 int sim_host_command(struct sim_host *host, struct ike_command command);

@@ -54,7 +54,7 @@ static uint16_t hash_bit(const char *word)
     return 0;
 }
 
-/* struct constraints - what follows "pubkey". bits: of the kind that came last. */
+/* struct constraints - the words behind "pubkey". bits: the target of the last kind. */
 struct constraints {
     struct cert_strength strength;
     uint16_t hashes;
@@ -86,7 +86,7 @@ static bool strength_word(struct constraints *c, const char *word)
         return false;
     }
     if (c->bits != NULL && *c->bits == 0)
-        *c->bits = 1; /* the kind, with whichever strength is accepted at all */
+        *c->bits = 1; /* the kind alone: any accepted strength */
     return true;
 }
 
@@ -268,8 +268,8 @@ static bool subject_take(struct round_work *work, struct span subject)
     return work->subject.type != ID_ANY || identity_from_wire(&id, &work->subject);
 }
 
-/* key_id_take - the key ID of a public key: SHA-1 of its SubjectPublicKeyInfo as
- * strongSwan names a key that has no certificate. */
+/* key_id_take - takes the key ID of a public key: the SHA-1 of its SubjectPublicKeyInfo, as
+ * strongSwan names a key without a certificate. */
 static bool key_id_take(struct round_work *work, struct span der)
 {
     uint8_t digest[SHA_DIGEST_LENGTH];
@@ -427,8 +427,8 @@ static int auth_subsection(const struct tree *section, void *target, struct buil
                       "contents swanctl sends");
 }
 
-/* pattern_take - the subject as the pattern that the peer's identity is compared with. A name that
- * is too long as text is compared by `certs` alone. */
+/* pattern_take - takes the subject as the pattern for the peer's identity. A name that is too long
+ * as text is compared only by `certs`. */
 static void pattern_take(const struct ike_id *subject, struct ike_auth_policy *auth)
 {
     char text[IDENTITY_TEXT_MAX];
@@ -495,7 +495,7 @@ int auth_build(const struct tree *section, struct auth_rounds *rounds,
     return 0;
 }
 
-/* keyless - a round by a method without a key, named; *ret_eap: there is a round by EAP. */
+/* keyless - a round whose EAP method has no key; *ret_eap: a round uses EAP. */
 static const struct cert_policy *keyless(const struct auth_rounds *rounds, bool *ret_eap)
 {
     const struct cert_policy *found = NULL;
@@ -520,7 +520,7 @@ static bool has_method(const struct auth_rounds *rounds, enum ike_auth_method me
     return found;
 }
 
-/* psk_where - the node of `auth = psk` on that side, for the place of a warning. */
+/* psk_where - the node of `auth = psk` on that side, for the position of a warning. */
 static const struct tree *psk_where(const struct tree *section, const char *side)
 {
     for (const struct tree *child = section->first; child != NULL; child = child->next)
@@ -563,7 +563,7 @@ int auth_rounds_check(const struct tree *section, const struct auth_rounds *loca
 void auth_rounds_finish(struct auth_rounds *rounds, uint8_t *ret_n,
                         struct cert_policy ret_certs[POLICY_ROUNDS])
 {
-    struct ike_auth_policy sorted[POLICY_ROUNDS]; /* all of them: no list is shared or lost */
+    struct ike_auth_policy sorted[POLICY_ROUNDS]; /* all of them: the copies share no list */
     bool taken[POLICY_ROUNDS] = {false};
     if (rounds->n == 0) {
         rounds->n = 1;

@@ -7,7 +7,8 @@
 
 #include "daemon/config/conn_build.h"
 
-/* struct auth_rounds - those of one side, in the order of the file until auth_rounds_finish(). */
+/* struct auth_rounds - the rounds of one side, in the order of the file until
+ * auth_rounds_finish(). */
 struct auth_rounds {
     bool remote;
     uint8_t n;
@@ -16,13 +17,13 @@ struct auth_rounds {
     struct cert_policy certs[POLICY_ROUNDS];
 };
 
-/* auth_build - one section. Its certificates are appended to `credentials`. */
+/* auth_build - reads one section. Its certificates are appended to `credentials`. */
 int auth_build(const struct tree *section, struct auth_rounds *rounds,
                struct conn_credentials *credentials, struct build_error *error) MUST_USE;
 
-/* auth_rounds_check - where EAP is all that proves both sides (RFC 5998), its method has to have a
- * key. ERR_INVALID, with the error at `section`. Warns of a Gateway that asks for EAP and proves itself
- * by a pre-shared key alone. */
+/* auth_rounds_check - if only EAP proves both sides (RFC 5998), its method must have a key.
+ * ERR_INVALID, with the error at `section`. Warns of a Gateway that asks for EAP, but proves itself
+ * only by a pre-shared key. */
 int auth_rounds_check(const struct tree *section, const struct auth_rounds *local,
                       const struct auth_rounds *remote, struct build_error *error) MUST_USE;
 

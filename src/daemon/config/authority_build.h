@@ -2,7 +2,7 @@
 #ifndef DAEMON_AUTHORITY_BUILD_H
 #define DAEMON_AUTHORITY_BUILD_H
 
-/* Sections of `authorities`: a CA that is trusted, and where it says what it has revoked. */
+/* Sections of `authorities`: a trusted CA, and the URLs of its revocation status. */
 
 #include "daemon/config/conn_build.h"
 

@@ -24,7 +24,7 @@ struct child_work {
     int copy_dscp, start, close, dpd, mode;
     int per_cpu;    /* without effect: each processor handles packets of each Child SA */
     int label_mode; /* without effect: there are no labels */
-    bool fwd_out;   /* without effect: what is forwarded is checked in any case */
+    bool fwd_out;   /* no effect: forwarded packets are always checked */
     uint32_t priority;
     bool local_ts, remote_ts;
 };
@@ -204,13 +204,13 @@ static const struct key child_keys[] = {
     {.name = "sha256_96", .kind = KEY_ONLY, .words = only_no, .why = "it is a fault of old peers"},
 };
 
-/* with_tenth - a tenth more, and never less for it. */
+/* with_tenth - a tenth more, and no overflow. */
 static uint64_t with_tenth(uint64_t n)
 {
     return n > UINT64_MAX / 11 * 10 ? UINT64_MAX : n + n / 10;
 }
 
-/* spread - the random part: as given, or all of the time between rekey and life. */
+/* spread - the random part: the given one, or all of the time between rekey and life. */
 static uint64_t spread(uint64_t given, uint64_t rekey, uint64_t life)
 {
     if (given != UINT64_MAX)
@@ -269,7 +269,8 @@ static bool child_is_shunt(const struct ike_child_policy *policy)
     return policy->mode == IKE_MODE_PASS || policy->mode == IKE_MODE_DROP;
 }
 
-/* limit_check - what the kernel's packet filter and routing rules can tell apart. NULL: they can. */
+/* limit_check - the reason why packet filter and routing rules cannot express the selector; NULL:
+ * they can. */
 static const char *limit_check(uint8_t protocol, uint16_t start, uint16_t end)
 {
     static const uint8_t with_ports[] = {6, 17, 33, 132, 136}; /* TCP, UDP, DCCP, SCTP, UDP-Lite */

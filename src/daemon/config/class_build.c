@@ -10,7 +10,7 @@
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 
-/* struct class_work - the class, and which of its keys were given. */
+/* struct class_work - the class, and the keys that were given. */
 struct class_work {
     struct traffic_class class;
     struct ike_class_paths paths;
@@ -19,7 +19,7 @@ struct class_work {
 
 /* --- values --- */
 
-/* range_read - "5", "5-9". NULL: fine, else why not. */
+/* range_read - reads "5" or "5-9". NULL: fine, otherwise the fault. */
 static const char *range_read(const char *text, uint64_t most, uint64_t *ret_first,
                               uint64_t *ret_last)
 {
@@ -238,8 +238,8 @@ int classes_build(const struct tree *section, struct ike_conn *conn, struct buil
 
 /* --- the connection --- */
 
-/* path_named - a path of the connection can have that name. Which interfaces a section with `auto` finds is not known
- * before. */
+/* path_named - a path of the connection can have that name. The interfaces of a section with `auto`
+ * are not known yet. */
 static bool path_named(const struct ike_conn *conn, const char *name)
 {
     bool open = conn->n_paths == 0;

@@ -32,7 +32,7 @@ static int add_owner(struct engine_secret *secret, const struct tree *node,
         return build_fail(error, node, "more than %zu identities", LEN(secret->owners));
     if (identity_parse(text, &secret->owners[secret->n_owners]) != 0)
         return build_fail(error, node, "'%.60s' is not an identity", text);
-    if (secret->owners[secret->n_owners].type != 0) /* %any: no owner at all */
+    if (secret->owners[secret->n_owners].type != 0) /* %any: without owners */
         secret->n_owners++;
     return 0;
 }
@@ -46,13 +46,13 @@ static int apply_secret(const struct tree *node, uint8_t octets[SECRET_OCTETS_MA
     if (strcasecmp(node->name, "secret") != 0)
         return build_fail(error, node, "unknown key, 'secret' and 'id...' are expected");
     secret->n_octets = value_secret(text, octets, SECRET_OCTETS_MAX);
-    /* the value itself is never repeated */
+    /* the error must not contain the value */
     return secret->n_octets != 0
                ? 0
                : build_fail(error, node, "is empty, too long, or not valid 0x or 0s notation");
 }
 
-/* The kind is how the name of the section begins, as swanctl has it. */
+/* secret_kind_parse - the kind is the beginning of the section's name, as in swanctl. */
 static bool secret_kind_parse(const char *name, enum engine_secret_kind *ret_kind)
 {
     bool ike = strncasecmp(name, "ike", 3) == 0, eap = strncasecmp(name, "eap", 3) == 0;
@@ -102,7 +102,7 @@ static int check_pool_name(const struct tree *node, const char *name, void *targ
 #define PPK_OCTETS_GOOD    32
 
 /* warn_secret - RFC 7296 section 2.15: a secret has at least the entropy of the strongest key. RFC
- * 8784 section 6: a PPK has 256 bits of entropy. What others can read is none. */
+ * 8784 section 6: a PPK has 256 bits of entropy. A file that other users can read is no secret. */
 static void warn_secret(const struct tree *section, const struct engine_secret *secret,
                         struct build_error *error)
 {
@@ -171,7 +171,7 @@ static int check_section(const struct tree *root, const struct tree *top,
     if (token_secret(section))
         return check_token(section, error);
     if (credential_files_secret(section))
-        return 0; /* credential_files_resolve() has looked at it */
+        return 0; /* credential_files_resolve() has checked it */
     err = secret_build(section, octets, &secret, error);
     wipe(octets, sizeof(octets));
     if (err == 0)
@@ -179,7 +179,7 @@ static int check_section(const struct tree *root, const struct tree *top,
     return err;
 }
 
-/* check_secrets_room - of those that the keyholder gets. */
+/* check_secrets_room - checks the number of secrets for the keyholder. */
 static int check_secrets_room(const struct tree *top, struct build_error *error)
 {
     uint8_t octets[SECRET_OCTETS_MAX];
@@ -212,7 +212,7 @@ static int check_top(const struct tree *root, const struct tree *top, struct bui
     for (size_t i = 0; i < LEN(known); i++)
         found |= strcmp(top->name, known[i]) == 0;
     if (!found && top->inherited)
-        return 0; /* a template: what inherits from it is looked at */
+        return 0; /* a template: the sections that inherit from it are checked */
     if (!found) {
         const char *near = value_nearest(top->name, known, LEN(known));
         return near == NULL ? build_fail(error, top, "unknown section")
@@ -256,7 +256,7 @@ int config_load(const char *path, struct settings *ret_settings, struct build_er
         (void)build_goes_on(error, config_check(ret_settings->root, error), &first);
     err = first;
     if (err != 0)
-        settings_done(ret_settings); /* the error is text of its own */
+        settings_done(ret_settings); /* the error has its own text */
     return err;
 }
 
@@ -349,7 +349,7 @@ static int send_section(int fd, const char *command, const struct tree *section,
     return run(fd, &w, section, error);
 }
 
-/* told - what a process says that keeps secrets. */
+/* told - notes the answer of a process that keeps secrets. */
 static int told(int err, const char *reason, const struct tree *about, struct build_error *error)
 {
     if (err == 0)
@@ -357,7 +357,8 @@ static int told(int err, const char *reason, const struct tree *about, struct bu
     return build_fail(error, about, "%s", reason[0] != '\0' ? reason : error_text(err));
 }
 
-/* send_secret - its octets and owners to the process that keeps it; the engine learns its name. */
+/* send_secret - sends octets and owners to the process that keeps them, and the name to the
+ * engine. */
 static int send_secret(const struct config_channels *to, const struct tree *section,
                        struct build_error *error)
 {
@@ -379,7 +380,7 @@ static int send_secret(const struct config_channels *to, const struct tree *sect
     return run(to->vici_fd, &w, section, error);
 }
 
-/* value_put - a value, or a list of values. */
+/* value_put - writes a value, or a list of values. */
 static void value_put(struct vici_writer *w, const struct tree *node)
 {
     if (node->kind == TREE_VALUE)
@@ -392,7 +393,7 @@ static void value_put(struct vici_writer *w, const struct tree *node)
     vici_list_end(w);
 }
 
-/* send_radius - the whole server to the aaa process; the engine learns all but the secret. */
+/* send_radius - sends the whole server to the aaa process, and all but the secret to the engine. */
 static int send_radius(const struct config_channels *to, const struct tree *section,
                        struct build_error *error)
 {
@@ -421,7 +422,7 @@ static struct span value_of(const struct tree *section, const char *name)
 }
 
 /* locked - a key or container whose passphrase the files do not have is left out of the load: `ikat
- * unlock` asks a person for it. */
+ * unlock` asks the user for it. */
 static bool locked(int err, const char *reason, const struct tree *file, struct build_error *error)
 {
     if (err != ERR_DENIED)
@@ -430,7 +431,7 @@ static bool locked(int err, const char *reason, const struct tree *file, struct 
     return true;
 }
 
-/* send_key_id - the engine learns which key the keyholder has. */
+/* send_key_id - tells the engine the id of a key that the keyholder has. */
 static int send_key_id(const struct config_channels *to, const uint8_t key_id[KEY_ID_SIZE],
                        const struct tree *about, struct tree *retain, struct build_error *error)
 {
@@ -445,7 +446,7 @@ static int send_key_id(const struct config_channels *to, const uint8_t key_id[KE
     return err != 0 ? err : list_add(retain, name);
 }
 
-/* send_key - a private key to the keyholder. */
+/* send_key - sends a private key to the keyholder. */
 static int send_key(const struct config_channels *to, const struct tree *file, struct span octets,
                     struct tree *retain, struct build_error *error)
 {
@@ -457,8 +458,8 @@ static int send_key(const struct config_channels *to, const struct tree *file, s
     return err != 0 ? err : send_key_id(to, answer.key_id, file, retain, error);
 }
 
-/* send_token - a key on a token. One that cannot be had now is left out with a warning: a card that is
- * not in its reader does not keep all else from service. */
+/* send_token - names a key on a token. An unavailable key is left out with a warning: a missing
+ * card must not prevent the rest of the load. */
 static int send_token(const struct config_channels *to, const struct tree *section,
                       struct tree *retain, struct build_error *error)
 {
@@ -490,7 +491,7 @@ static int send_tokens(const struct config_channels *to, const struct tree *root
     return err;
 }
 
-/* send_modules - PKCS#11 libraries: the files alone say which ones may be loaded. */
+/* send_modules - sends the PKCS#11 libraries: only the files may name them. */
 static int send_modules(const struct config_channels *to, const struct tree *root,
                         struct build_error *error)
 {
@@ -506,8 +507,7 @@ static int send_modules(const struct config_channels *to, const struct tree *roo
     return err;
 }
 
-/* send_cert - a certificate of the folders. The name under which it stays loaded is appended to
- * `retain`. */
+/* send_cert - sends a certificate of the folders, and appends its name to `retain`. */
 static int send_cert(int fd, const struct tree *file, struct tree *retain,
                      struct build_error *error)
 {
@@ -521,8 +521,8 @@ static int send_cert(int fd, const struct tree *file, struct tree *retain,
     return err == 0 && credential_file_name(file, name) ? list_add(retain, name) : err;
 }
 
-/* send_contained - a certificate of a container is one of the folder x509, as swanctl has it: a CA
- * in it is not trusted. */
+/* send_contained - sends a certificate of a container like one of the folder x509, as swanctl does:
+ * a CA in it is not trusted. */
 static int send_contained(int fd, const struct tree *file, struct span der, struct tree *retain,
                           struct build_error *error)
 {
@@ -556,7 +556,7 @@ static int send_items(const struct config_channels *to, const struct tree *file,
                : err;
 }
 
-/* send_container - what is in it goes where each of it belongs. */
+/* send_container - sends each item of the container to the process that keeps it. */
 static int send_container(const struct config_channels *to, const struct tree *file,
                           struct tree *retain, struct build_error *error)
 {
@@ -584,7 +584,7 @@ static int send_file(const struct config_channels *to, const struct tree *file, 
     return send_cert(to->vici_fd, file, retain, error);
 }
 
-/* send_files - and nothing else stays loaded. */
+/* send_files - sends all files; credentials of other files are unloaded. */
 static int send_files(const struct config_channels *to, const struct tree *root,
                       struct build_error *error)
 {
@@ -615,7 +615,7 @@ static int send_plain(int fd, const char *command, const struct tree *about,
     return run(fd, &w, about, error);
 }
 
-/* send_all - each section of one top section. */
+/* send_all - sends each section of one top section. */
 static int send_all(int fd, const struct tree *top, const char *command, struct build_error *error)
 {
     int err = 0;

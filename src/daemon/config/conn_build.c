@@ -24,14 +24,14 @@
 #define LEN(a)      (sizeof(a) / sizeof((a)[0]))
 #define CONN(field) offsetof(struct conn_work, conn.field)
 
-/* struct conn_work - the connection and what is needed while it is built. */
+/* struct conn_work - the connection and the state of its reading. */
 struct conn_work {
     struct ike_conn conn; /* its lists are those of `room` */
     struct ike_conn *room;
     struct auth_rounds local, remote;
     struct conn_credentials *credentials;
     nanos over_ns, rand_ns;
-    bool legacy; /* weak algorithms are wanted */
+    bool legacy; /* weak algorithms are allowed */
     struct mark_defaults marks;
 };
 
@@ -306,7 +306,7 @@ static int set_send_certreq(const struct tree *node, void *target, struct build_
     return 0;
 }
 
-/* for children that do not say it themselves */
+/* set_if_id_in - the default of the children. */
 static int set_if_id_in(const struct tree *node, void *target, struct build_error *error)
 {
     return if_id_build(node, &((struct conn_work *)target)->marks.if_id_in, error);
@@ -446,7 +446,7 @@ static bool list_is_legacy(const struct ike_proposal_list *list)
     return legacy;
 }
 
-/* legacy_find - where weak algorithms are asked for. NULL: nowhere. */
+/* legacy_find - the node that asks for weak algorithms. NULL: none. */
 static const struct tree *legacy_find(const struct tree *section, const struct ike_conn *conn)
 {
     const struct tree *children = tree_get(section, "children");
@@ -461,7 +461,7 @@ static const struct tree *legacy_find(const struct tree *section, const struct i
     return NULL;
 }
 
-/* check_legacy - SHA-1 and modp1536 are there for peers that have nothing better. */
+/* check_legacy - SHA-1 and modp1536 are only for peers without better algorithms. */
 static int check_legacy(const struct tree *section, const struct conn_work *work,
                         struct build_error *error)
 {
@@ -490,7 +490,7 @@ static int check_pools(const struct tree *section, const struct conn_work *work,
     return 0;
 }
 
-/* check_traps - what a trap cannot hold would leave in the clear. */
+/* check_traps - packets that a trap cannot hold would leave in the clear. */
 static int check_traps(const struct tree *section, const struct ike_conn *conn,
                        struct build_error *error)
 {
@@ -561,8 +561,8 @@ static int check_conn(const struct tree *section, const struct conn_work *work,
     return err != 0 ? err : auth_rounds_check(section, &work->local, &work->remote, error);
 }
 
-/* dpd_timeout_default - whoever asks often wants to know soon. At most the retransmissions of a
- * request, which take this long. */
+/* dpd_timeout_default - a short probe interval asks for early detection, so the time-out is
+ * shorter, too. At most the time of all retransmissions of a request. */
 static nanos dpd_timeout_default(const struct ike_conn *conn)
 {
     nanos longest = 75 * NANOS_PER_SEC, timeout = 5 * nanos_min(conn->dpd_delay_ns, longest);

@@ -3,10 +3,10 @@
 #define DAEMON_CONN_BUILD_H
 
 /*
- * From a tree - a section of a configuration file, or the body of a VICI load command, which are
- * the same thing - to what the core works with. Every key has a row in a table; what is not there
- * is an error with a suggestion. Errors name the place: "file:line: key: why", or
- * "mobike: why" where there is no file.
+ * From a tree to the configuration of the core. The tree is a section of a configuration file, or
+ * the body of a VICI load command; both have the same form. Every key has a row in a table. A key
+ * without a row is an error with a suggestion. Errors name the place: "file:line: key: why", or
+ * "mobike: why" without a file.
  */
 
 #include "control/tree.h"
@@ -15,7 +15,7 @@
 
 #define BUILD_ERRORS_MAX 20
 
-/* struct build_errors - what is wrong with a whole configuration, as far as it is worth reading. */
+/* struct build_errors - the errors of a whole configuration, up to a limit. */
 struct build_errors {
     unsigned n;
     bool more; /* than these */
@@ -24,12 +24,12 @@ struct build_errors {
 
 struct build_error {
     char text[ENGINE_ERROR_MAX];   /* the first */
-    struct build_errors *all;      /* NULL: the first one is the last that is looked for */
-    struct build_errors *warnings; /* NULL: they are not wanted */
+    struct build_errors *all;      /* NULL: reading ends at the first error */
+    struct build_errors *warnings; /* NULL: no warnings are wanted */
 };
 
-/* build_goes_on - after a step that ended with `err`; the first one stays in *first. false: behind
- * it there is nothing that is worth to be told. */
+/* build_goes_on - after a step that ended with `err`: keeps the first error in *first. false: later
+ * steps would report nothing useful. */
 bool build_goes_on(const struct build_error *error, int err, int *first);
 /* build_note - a line of text is an error. */
 void build_note(struct build_error *error, const char *text);
@@ -49,15 +49,15 @@ int radius_build(const struct tree *section, bool held, struct aaa_server *ret_s
                  struct build_error *error) MUST_USE;
 
 #define SECRET_OCTETS_MAX 512
-/* secret_build - a section of `secrets`: "ike1 { id-a = ...  secret = ... }". `octets` holds the
+/* secret_build - a section of `secrets`: "ike1 { id-a = ...  secret = ... }". `octets` receives the
  * value. */
 int secret_build(const struct tree *section, uint8_t octets[SECRET_OCTETS_MAX],
                  struct engine_secret *ret_secret, struct build_error *error) MUST_USE;
 
-/* config_check - a whole file: every section, and that what is named exists. */
+/* config_check - checks a whole file: every section, and that all named objects exist. */
 int config_check(const struct tree *root, struct build_error *error) MUST_USE;
 
-/* build_warn - notes it, in the form of an error; the configuration is good all the same. */
+/* build_warn - notes a warning in the form of an error; the configuration is still valid. */
 void build_warn(struct build_error *error, const struct tree *node, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 int build_fail(struct build_error *error, const struct tree *node, const char *format, ...)

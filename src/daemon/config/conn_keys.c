@@ -17,7 +17,7 @@ bool build_goes_on(const struct build_error *error, int err, int *first)
     return err == 0 || (err == ERR_INVALID && error->all != NULL && !error->all->more);
 }
 
-/* list_add - once: several sections may inherit it. */
+/* list_add - adds a text once: several sections may inherit the same fault. */
 static void list_add(struct build_errors *list, const char *text)
 {
     for (unsigned i = 0; i < list->n; i++)
@@ -44,7 +44,7 @@ static void about(const struct tree *node, const char *why, char text[ENGINE_ERR
     if (node->file != NULL)
         (void)snprintf(text, ENGINE_ERROR_MAX, "%.100s:%u: %.50s: %.352s", node->file, node->line,
                        node->name, why);
-    else if (node->name[0] == '\0') /* all of the configuration */
+    else if (node->name[0] == '\0') /* the whole configuration */
         (void)snprintf(text, ENGINE_ERROR_MAX, "%.352s", why);
     else
         (void)snprintf(text, ENGINE_ERROR_MAX, "%.100s: %.352s", node->name, why);
@@ -149,7 +149,7 @@ static int set_key(const struct key *key, const struct tree *node, void *target,
         return build_fail(error, node, "is a list, one value is expected");
     const char *text = (const char *)node->value;
     if (text[0] == '\0')
-        return 0; /* `key =` takes an inherited value back: the default stays */
+        return 0; /* `key =` cancels an inherited value: the default applies */
     switch (key->kind) {
     case KEY_BOOL:
         return value_bool(text, field) ? 0

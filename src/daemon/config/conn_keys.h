@@ -15,8 +15,8 @@ enum key_kind {
     KEY_BYTES,       /* uint64_t */
     KEY_WORD,        /* enum (int), index of the word in `words` */
     KEY_FUNCTION,    /* function(node, target, error) */
-    KEY_IGNORED,     /* accepted: of IKEv1, of certificates or of scripts, none of which is here */
-    KEY_ONLY,        /* known to swanctl, refused with `why` but for the values in `words` */
+    KEY_IGNORED,     /* accepted without effect: for IKEv1, certificates or scripts */
+    KEY_ONLY,        /* known to swanctl; refused with `why` except for the values in `words` */
     KEY_UNSUPPORTED, /* known to swanctl, refused with `why` */
 };
 
@@ -29,19 +29,19 @@ struct key {
     const char *why;
 };
 
-/* keys_apply - all children of `section` that are not sections, to `target`. Sections are handed to
- * `subsection`, which returns ERR_NOT_FOUND for a name that it does not know. */
+/* keys_apply - applies all children of `section` that are no sections to `target`. Sections go to
+ * `subsection`, which returns ERR_NOT_FOUND for an unknown name. */
 struct key_table {
     const struct key *keys;
     size_t n;
     int (*subsection)(const struct tree *section, void *target, struct build_error *error);
-    const char *sections; /* the names that `subsection` knows, for a person; NULL: none */
+    const char *sections; /* the names that `subsection` knows, for error texts; NULL: none */
 };
 int keys_apply(const struct key_table *table, const struct tree *section, void *target,
                struct build_error *error) MUST_USE;
 
-/* key_node - where a key of the section stands, in either case of letters as keys_apply() takes
- * them; the section itself if the key is not given. For errors about a value that was applied. */
+/* key_node - the node of a key, without regard to case as in keys_apply(); without the key, the
+ * section itself. For errors about an applied value. */
 const struct tree *key_node(const struct tree *section, const char *name);
 
 /* key_name_copy - the section's name, 1 to LIMIT_NAME - 1 characters. */
@@ -61,16 +61,16 @@ struct key_proposals {
 int key_add_proposal(const struct tree *node, const char *text, void *target,
                      struct build_error *error) MUST_USE;
 
-/* child_build - a section of `children`, appended to the connection (child_build.c). */
+/* child_build - reads a section of `children` and appends it to the connection (child_build.c). */
 int child_build(const struct tree *section, struct ike_conn *conn,
                 struct build_error *error) MUST_USE;
 
-/* child_shunts_last - once all children are there: those with mode = pass or drop go behind the
- * others, in their order, and are counted apart. */
+/* child_shunts_last - call it after all children: moves those with mode = pass or drop behind the
+ * others, in their order, and counts them separately. */
 void child_shunts_last(struct ike_conn *conn);
 
-/* classes_build - the section `classes`: classes of traffic (class_build.c). classes_check - once all keys of the
- * connection are applied. */
+/* classes_build - reads the section `classes`: classes of traffic (class_build.c). classes_check -
+ * checks them; call it after all keys of the connection. */
 int classes_build(const struct tree *section, struct ike_conn *conn,
                   struct build_error *error) MUST_USE;
 int classes_check(const struct tree *section, const struct ike_conn *conn,

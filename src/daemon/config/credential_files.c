@@ -40,7 +40,7 @@ struct files {
 
 /* --- a file --- */
 
-/* why_not - a reason about `about`, which names the file. */
+/* why_not - notes an error about the file that `about` names. */
 static int why_not(struct files *files, const struct tree *about, const char *path, const char *why)
 {
     return build_fail(files->error, about, "%.200s: %s", path, why);
@@ -62,8 +62,8 @@ static ssize_t read_whole(int fd, uint8_t *room, size_t cap)
     return (ssize_t)n;
 }
 
-/* file_read - its contents as a value without a name. NULL: *ret_err. FIFOs and devices would hang
- * the loader. */
+/* file_read - the contents of a file as a value without a name. NULL: *ret_err. FIFOs and devices
+ * would block the loader. */
 static struct tree *file_read(struct files *files, const struct tree *about, const char *path,
                               int *ret_err)
 {
@@ -95,8 +95,8 @@ static struct tree *file_read(struct files *files, const struct tree *about, con
 
 /* --- names in connections --- */
 
-/* contents - of what a key names: a file of the folder, an absolute path, or the octets themselves
- * as 0x... or 0s... */
+/* contents - the contents of the file that a key names: in the folder, or by an absolute path; or
+ * the octets themselves, as 0x... or 0s... */
 static struct tree *contents(struct files *files, const struct tree *about, const char *folder,
                              const char *name, int *ret_err)
 {
@@ -128,7 +128,7 @@ static int key_resolve(struct files *files, struct tree *node, const char *folde
             tree_append(list, value);
     }
     tree_free(names);
-    if (list != NULL) { /* also without the file that is missing: that error is noted already */
+    if (list != NULL) { /* even if a file is missing: that error is noted already */
         tree_free(node->first);
         free(node->value);
         node->kind = TREE_LIST;
@@ -149,7 +149,7 @@ static void section_resolve(struct tree *node, const char *key)
     char *name = strdup(key);
     if (file == node || file->kind != TREE_VALUE || name == NULL) {
         free(name);
-        return; /* a token, or nothing: refused by name later */
+        return; /* a token, or no name: refused by name later */
     }
     struct tree *value = tree_value(key, span_of(file->value, file->len));
     if (value == NULL) {
@@ -261,7 +261,7 @@ static int secret_check(struct files *files, const struct tree *section)
     return 0;
 }
 
-/* passphrase_find - of a file of the folder; NULL: none is given. */
+/* passphrase_find - the passphrase of a file of the folder; NULL: none is given. */
 static const struct tree *passphrase_find(const struct files *files, const struct folder *folder,
                                           const char *name)
 {
@@ -306,7 +306,7 @@ static bool passphrase_add(struct tree *load, const struct tree *secret)
     return added;
 }
 
-/* load_add - "PATH { type data secret }" in a section that is named after the command. */
+/* load_add - adds "PATH { type data secret }" to a section with the name of the command. */
 static int load_add(struct files *files, const struct folder *folder, const char *path,
                     const struct tree *value)
 {

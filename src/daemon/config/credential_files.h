@@ -4,7 +4,7 @@
 
 /*
  * The folders beside the configuration, as swanctl has them: x509, x509ca, x509ocsp, x509crl,
- * pubkey, private, rsa, ecdsa, pkcs8 and pkcs12. What swanctl does with them the loader does too.
+ * pubkey, private, rsa, ecdsa, pkcs8 and pkcs12. The loader treats them as swanctl does.
  */
 
 #include "daemon/config/conn_build.h"
@@ -25,8 +25,8 @@ int credential_files_resolve(const char *path, struct tree *root,
 /* credential_files_secret - a section of `secrets` is about a file: "private1 { file secret }". */
 bool credential_files_secret(const struct tree *section);
 
-/* credential_file_name - "ROLE:HEX" for retain-credentials, of the file of a certificate or public
- * key. false: it has none, as lists of revocations. */
+/* credential_file_name - "ROLE:HEX" for retain-credentials, for a file of a certificate or public
+ * key. false: other files, such as lists of revocations, have no name. */
 #define CREDENTIAL_NAME_MAX 96
 bool credential_file_name(const struct tree *file, char out[CREDENTIAL_NAME_MAX]);
 

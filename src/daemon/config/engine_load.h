@@ -2,14 +2,14 @@
 #ifndef DAEMON_ENGINE_LOAD_H
 #define DAEMON_ENGINE_LOAD_H
 
-/* What the engine loads: a whole configuration, and its parts. */
+/* A configuration for the engine, and its parts. */
 
 #include "daemon/common/verifier_channel.h"
 #include "daemon/tables/credentials.h"
 #include "daemon/tables/pools.h"
 #include "ike/ike.h"
 
-#define ENGINE_ERROR_MAX 512 /* octets of a text that says why a load is refused, with its 0 */
+#define ENGINE_ERROR_MAX 512 /* octets of the reason why a load is refused, with its NUL */
 
 enum engine_secret_kind {
     ENGINE_SECRET_IKE,
@@ -69,8 +69,8 @@ struct engine_key {
 };
 
 /* struct engine_load - a whole configuration. Each connection is a reference of the caller. With a
- * number it is a loader's: its secrets, private keys and RADIUS secrets have no octets here, since
- * the processes that keep them have them already (load_door.h). */
+ * number it comes from a loader: secrets, private keys and RADIUS secrets have no octets here,
+ * since the processes that keep them already have them (load_door.h). */
 struct engine_load {
     uint64_t number; /* 0: of a client */
     size_t n_conns, n_pools, n_secrets, n_certs, n_keys, n_authorities, n_radius;
@@ -81,7 +81,7 @@ struct engine_load {
     struct engine_key *keys;
     struct engine_authority *authorities;
     struct aaa_server *radius;
-    bool files; /* certificates and private keys that are not in the load go */
+    bool files; /* certificates and private keys that are not in the load are unloaded */
 };
 
 #endif

@@ -42,7 +42,7 @@ static bool mark_parse(const char *text, struct ike_mark *ret)
         mark.kind = IKE_MARK_UNIQUE_DIR;
     else if (!number32(value, &mark.value))
         return false;
-    /* "0" is the value of templates that want no mark */
+    /* "0" means no mark, for templates */
     bool none = mark.kind == IKE_MARK_FIXED && mark.value == 0 && strchr(text, '/') == NULL;
     *ret = none || mark.mask == 0 ? (struct ike_mark){.kind = IKE_MARK_NONE} : mark;
     return true;
@@ -127,7 +127,7 @@ static bool is_shunt(const struct ike_child_policy *policy)
     return policy->mode == IKE_MODE_PASS || policy->mode == IKE_MODE_DROP;
 }
 
-/* names_check - a device of marks has a name that the kernel takes. */
+/* names_check - a device of marks has a name that the kernel accepts. */
 static int names_check(const struct tree *section, const struct ike_child_policy *policy,
                        struct build_error *error)
 {

@@ -19,19 +19,19 @@ int if_id_build(const struct tree *node, struct ike_mark *ret_id,
 int device_name_build(const struct tree *node, char ret_name[16],
                       struct build_error *error) MUST_USE;
 
-/* routes_build - yes or no; empty: as before. */
+/* routes_build - reads yes or no; empty: unchanged. */
 int routes_build(const struct tree *node, enum ike_routes *ret_routes,
                  struct build_error *error) MUST_USE;
 
-/* struct mark_defaults - what a connection says for those of its children that do not. */
+/* struct mark_defaults - values of a connection for children without their own. */
 struct mark_defaults {
     struct ike_mark if_id_in, if_id_out;
     char device[16];
     enum ike_routes routes;
 };
 
-/* marks_finish - once all keys of the connection are applied: fills the defaults in, and refuses what
- * cannot be together. */
+/* marks_finish - call it after all keys of the connection: fills in the defaults, and refuses
+ * impossible combinations. */
 int marks_finish(const struct tree *section, struct ike_conn *conn,
                  const struct mark_defaults *defaults, struct build_error *error) MUST_USE;
 

@@ -28,7 +28,8 @@ static int add_any(struct permits *permits, enum permit_kind kind, uint8_t famil
     return range_from_prefix(&any, 0, &all) ? add_range(permits, kind, &all) : ERR_INVALID;
 }
 
-/* add_family - an inner address is the Gateway's choice, also where one was asked for. */
+/* add_family - permits any inner address: the Gateway chooses it, even if the End User asked for
+ * another one. */
 static int add_family(struct permits *permits, uint8_t family)
 {
     return add_any(permits, PERMIT_ADDRESS, family);
@@ -90,14 +91,14 @@ static int add_child(struct permits *permits, const struct ike_conn *conn,
     /* `dynamic` is an address of a pool, which has a permit of its own, or that of the peer */
     if (error == 0 && child->remote_ts.n_dynamic > 0 && conn->n_pools == 0)
         error = add_peer(permits, conn);
-    /* a packet to any of its peers is caught */
+    /* the trap catches packets to all its peers */
     if (error == 0 && child->remote_ts.n_dynamic > 0 && child->start_action == IKE_START_TRAP &&
         selectors_any_peer(conn, child))
         error = selectors_peers(conn, add_peers, permits);
     return error;
 }
 
-/* add_pools - each pool has a permit of its own; what a RADIUS server names is not known before. */
+/* add_pools - each pool has its own permit; addresses of a RADIUS server are not known before. */
 static int add_pools(struct permits *permits, const struct ike_conn *conn)
 {
     int error = 0;
@@ -107,7 +108,7 @@ static int add_pools(struct permits *permits, const struct ike_conn *conn)
     return error;
 }
 
-/* add_shunt - what a pass policy opens or a drop policy shuts. */
+/* add_shunt - permits the selectors of a pass or drop policy. */
 static int add_shunt(struct permits *permits, const struct ike_child_policy *shunt)
 {
     enum permit_kind kind = shunt->mode == IKE_MODE_PASS ? PERMIT_PASS : PERMIT_DROP;
@@ -121,7 +122,7 @@ static int add_shunt(struct permits *permits, const struct ike_child_policy *shu
     return error;
 }
 
-/* add_dns - an End User asks the Gateway's name servers that a child of the connection reaches. */
+/* add_dns - permits the Gateway's name servers that a child of the connection reaches. */
 static int add_dns(struct permits *permits, const struct ike_child_policy *child)
 {
     int error = 0;
@@ -167,7 +168,8 @@ static int add_conn(const struct tree *section, struct permits *permits, struct 
          i++)
         err = add_dns(permits, &conn->children[i]);
     uint8_t open = err == 0 ? selectors_open_family(conn) : ADDRESS_NONE;
-    if (open != ADDRESS_NONE) /* it is blocked beside a tunnel for all of the other family */
+    /* the other family is blocked beside a tunnel for all of one family */
+    if (open != ADDRESS_NONE)
         err = add_any(permits, PERMIT_ROUTE, open);
     if (err == 0 && selectors_lan(conn) == IKE_LAN_BLOCK)
         permits->lan = false;
@@ -230,7 +232,7 @@ static int item_address(const struct tree *node, const char *text, void *target,
     if (!range_parse(text, &range))
         return build_fail(error, node, "'%.60s' is not a subnet or a range of addresses", text);
     if (address_is_any(&range.first) && address_equal(&range.first, &range.last))
-        return add_family(permits, range.first.family); /* as `vips` has it */
+        return add_family(permits, range.first.family); /* with the values of `vips` */
     return add_range(permits, PERMIT_ADDRESS, &range);
 }
 
@@ -331,7 +333,7 @@ static int each(const struct tree *top, struct permits *permits, struct build_er
 int permits_build(const struct tree *root, struct permits *permits, struct build_error *error)
 {
     const struct tree *conns = tree_get(root, "connections"), *own = tree_get(root, "permits");
-    permits->lan = true; /* unless a connection wants it blocked */
+    permits->lan = true; /* unless a connection blocks it */
     int err = each(conns, permits, error, add_conn);
     if (err == 0)
         err = each(tree_get(root, "pools"), permits, error, add_pool);
@@ -340,7 +342,7 @@ int permits_build(const struct tree *root, struct permits *permits, struct build
         permits->links_all = true; /* the paths of VICI clients' connections */
     }
     if (err == 0 && own == NULL && (conns == NULL || conns->first == NULL))
-        err = add_kind(permits, PERMIT_ALL); /* all of them come from VICI clients */
+        err = add_kind(permits, PERMIT_ALL); /* all connections come from VICI clients */
     permits_settle(permits);
     return err;
 }

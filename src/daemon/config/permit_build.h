@@ -2,7 +2,7 @@
 #ifndef DAEMON_PERMIT_BUILD_H
 #define DAEMON_PERMIT_BUILD_H
 
-/* What a configuration allows the engine to ask of the supervisor. */
+/* The permits of a configuration: the requests that the engine may make to the supervisor. */
 
 #include "daemon/common/permits.h"
 #include "daemon/config/conn_build.h"
@@ -11,9 +11,9 @@
  * clients load. */
 int permits_check(const struct tree *section, struct build_error *error) MUST_USE;
 
-/* permits_build - of a whole configuration that passed config_check(). *permits is empty before;
- * permits_done() frees it, after a failure as well. Without any connection everything is allowed,
- * unless there is a section `permits`. ERR_INVALID with error, ERR_FULL, ERR_NO_MEMORY. */
+/* permits_build - makes the permits of a configuration that has passed config_check(). *permits is
+ * empty before; permits_done() frees it, even after an error. Without connections and without a
+ * section `permits`, everything is allowed. ERR_INVALID with error, ERR_FULL, ERR_NO_MEMORY. */
 int permits_build(const struct tree *root, struct permits *permits,
                   struct build_error *error) MUST_USE;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pools of inner addresses, and what their addresses come with. */
+/* Pools of inner addresses, and their attributes. */
 #include <stddef.h>
 #include <string.h>
 
@@ -9,8 +9,8 @@
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 
-/* trim_subnet - of a subnet neither the network's nor the broadcast address is given out; a host
- * part names the first address that is ("10.3.0.5/24"). Ranges stay as they are. */
+/* trim_subnet - removes the network's and the broadcast address from a subnet. A host part names
+ * the first address to give out ("10.3.0.5/24"). Ranges stay unchanged. */
 static void trim_subnet(const char *text, struct address_range *range)
 {
     char host[ADDRESS_TEXT_MAX];
@@ -136,7 +136,8 @@ static const struct key pool_keys[] = {
     {.name = "split_exclude", .kind = KEY_UNSUPPORTED, .why = POOL_ATTRIBUTE},
 };
 
-/* encrypted_dns_whole - addresses and a name come together: the certificate of the resolver must have the name. */
+/* encrypted_dns_whole - addresses and a name are both required: the certificate of the resolver
+ * must have the name. */
 static int encrypted_dns_whole(const struct tree *section, const struct encrypted_dns *dns,
                                struct build_error *error)
 {

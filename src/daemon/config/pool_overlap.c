@@ -17,10 +17,10 @@ static int compare_places(const void *a, const void *b)
     return address_compare(&one->range.first, &other->range.first);
 }
 
-/* overlaps_find - with the pools in order of their first addresses. */
+/* overlaps_find - `places` are in order of their first addresses. */
 static int overlaps_find(struct pool_place *places, size_t n, struct build_error *error)
 {
-    const struct pool_place *reach = places; /* the one that goes furthest so far */
+    const struct pool_place *reach = places; /* the earlier pool with the highest last address */
     int first = 0;
     qsort(places, n, sizeof(places[0]), compare_places);
     for (size_t i = 1; i < n; i++) {
@@ -49,7 +49,8 @@ int pools_check_apart(const struct tree *pools, struct build_error *error)
     if (places == NULL)
         return ERR_NO_MEMORY;
     for (const struct tree *section = pools->first; section != NULL; section = section->next) {
-        struct build_error unheard = {.all = NULL}; /* its own faults are reported elsewhere */
+        /* the faults of the section itself are reported elsewhere */
+        struct build_error unheard = {.all = NULL};
         if (pool_build(section, &pool, &unheard) == 0)
             places[n++] = (struct pool_place){pool.range, section};
     }

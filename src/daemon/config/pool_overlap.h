@@ -6,8 +6,8 @@
 
 #include "daemon/config/conn_build.h"
 
-/* pools_check_apart - the sections of `pools`: no two overlap. The load would refuse them as a whole,
- * and not say where they stand. ERR_INVALID with error, which names both; ERR_NO_MEMORY. */
+/* pools_check_apart - the sections of `pools`: no two overlap. The load would refuse them, too, but
+ * without file and line. ERR_INVALID with error, which names both; ERR_NO_MEMORY. */
 int pools_check_apart(const struct tree *pools, struct build_error *error) MUST_USE;
 
 #endif

@@ -35,7 +35,7 @@ static int set_secret(const struct tree *node, void *target, struct build_error 
     struct aaa_server *server = target;
     const char *text = tree_value_text(node);
     server->secret_len = (uint32_t)value_secret(text, server->secret, sizeof(server->secret));
-    /* the value itself is never repeated */
+    /* the error must not contain the value */
     return server->secret_len != 0
                ? 0
                : build_fail(error, node, "is empty, too long, or not valid 0x or 0s notation");
@@ -87,7 +87,7 @@ static size_t certs_len(const struct aaa_tls *tls)
     return len;
 }
 
-/* cert_insert - behind those of its kind: the CAs come last. */
+/* cert_insert - inserts the certificate behind those of its kind: the CAs come last. */
 static void cert_insert(struct aaa_tls *tls, struct span der, bool ca)
 {
     size_t end = certs_len(tls), at = 0;
@@ -157,7 +157,7 @@ static int set_revocation(const struct tree *node, void *target, struct build_er
     return build_fail(error, node, "'%.60s' is none of relaxed, ifuri and strict", text);
 }
 
-/* check_absent - keys that mean nothing with this transport. */
+/* check_absent - refuses keys that have no meaning for this transport. */
 static int check_absent(const struct tree *section, bool stream, struct build_error *error)
 {
     static const char *const of_udp[] = {"secret", "auth_port", "acct_port", "dae_port",
@@ -193,7 +193,7 @@ static int tls_finish(const struct tree *section, struct aaa_server *server,
 #define REPEAT_MOST_NS (30 * NANOS_PER_SEC)
 #define DEAD_MOST_NS   KEY_HOUR_NS
 
-/* check_limits - what is beyond is a slip of the pen. */
+/* check_limits - values beyond these limits are mistakes. */
 static int check_limits(const struct tree *section, const struct aaa_server *server,
                         struct build_error *error)
 {

@@ -96,7 +96,8 @@ int secret_doors_module(const struct secret_doors *doors, const struct key_modul
     return key_ask(doors, &request, (struct span){0}, &answer);
 }
 
-/* unpack_ask - an unpacker that the container broke, or that computed for too long, is gone. */
+/* unpack_ask - asks the unpacker. ERR_SYSTEM: it has ended, since the container crashed it or took
+ * too much time. */
 static int unpack_ask(const struct secret_doors *doors, struct span request, struct span octets,
                       struct buffer room, struct unpack_answer *ret)
 {

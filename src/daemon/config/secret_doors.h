@@ -3,8 +3,8 @@
 #define DAEMON_SECRET_DOORS_H
 
 /*
- * The loader's channels to the processes that keep secrets (load_door.h): each call hands one
- * over and waits until it is staged. Nothing of it is in use before the engine commits the load.
+ * The loader's channels to the processes that keep secrets (load_door.h): each call hands one over
+ * and waits until it is staged. It is not used before the engine commits the load.
  */
 
 #include "daemon/common/aaa_channel.h"

@@ -136,7 +136,7 @@ static const char *icmp_print(uint16_t port, char out[16])
     return out;
 }
 
-/* limit_print - "[tcp/443]", or nothing where all is selected. */
+/* limit_print - prints "[tcp/443]", or nothing for all packets. */
 static void limit_print(uint8_t protocol, uint16_t start, uint16_t end, char *out, size_t size)
 {
     char number[2][8], icmp[2][16];
@@ -190,7 +190,7 @@ static bool all_packets(const struct ike_ts *ts, uint8_t family)
            ts->end_port == UINT16_MAX;
 }
 
-/* cover - the range that has `at`, or NULL. */
+/* cover - the range that contains `at`, or NULL. */
 static const struct ike_ts *cover(const struct ike_ts_list *list, const struct address *at)
 {
     for (size_t i = 0; i < list->n; i++)
@@ -251,7 +251,7 @@ enum ike_lan selectors_lan(const struct ike_conn *conn)
 
 static const uint8_t families[] = {ADDRESS_V4, ADDRESS_V6};
 
-/* has_network - a peer can be one of many: a network, a range, or %any. */
+/* has_network - remote_addrs names many possible peers: a network, a range, or %any. */
 static bool has_network(const struct ike_conn *conn)
 {
     bool found = false;
@@ -302,7 +302,7 @@ size_t selectors_trapped(const struct ike_conn *conn, const struct ike_child_pol
 
 typedef int each_range(void *context, const struct address_range *range);
 
-/* anywhere - all addresses of each family. */
+/* anywhere - calls `each` for all addresses of each family. */
 static int anywhere(each_range *each, void *context)
 {
     int error = 0;

@@ -54,7 +54,7 @@ static int set_module(const struct tree *node, void *target, struct build_error 
     return text_copy(node, token->module, sizeof(token->module), error);
 }
 
-/* The value itself is never repeated. */
+/* set_pin - the error must not contain the value. */
 static int set_pin(const struct tree *node, void *target, struct build_error *error)
 {
     struct key_token *token = target;

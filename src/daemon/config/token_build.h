@@ -7,8 +7,8 @@
 #include "daemon/common/key_channel.h"
 #include "daemon/config/conn_build.h"
 
-/* token_build - handle, slot, module and pin: of a section `token...` of secrets, of a section `cert...`
- * of a round, or of load-token. The caller wipes it. ERR_INVALID with error. */
+/* token_build - reads handle, slot, module and pin of a section `token...` of secrets, of a section
+ * `cert...` of a round, or of load-token. The caller wipes it. ERR_INVALID with error. */
 int token_build(const struct tree *section, struct key_token *ret_token,
                 struct build_error *error) MUST_USE;
 

@@ -8,7 +8,7 @@
 #include "daemon/config/conn_keys.h"
 #include "daemon/config/token_build.h"
 
-/* key_of - the list that the certificate of a section goes to. NULL: it is no such section. */
+/* key_of - the key of the list for the section's certificate. NULL: it is no such section. */
 static const char *key_of(const struct tree *section)
 {
     if (section->kind != TREE_SECTION || key_node(section, "handle") == section)
@@ -38,7 +38,8 @@ static int node_become(struct tree *node, const char *key, struct span der)
     return 0;
 }
 
-/* certificate_get - `room` has *ret_n octets of it. ERR_NOT_FOUND and others: *ret_answer may say why. */
+/* certificate_get - reads the certificate: *ret_n octets of `room`. ERR_NOT_FOUND and others:
+ * *ret_answer may have the reason. */
 static int certificate_get(const struct secret_doors *doors, const struct tree *node,
                            struct buffer room, struct key_answer *ret_answer,
                            struct build_error *error)
@@ -55,7 +56,7 @@ static int certificate_get(const struct secret_doors *doors, const struct tree *
     return 0;
 }
 
-/* section_resolve - *ret_missing: the certificate is not there. */
+/* section_resolve - *ret_missing: the certificate is unavailable. */
 static int section_resolve(const struct secret_doors *doors, struct tree *node, bool *ret_missing,
                            struct build_error *error)
 {
@@ -71,7 +72,7 @@ static int section_resolve(const struct secret_doors *doors, struct tree *node, 
     return node_become(node, key_of(node), span_of(room, *ret_missing ? 0 : answer.n_octets));
 }
 
-/* round_resolve - *ret_missing: one certificate at least is not there. */
+/* round_resolve - *ret_missing: at least one certificate is unavailable. */
 static int round_resolve(const struct secret_doors *doors, struct tree *round, bool *ret_missing,
                          struct build_error *error)
 {
@@ -85,8 +86,8 @@ static int round_resolve(const struct secret_doors *doors, struct tree *round, b
     return err;
 }
 
-/* conn_resolve - *ret_open: the peer would be held to less than the files say. Without the
- * certificates that a remote round names, it would be any peer that any CA certifies. */
+/* conn_resolve - *ret_open: the demands on the peer would be weaker than in the files. Without the
+ * certificates of a remote round, any peer of any CA could log in. */
 static int conn_resolve(const struct secret_doors *doors, const struct tree *conn, bool *ret_open,
                         struct build_error *error)
 {
