@@ -37,7 +37,7 @@ CHILD = {"id": int, "name": TEXT, "state": TEXT, "spi_in": TEXT, "spi_out": TEXT
 PATH = {"name": TEXT, "interface": TEXT, "local": TEXT, "remote": TEXT, "state": TEXT, "usable": bool, "priority": int,
         "weight": int, "vpn": (int, type(None)), "rtt_ms": NUMBER, "heard_s": (int, float, type(None)), "losses": int,
         "last_error": (TEXT, type(None)), "bytes_in": int, "bytes_out": int, "packets_in": int, "packets_out": int,
-        "aggregate": (dict, type(None)), "classes": list}
+        "aggregate": (dict, type(None)), "classes": list, "metered": bool}
 
 
 class IkatTest(net.DaemonTest):

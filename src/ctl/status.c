@@ -214,7 +214,7 @@ static json_t *path_json(const struct tree *session, const struct tree *path)
     uint64_t vpn = number(path, "vpn");
     return json_pack(
         "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:o, "
-        "s:o, s:s?, s:o, s:o}",
+        "s:o, s:s?, s:o, s:o, s:o}",
         "name", path->name, "interface", string(path, "interface"), "local", string(path, "local"),
         "remote", string(path, "remote"), "state", string(path, "state"), "usable",
         json_boolean(strcmp(text(path, "usable"), "yes") == 0), "priority",
@@ -224,7 +224,8 @@ static json_t *path_json(const struct tree *session, const struct tree *path)
         integer(path, "losses"), "bytes_in", integer(path, "bytes-in"), "bytes_out",
         integer(path, "bytes-out"), "packets_in", integer(path, "packets-in"), "packets_out",
         integer(path, "packets-out"), "last_error", trouble(session, path), "aggregate",
-        lane_json(path), "classes", classes_json(path));
+        lane_json(path), "classes", classes_json(path), "metered",
+        json_boolean(strcmp(text(path, "metered"), "yes") == 0));
 }
 
 static json_t *session_json(const struct status *status, const struct tree *session)

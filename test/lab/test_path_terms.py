@@ -55,6 +55,9 @@ def test_download_spares_a_path(world, why, how, mode):
     user.initiate("net")
     user.wait_paths(2)
     wait(lambda: any(path[why] in ("yes", "3") for path in told(gate)), "the Gateway knows the paths")
+    gate.wait_log("metered=yes" if why == "metered" else "priority=3")
+    known = [path for session in gate.sessions() for path in session["paths"]]
+    assert sorted(path["metered"] for path in known) == [False, why == "metered"]
     wlan, lte = download(lab, how)
     assert wlan > 10 * IDLE and lte < IDLE, f"{wlan} octets over wlan0, {lte} over lte0"
     lab.cut("wlan")

@@ -180,6 +180,19 @@ static void sa_log(struct engine *e, const char *what, const struct ike_event *e
     engine_say_sa(e, event);
 }
 
+/* terms_log - the terms of a path that both ends know now. A peer can send them at will. */
+static void terms_log(struct engine *e, const struct ike_event *event)
+{
+    struct ike_sa_info sa;
+    if (!ike_sa_get(e->ike, event->sa, &sa) ||
+        !rate_second(&e->notices_ns, NOTICES_PER_SECOND, e->now))
+        return;
+    log_line(LOG_LEVEL_INFO,
+             "event=path-terms sa=%u session=%u priority=%u weight=%u metered=%s classes=%04x",
+             event->sa, event->session, sa.terms.rank, sa.terms.weight,
+             sa.terms.metered ? "yes" : "no", sa.terms.classes);
+}
+
 /* notice - logs a text that peers can cause at will, at a bounded rate. */
 static void notice(struct engine *e, const struct ike_event *event)
 {
@@ -226,6 +239,7 @@ static void news(struct engine *e, const struct ike_event *event)
         engine_audit_moved(e, event);
         break;
     case IKE_EV_SA_DOWN: sa_log(e, "sa-down", event); break;
+    case IKE_EV_PATH_TERMS: terms_log(e, event); break;
     case IKE_EV_CHILD_UP:
         child_log(e, "child-up", event);
         engine_hooks_child_up(e, event->child);
@@ -263,7 +277,6 @@ static void news(struct engine *e, const struct ike_event *event)
     case IKE_EV_CHILD_MOVE:
     case IKE_EV_CHILD_REMOVE:
     case IKE_EV_CHILD_NEW:
-    case IKE_EV_PATH_TERMS:
     case IKE_EV_PEER_ADDRESSES: break;
     }
 }
