@@ -22,7 +22,6 @@ static int public_error(int error)
     case 0: return IKAT_OK;
     case ERR_NO_MEMORY: return IKAT_NO_MEMORY;
     case ERR_NOT_FOUND: return IKAT_NOT_FOUND;
-    case ERR_WRONG_STATE: return IKAT_BUSY;
     case ERR_FULL: return IKAT_FULL;
     default: return IKAT_INVALID;
     }
@@ -35,7 +34,6 @@ const char *ikat_error_text(int error)
     case IKAT_NO_MEMORY: return "no memory";
     case IKAT_INVALID: return "an argument or the configuration is invalid";
     case IKAT_NOT_FOUND: return "no such object";
-    case IKAT_BUSY: return "addresses of the pool are leased";
     case IKAT_FULL: return "a limit is reached";
     case IKAT_NO_SA: return "no Child SA may carry the packet";
     case IKAT_TOO_BIG: return "the packet does not fit the path";

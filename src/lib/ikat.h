@@ -45,10 +45,9 @@ enum ikat_error {
     IKAT_NO_MEMORY = -1,
     IKAT_INVALID = -2,   /* an argument, or the configuration */
     IKAT_NOT_FOUND = -3, /* no connection, child or session of that name */
-    IKAT_BUSY = -4,      /* a pool whose addresses are leased would go */
-    IKAT_FULL = -5,      /* a limit of the library */
-    IKAT_NO_SA = -6,     /* no Child SA may carry the packet */
-    IKAT_TOO_BIG = -7,   /* the packet does not fit the path */
+    IKAT_FULL = -4,      /* a limit of the library */
+    IKAT_NO_SA = -5,     /* no Child SA may carry the packet */
+    IKAT_TOO_BIG = -6,   /* the packet does not fit the path */
 };
 const char *ikat_error_text(int error); /* for a person; static */
 
@@ -86,7 +85,7 @@ void ikat_free(struct ikat *ikat);
  * ikat_configure - connections, pools and secrets in the syntax of ikat.conf(5). They take the place
  * of the former ones as a whole; after an error nothing has changed. `error` (NULL: not wanted) then
  * says "name:line: key: why"; `name` is what it calls the text. Sessions stay. Keys that only a
- * daemon can follow (start_action, updown) have no effect. IKAT_INVALID, IKAT_BUSY, IKAT_FULL,
+ * daemon can follow (start_action, updown) have no effect. IKAT_INVALID, IKAT_FULL,
  * IKAT_NO_MEMORY.
  */
 int ikat_configure(struct ikat *ikat, const char *name, const char *text,
