@@ -696,7 +696,7 @@ static void hostile_engine(void **state)
     begin("");
     assert_true(step("", "", span_of("\2\7\0\6\4\1", 6))); /* the server is asked already */
     assert_int_equal(answer.error, ERR_INVALID);
-    for (uint32_t kind = 0; kind < AAA_STAGE_DROP + 2; kind++) {
+    for (uint32_t kind = 0; kind < AAA_ACCOUNTS_ALL + 2; kind++) {
         memset(&request, 0xff, sizeof(request));
         request.kind = kind;
         if (aaa_service_ask(service, &request, 0, &answer, &changed))
@@ -704,7 +704,8 @@ static void hostile_engine(void **state)
                                            : kind == AAA_STAGE_DROP ? 0
                                                                     : ERR_INVALID);
         else
-            assert_true(kind == AAA_END || kind == AAA_ACCOUNT);
+            assert_true(kind == AAA_END || kind == AAA_ACCOUNT || kind == AAA_ACCOUNT_KEEP ||
+                        kind == AAA_ACCOUNTS_ALL);
         assert_int_equal(changed, 0);
     }
 }
