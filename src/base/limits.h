@@ -92,8 +92,8 @@
 #define LIMIT_LOGIN_CONNS         16   /* connections that one login of a peer is tried with */
 #define LIMIT_PATIENT             1000 /* logins in EAP, where a person may have to type */
 #define LIMIT_PATIENT_PER_ADDRESS 64   /* the same from one address (one /64) */
-#define LIMIT_REFUSED             128 /* logins that EAP has refused, kept to repeat the response */
-#define LIMIT_REFUSED_PER_ADDRESS 16  /* the same from one address (one /64) */
+#define LIMIT_REFUSED             128  /* refused logins, kept to repeat the response */
+#define LIMIT_REFUSED_PER_ADDRESS 16   /* the same from one address (one /64) */
 
 /* --- session tickets (RFC 5723) --- */
 #define LIMIT_TICKET         1024   /* octets: IKE_SESSION_RESUME is one datagram, unfragmented */

@@ -41,7 +41,7 @@ static void wrong_psk(void **state)
     world->b.psk = "another";
     world_start(world);
     assert_int_equal(world_connect(world), IKE_AUTH_FAILED);
-    assert_int_equal(world_n_sas(&world->a) + world_n_sas(&world->b), 0);
+    assert_int_equal(world_n_sas(&world->a), 0);
     world->b.psk = NULL;
     assert_int_equal(world_connect(world), IKE_AUTH_FAILED);
     world->a.psk = NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An IKE SA that the Gateway has refused by EAP stays for a while (src/ike/login/given_up.c). */
+/* An IKE SA whose login the Gateway has refused stays for a while (src/ike/login/given_up.c). */
 #include "exchange/scenario.h"
 
 static struct world *eap_world(uint64_t seed)
@@ -98,6 +98,46 @@ static void refusal_is_repeated(void **state)
     refused_end(world);
 }
 
+/* The same with a wrong pre-shared key: AUTHENTICATION_FAILED got lost. */
+static void refusal_by_key_is_repeated(void **state)
+{
+    (void)state;
+    struct world *world = world_new(166);
+    world->b.psk = "another";
+    scenario_watch(world);
+    world->hook = keep_both;
+    world_start(world);
+    assert_int_equal(world_connect(world), IKE_AUTH_FAILED);
+    const struct ike_datagram failure = answered;
+    n_answered = 0;
+    send_to_b(world, &asked);
+    assert_int_equal(n_answered, 1);
+    assert_int_equal(answered.len, failure.len);
+    assert_memory_equal(answered.octets, failure.octets, failure.len);
+    refused_end(world);
+}
+
+/* Many logins of one address fail. Few of their IKE SAs stay: others have room in the table. */
+static void refusals_of_one_address(void **state)
+{
+    (void)state;
+    const unsigned n = LIMIT_REFUSED_PER_ADDRESS + 8;
+    struct world *world = eap_world(167);
+    world->b.eap.fail_at = 1;
+    world_start(world);
+    for (unsigned i = 0; i < n; i++)
+        world_post(
+            &world->a,
+            (struct ike_command){.kind = IKE_CMD_CONNECT, .conn = "office", .path = world_path(0)});
+    while (refused_logins(world) < n)
+        world_run(world, NANOS_PER_SEC / 10);
+    assert_int_equal(world_n_sas(&world->b), LIMIT_REFUSED_PER_ADDRESS);
+    world_run(world, 11 * NANOS_PER_SEC);
+    assert_int_equal(refused_logins(world), n);
+    assert_int_equal(world_n_sas(&world->b), 0);
+    world_free(world);
+}
+
 /* The End User ends the IKE SA that was refused. The same request is answered twice, in the same
  * way. A liveness check is not answered: nobody shall take the IKE SA for a living one. */
 static void request_after_refusal(void **state)
@@ -163,8 +203,8 @@ static void flood_of_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refusal_is_repeated),
-        cmocka_unit_test(request_after_refusal),
+        cmocka_unit_test(refusal_is_repeated),     cmocka_unit_test(refusal_by_key_is_repeated),
+        cmocka_unit_test(refusals_of_one_address), cmocka_unit_test(request_after_refusal),
         cmocka_unit_test(flood_of_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -430,6 +430,8 @@ static void check_one_way(const struct peer *one, const struct peer *other)
     struct ike_sa_info sa, found_sa;
     for (ike_sa_id id = 0; ike_sa_next(one->ike, id, &sa); id = sa.id) {
         bool found = false;
+        if (sa.refused) /* only one end keeps it */
+            continue;
         for (ike_sa_id o = 0; !found && ike_sa_next(other->ike, o, &found_sa); o = found_sa.id)
             found = found_sa.spi_i == sa.spi_i && found_sa.spi_r == sa.spi_r &&
                     found_sa.role != sa.role;

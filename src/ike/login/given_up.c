@@ -17,7 +17,7 @@ nanos login_refusal_at(const struct sa *sa)
 
 bool login_is_refused(const struct sa *sa)
 {
-    return sa->login != NULL && sa->login->told;
+    return sa->login != NULL && sa->login->table == &sa->ike->refused;
 }
 
 /* RFC 7296 section 2.1: the response MUST be kept for a repeated request. A peer may also answer
@@ -26,12 +26,10 @@ bool login_is_refused(const struct sa *sa)
 bool login_refused_stays(struct sa *sa, nanos now)
 {
     struct login *login = sa->login;
-    if (!login->eap_refused || sa->session != NULL ||
-        !login_table_change(sa, &sa->ike->refused, now))
+    if (sa->session != NULL || !login_table_change(sa, &sa->ike->refused, now))
         return false;
-    login_count_failure(sa, IKE_PEER_AUTH_FAILED);
+    sa->ike->stats.logins_failed[IKE_PEER_AUTH_FAILED]++; /* it ends later, and counts now */
     login_eap_leave(sa);
-    login->told = true;
     login->refuse_at_ns = nanos_after(now, REFUSED_STAYS_NS);
     sa->expires_ns = NANOS_NEVER;
     sa_touch(sa);
@@ -52,15 +50,15 @@ static void commit_given_up(struct sa *sa, struct answering *answering)
 enum answer_verdict answer_given_up(struct sa *sa, struct answering *answering)
 {
     const struct wire_message *request = answering->request;
-    bool told = login_is_refused(sa);
+    bool refused = login_is_refused(sa);
     bool follows = sa->login != NULL && sa->login->first.octets != NULL;
-    if (told && wire_find(request, WIRE_PAYLOAD_D, NULL) != NULL)
+    if (refused && wire_find(request, WIRE_PAYLOAD_D, NULL) != NULL)
         return ANSWER_SEND;
     if (!follows || (!wire_notify_has(request, N_AUTHENTICATION_FAILED) &&
                      !wire_notify_has(request, N_INVALID_SYNTAX) &&
                      !wire_notify_has(request, N_UNSUPPORTED_CRITICAL_PAYLOAD)))
         return ANSWER_SILENT;
-    if (!told)
+    if (!refused)
         answering->commit = commit_given_up;
     return ANSWER_SEND;
 }

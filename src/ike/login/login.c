@@ -268,7 +268,7 @@ static void login_again(struct sa *sa, struct asking *asking, const char *why, n
 void login_count_failure(struct sa *sa, enum ike_outcome outcome)
 {
     bool succeeded = sa->session != NULL && sa->session->established;
-    if (!succeeded && !sa->login->goes_on && !sa->login->told)
+    if (!succeeded && !sa->login->goes_on && !login_is_refused(sa))
         sa->ike->stats.logins_failed[outcome]++;
 }
 

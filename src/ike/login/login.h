@@ -166,7 +166,8 @@ struct login {
     struct proposal_choice choice; /* responder: the answer to the proposals of IKE_SA_INIT */
     bool proven;                   /* responder: the source returned a cookie */
     nanos auth_came_ns;            /* responder: when IKE_AUTH arrived */
-    /* responder: AUTH is wrong: time of the refusal; 0: not refused */
+    /* responder: AUTH is wrong: time of the refusal; 0: not refused. Once it was sent: the end of the
+     * IKE SA */
     nanos refuse_at_ns;
 
     /* What the peer announced in IKE_SA_INIT. */
@@ -216,9 +217,7 @@ struct login {
     struct login_unfit unfit;
     bool own_id_sent; /* responder: IDr of an EAP-proven round was sent (RFC 5998) */
     bool eap_refused; /* responder: the refusal is an EAP-Failure */
-    /* responder: the refusal was sent, and refuse_at_ns is the end of the IKE SA */
-    bool told;
-    bool eap_due; /* responder: this response has the first EAP Request */
+    bool eap_due;     /* responder: this response has the first EAP Request */
     nanos began_ns;
     bool cancelled;    /* by login_cancel_sa */
     bool lease_failed; /* INTERNAL_ADDRESS_FAILURE */
@@ -301,8 +300,8 @@ bool login_evict(struct ike *ike, struct half_open_table *table, nanos now) MUST
  * the source has enough logins there, or no login can be ended. */
 bool login_table_change(struct sa *sa, struct half_open_table *table, nanos now) MUST_USE;
 
-/* login_refused_stays - responder: the refusal of the login was sent. true: it was an EAP-Failure,
- * and the IKE SA stays for a while to repeat it. false: it was not, or the table is full. */
+/* login_refused_stays - responder: the refusal of the login was sent. true: the IKE SA stays for a
+ * while to repeat it. false: the table is full. */
 bool login_refused_stays(struct sa *sa, nanos now) MUST_USE;
 
 /* login_patience - responder: an EAP message of the peer arrived, and its time for the next one

@@ -93,7 +93,7 @@ void login_refusal_due(struct sa *sa, nanos now)
 {
     struct wire_builder reply;
     struct answering answering = reply_of(sa, &reply, now);
-    if (sa->login->told) { /* the refusal was sent, and the IKE SA has stayed long enough */
+    if (login_is_refused(sa)) { /* the refusal was sent, and the IKE SA has stayed long enough */
         sa_down(sa, IKE_PEER_AUTH_FAILED, now);
         return;
     }
@@ -661,7 +661,7 @@ static enum answer_verdict read_request(struct sa *sa, struct answering *answeri
 enum answer_verdict answer_auth(struct sa *sa, struct answering *answering)
 {
     struct login *login = sa->login;
-    if (login->told)
+    if (login_is_refused(sa))
         return answer_refuse(answering, N_AUTHENTICATION_FAILED);
     login->out = (struct login_outgoing){0};
     login->message_id = answering->message_id;
