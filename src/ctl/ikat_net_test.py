@@ -677,6 +677,7 @@ pools { inner { addrs = 10.99.0.0/24
     def test_ikat_wrong_secret(self):
         self.gateway(secret="another long secret")
         self.fails("auth-failed", "Compare the pre-shared key")
+        self.assertRegex(self.ikat("why", "office"), r"event=connect-failed conn=office reason=auth-failed[\s\S]*Compare the pre-shared key")
         self.assertEqual({one["payloads"] for one in self.traced() if one.get("error")}, {"N(AUTHENTICATION_FAILED)"})
 
     def test_ikat_no_secret(self):

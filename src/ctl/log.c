@@ -105,8 +105,9 @@ static bool value_copy(const char *line, const char *key, char *out, size_t cap)
 static bool tells_why(const char *line)
 {
     static const char *const kinds[] = {
-        "event=notice",       "event=session-down", "event=sa-down",    "event=child-down",
-        "event=lease-failed", "event=login-failed", "event=redirected", "event=path-"};
+        "event=notice",     "event=session-down", "event=sa-down",
+        "event=child-down", "event=lease-failed", "event=login-failed",
+        "event=redirected", "event=path-",        "event=connect-"};
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
         if (strncmp(line, kinds[i], strlen(kinds[i])) == 0)
             return true;
@@ -136,12 +137,34 @@ static void show_reason(void *context, const char *name, struct tree *message)
     why->shown++;
 }
 
+/* is_gateway - the connection waits for peers. */
+static bool is_gateway(const struct tree *conn)
+{
+    const struct tree *remotes = tree_get(conn, "remote_addrs");
+    return remotes != NULL && remotes->first != NULL &&
+           strcmp(tree_value_text(remotes->first), "%any") == 0;
+}
+
+/* advice_of - the advice of advice_for() is for who logs in. On a gateway the lines say why a login was
+ * refused, unless the peer has refused us. */
+static const char *advice_of(const struct why *why, const struct tree *conn)
+{
+    if (why->last[0] == '\0')
+        return NULL;
+    if (!is_gateway(conn))
+        return advice_for(why->last, conn);
+    return strcmp(why->last, "auth-failed") == 0
+               ? "The peer does not accept the proof of this gateway. Compare local { id } with "
+                 "remote { id } there, and the pre-shared keys; or the peer has no certificate of "
+                 "the CA of this gateway. The peer's log says which it was."
+               : NULL;
+}
+
 /* print_advice - about the last reason, if there is one. */
 static void print_advice(struct client *client, const struct why *why)
 {
     struct tree *conns = client_list(client, "list-conns", "list-conn");
-    const char *advice =
-        why->last[0] == '\0' ? NULL : advice_for(why->last, tree_get(conns, why->conn));
+    const char *advice = advice_of(why, tree_get(conns, why->conn));
     if (why->lines != NULL)
         json_print(json_pack("{s:s, s:O, s:s?, s:s?}", "peer", why->peer, "lines", why->lines,
                              "reason", why->last[0] == '\0' ? NULL : why->last, "advice", advice),

@@ -130,6 +130,8 @@ def test_unknown_ca(world):
     refused(eu, (eu, "the gateway's certificate C=CH, O=Lab, CN=gw is signed by CA C=CH, O=Lab, CN=Other CA, which is not "
                      "in cacerts of connection home"))
     advised(eu, "its CA belongs into x509ca/")
+    said = gw.ikat("why", NAMES["eu"])
+    assert "does not accept the proof of this gateway" in said and "x509ca" not in said and "this host." not in said, said
 
 
 @pytest.mark.parametrize("end", ("eu", "gw"))
