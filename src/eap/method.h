@@ -24,7 +24,8 @@ struct eap_talk {
     /* authenticator: `claimed` comes from IKE (IDi), so EAP asks for no other identity */
     bool settled;
     struct eap_names names; /* peer: the names that the store has for it */
-    bool prime;             /* AKA' is one of the configured methods */
+    bool names_new; /* peer: `names` are stored if EAP-Success comes (RFC 4186 section 4.2.1.8) */
+    bool prime;     /* AKA' is one of the configured methods */
     uint8_t msk[EAP_MSK];
     size_t msk_len;
     struct eap_vouched vouched; /* the other side's certificates; all 0: it had none */

@@ -281,7 +281,7 @@ struct notice {
 static size_t notice_write(struct test_pair *p, const struct notice *row, enum eap_type type,
                            uint8_t packet[256])
 {
-    const struct eap_reauth *keys = &p->sides[0].names.reauth;
+    const struct eap_reauth *keys = &p->sides[1].put.reauth; /* of the login that is under way */
     struct eap_talk talk = {.crypto = p->crypto, .random = &p->random};
     struct sim_auth auth = {.k_aut.len = type == EAP_TYPE_AKA_PRIME ? 32 : 16};
     uint8_t octets[64], counter[2] = {0, (uint8_t)(keys->counter - 1 + (uint32_t)row->wrong)};
@@ -310,10 +310,11 @@ static void notified(enum eap_type type, const struct notice *row, bool fast)
     struct test_pair p;
     begin(&p, type);
     login(&p, span_text(ANNA));
+    const struct eap_names names = p.sides[0].names;
     test_pair_again(&p);
     if (!fast)
         p.sides[0].names.reauth_id_len = 0;
-    while (p.peer_result.packet_len == 0 || p.sides[0].names.reauth_id_len == 0 ||
+    while (p.peer_result.packet_len == 0 ||
            p.peer_result.packet[5] != (fast                   ? 13
                                        : type == EAP_TYPE_SIM ? 11
                                                               : 1)) {
@@ -321,6 +322,8 @@ static void notified(enum eap_type type, const struct notice *row, bool fast)
         if (p.peer_result.packet[5] != (fast ? 13 : type == EAP_TYPE_SIM ? 11 : 1))
             test_pair_to_authenticator(&p);
     }
+    test_pair_to_authenticator(&p);
+    assert_int_equal(p.result.verdict, EAP_SUCCEEDED);
     size_t len = notice_write(&p, row, type, packet);
     eap_peer_recv(p.peer, span_of(packet, len), &p.peer_result);
     if (p.peer_result.verdict != EAP_REPLY || p.peer_result.packet[5] != row->answer[fast])
@@ -331,6 +334,9 @@ static void notified(enum eap_type type, const struct notice *row, bool fast)
         assert_int_equal(p.peer_result.packet_len, row->answer[fast] == SIM_NOTIFICATION ? 8 : 12);
     eap_peer_recv(p.peer, span_of("\3\x63\0\4", 4), &p.peer_result);
     assert_true(p.peer_result.verdict == EAP_FAILED && p.peer_result.msk_len == 0);
+    /* RFC 4186 section 4.2.1.8: the names of a login that fails do not count */
+    assert_int_equal(p.sides[0].names.reauth_id_len, 0);
+    assert_memory_equal(&names.pseudonym, pseudonym_of(&p).ptr, names.pseudonym_len);
     test_pair_end(&p);
 }
 

@@ -175,7 +175,11 @@ static void answer_request(struct eap_peer *peer, const struct eap_packet *reque
  * order, and some authenticators increment it (against RFC 3748 section 4.2). */
 static void end(struct eap_peer *peer, enum eap_code code, struct eap_result *ret)
 {
-    if (code == EAP_SUCCESS && peer->c.proven)
+    struct eap_talk *talk = &peer->c.talk;
+    bool succeeds = code == EAP_SUCCESS && peer->c.proven;
+    if (succeeds && talk->names_new)
+        talk->store->put(talk->store->context, talk->identity, &talk->names);
+    if (succeeds)
         conversation_succeed(&peer->c, ret, NULL);
     else if (code == EAP_SUCCESS)
         /* RFC 3748 section 4.2: "the peer MUST silently discard" it. IKE would then wait forever,

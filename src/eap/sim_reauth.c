@@ -150,11 +150,6 @@ static bool names_set(struct eap_talk *talk, const struct sim_auth *auth,
                       &n->reauth_id_len));
 }
 
-static void names_keep(struct eap_talk *talk)
-{
-    talk->store->put(talk->store->context, talk->identity, &talk->names);
-}
-
 bool sim_names_take(struct eap_talk *talk, const struct sim_auth *auth,
                     const struct sim_attributes *a)
 {
@@ -168,7 +163,7 @@ bool sim_names_take(struct eap_talk *talk, const struct sim_auth *auth,
     if (!names_set(talk, auth, &nested))
         return false;
     reauth_make(auth, 1, &talk->names.reauth);
-    names_keep(talk);
+    talk->names_new = true;
     return true;
 }
 
@@ -304,7 +299,7 @@ static enum eap_step reauth_accept(struct eap_talk *talk, struct sim_auth *auth,
     talk->names.reauth.counter = counter + 1;
     if (counter >= PEER_MOST)
         talk->names.reauth_id_len = 0;
-    names_keep(talk);
+    talk->names_new = true;
     return sim_key_yield(talk, auth);
 }
 

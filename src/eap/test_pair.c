@@ -81,7 +81,8 @@ static size_t reauth_make(void *context, enum eap_type type, struct span permane
 
 static void reauth_put(void *context, struct span reauth_id, const struct eap_named *named)
 {
-    const struct test_side *side = context;
+    struct test_side *side = context;
+    side->put = *named;
     name_book_put(side->book, reauth_id, named, side->hour);
 }
 

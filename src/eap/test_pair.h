@@ -14,6 +14,7 @@ struct test_side {
     struct eap_names names;
     struct name_book *book; /* owned */
     uint32_t hour;
+    struct eap_named put; /* the last one that the authenticator has stored */
 };
 
 struct test_pair {
