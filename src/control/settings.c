@@ -218,7 +218,7 @@ static const char *keep_name(struct settings *settings, const char *name)
     return files[settings->n_files] == NULL ? NULL : files[settings->n_files++];
 }
 
-/* owner_fault - who may write a file decides what is loaded. */
+/* owner_fault - any user who can write the file could change the configuration. */
 static const char *owner_fault(const struct stat *status)
 {
     if (status->st_uid != 0 && status->st_uid != geteuid())

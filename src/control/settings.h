@@ -23,7 +23,7 @@ struct settings {
     size_t n_errors;
     char *errors[SETTINGS_ERRORS_MAX]; /* owned: all errors that were found, the first included */
     size_t n_warnings;
-    char *warnings[SETTINGS_ERRORS_MAX]; /* owned: what is allowed, and probably not meant */
+    char *warnings[SETTINGS_ERRORS_MAX]; /* owned: valid keys that are probably mistakes */
 };
 
 /* settings_load - a file, or a directory of which all *.conf are read. ERR_INVALID with

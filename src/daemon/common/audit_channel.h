@@ -31,7 +31,7 @@ enum audit_kind {
     AUDIT_END,     /* a session ended */
     AUDIT_MOVED,   /* an IKE SA has other addresses */
     AUDIT_COMMAND, /* a client of the control socket asked for a change */
-    AUDIT_RESULT,  /* reason: what it was answered */
+    AUDIT_RESULT,  /* reason: the result of the change */
     AUDIT_KINDS
 };
 

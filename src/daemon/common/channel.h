@@ -60,7 +60,7 @@ enum priv_kind {
     PRIV_MTU, /* mtu: of our TUN, and of further ones */
     /* device, inner: a further TUN; answered with descriptors, one per worker, and its interface */
     PRIV_DEVICE_OPEN,
-    PRIV_DEVICE_CLOSE, /* device: it goes, and what leads to it */
+    PRIV_DEVICE_CLOSE, /* device: remove it, with its routes and rules */
     PRIV_READY,        /* the engine serves */
     PRIV_LAN_BYPASS,   /* the networks that this host is in now are left out of default routes */
     PRIV_LAN_BLOCK,    /* the networks that this host is in are not left out */
@@ -142,7 +142,7 @@ enum upgrade_answer {
 
 /* enum upgrade_outcome - of the last upgrade. */
 enum upgrade_outcome {
-    UPGRADE_NONE, /* there was none */
+    UPGRADE_NONE, /* no upgrade was tried */
     UPGRADE_DONE,
     UPGRADE_BACK, /* the installed program did not come up, and the earlier program runs again */
 };

@@ -55,7 +55,7 @@ struct eap_tls_terms {
     uint32_t cert_lengths[EAP_CERTS];
     uint32_t ocsp_length;      /* behind the certificates: an OCSP response about ours; 0: none */
     struct ike_id server;      /* peer: the identity that the server's certificate must name */
-    char conn[LIMIT_NAME];     /* for messages to people */
+    char conn[LIMIT_NAME];     /* for messages to the user */
     struct cert_policy policy; /* of the other side's certificates */
 };
 

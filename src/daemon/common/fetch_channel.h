@@ -26,7 +26,7 @@ struct fetch_answer {
     int32_t error; /* ERR_NOT_FOUND: no connection to the host; ERR_AGAIN: it sent nothing in all of
                       its time; ERR_SYSTEM: any other failure */
     uint64_t job;
-    char reason[FETCH_REASON]; /* for a person: why not */
+    char reason[FETCH_REASON]; /* the reason of a failure, for the log */
 };
 
 #endif

@@ -21,7 +21,7 @@
 #define KEY_REASON       200
 #define KEY_AUTH         1200 /* octets of AUTH data: RSA with 8,192 bits, and what stands before it */
 #define KEY_OCTETS       (KEY_FILE + AUTH_PARTS_MAX)
-#define KEY_ANSWER       2048 /* octets behind an answer: AUTH data, or what a ticket says */
+#define KEY_ANSWER       2048 /* octets behind an answer: AUTH data, or the contents of a ticket */
 #define KEY_ID_SIZE      20   /* SHA-1 of the subjectPublicKey (RFC 5280 section 4.2.1.2) */
 
 /* key_secret_room - locked memory for a secret of that length: a power of two. */
@@ -127,7 +127,7 @@ struct key_ticket {
     uint32_t ppk;    /* 1: a PPK is in SK_d */
     uint16_t encr, encr_key_bits, integ, prf, ke, zero;
     char conn[LIMIT_NAME];
-    struct ike_id local, remote, proven; /* IDr, IDi, and what was proven */
+    struct ike_id local, remote, proven; /* IDr, IDi, and the proven identity */
     uint16_t sk_d_len, ticket_len, ni_len, nr_len, extra_len, zero2;
 };
 

@@ -18,7 +18,8 @@ struct outbox;
 
 /* outbox_new - for a non-blocking channel, which stays the caller's. NULL: no memory. */
 struct outbox *outbox_new(int fd);
-struct outbox *outbox_free(struct outbox *outbox); /* wipes what waits; takes NULL; returns NULL */
+struct outbox *
+outbox_free(struct outbox *outbox); /* wipes waiting octets; takes NULL; returns NULL */
 
 /* outbox_send - sends at once if no message waits, else keeps a copy. ERR_FULL: OUTBOX_* messages
  * wait already; ERR_NO_MEMORY; ERR_SYSTEM: the other process has ended. */

@@ -100,7 +100,7 @@ struct verifier_check {
     struct auth_lengths lengths;
     uint32_t cert_lengths[VERIFIER_CHAIN]; /* the certificates are behind the parts of AUTH */
     uint8_t encodings[VERIFIER_CHAIN];
-    char conn[LIMIT_NAME]; /* for what is told to people */
+    char conn[LIMIT_NAME]; /* for messages to the user */
     struct cert_policy policy;
 };
 
@@ -160,7 +160,7 @@ struct verifier_answer {
     uint8_t encodings[VERIFIER_CHAIN];
     /* CHECK, TLS: seconds since 1970, the first end of the chain; 0: without end */
     int64_t not_after;
-    uint64_t chain; /* CHECK, TLS: for VERIFIER_CLAIM; 0: nobody can revoke it */
+    uint64_t chain; /* CHECK, TLS: for VERIFIER_CLAIM; 0: it cannot be revoked */
     uint32_t session;
     uint32_t unfit; /* CHECK, with an error: 1: the proof may meet the demands of another policy */
     char reason[VERIFIER_REASON]; /* for a person: why not */

@@ -87,7 +87,7 @@ static bool nas_fits(const struct engine *e, const struct ike_session_info *sess
     return fits;
 }
 
-/* --- what the sessions are changed to --- */
+/* --- the change of the sessions --- */
 
 bool engine_groups_fit(const struct engine *e, const struct ike_conn *conn,
                        const struct aaa_groups *groups)

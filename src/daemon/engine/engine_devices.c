@@ -76,7 +76,7 @@ bool engine_is_device(const struct engine *e, const char *name)
     return device_named(e, name) != NULL;
 }
 
-/* place_find - a free one; its number was never used. NULL: there is none. */
+/* place_find - a free place, with a number that was never used. NULL: none. */
 static struct device *place_find(struct engine *e)
 {
     for (unsigned tries = 0; tries < LIMIT_DEVICES; tries++) {
@@ -167,7 +167,7 @@ void engine_devices_answer(struct engine *e, const struct host_sockets *answer)
     if (device != NULL && error == 0)
         error = esp_plane_device_add(e->esp, device->number, answer->fds, answer->n);
     for (unsigned i = 0; device == NULL && i < answer->n; i++)
-        close(answer->fds[i]); /* nobody needs it any more */
+        close(answer->fds[i]); /* no child needs the device any more */
     if (device == NULL)
         return;
     device->asked = false;
@@ -283,7 +283,7 @@ static bool meets(const struct ike_child_policy *policy, const struct inner_devi
             marks_meet(mine->mark_in, mine->mask_in, other->mark_in, other->mask_in));
 }
 
-/* is_taken - by a device that is there, or one that a connection names. */
+/* is_taken - a device has the name or marks, or a connection names them. */
 static bool is_taken(const struct engine *e, const struct ike_child_policy *policy,
                      const struct inner_device *what)
 {

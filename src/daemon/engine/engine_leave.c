@@ -156,7 +156,7 @@ static int engine_write(struct engine *e, ike_session_id id, struct writer *w)
     return carrier_done(&c);
 }
 
-/* session_write - ERR_SYSTEM: there is no room, and the session is lost; other errors: it is here as it was. */
+/* session_write - ERR_SYSTEM: no room, and the session is lost; other errors: the session is unchanged. */
 static int session_write(struct engine *e, ike_session_id id)
 {
     static uint8_t room[HAND_OVER_ENGINE];

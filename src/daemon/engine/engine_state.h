@@ -6,12 +6,12 @@
  * Inside of the engine: one struct, one thread. The files:
  *
  *   engine.c          start, the loop, the end
- *   engine_down.c     connections that a person has taken down
+ *   engine_down.c     connections that the user has taken down
  *   engine_eap.c      the eap process
  *   engine_eap_tls.c  EAP methods with TLS: our certificate
  *   engine_io.c       IKE datagrams in and out, news of the data plane, links
  *   engine_pump.c     drains the IKE core and the path manager after each input
- *   engine_events.c   what each event of the IKE core means for the rest
+ *   engine_events.c   the effects of each event of the IKE core
  *   engine_grant.c    RADIUS grants of sessions that go to another engine
  *   engine_helpers.c  the channels to the keyholder and the verifier
  *   engine_arrive.c   sessions of the engine before this one
@@ -21,18 +21,18 @@
  *   engine_chains.c   certificate chains of sessions that go to another engine
  *   engine_credentials.c  secrets, private keys and certificates that are loaded
  *   engine_jobs.c     the resolver
- *   engine_hold.c     what the host holds for a child until its Child SA is up
+ *   engine_hold.c     the holds for a child until its Child SA is up
  *   engine_hooks.c    which updown scripts are to run
  *   engine_load.c     a whole configuration in the place of another
- *   engine_ops.c      what the VICI server asks for
+ *   engine_ops.c      the operations of the VICI server
  *   engine_paths.c    sockets that are bound to a path
- *   engine_routes.c   routes to Child SAs, and where the host's own packets come from
- *   engine_say.c      what those who wait for a command and those who read the log are told
+ *   engine_routes.c   routes to Child SAs, and the source addresses of the host's packets
+ *   engine_say.c      lines for the log and for clients that wait
  *   engine_shunts.c   pass and drop policies
  *   engine_tickets.c  session tickets
  *   engine_traps.c    which children are traps; engine_traps.h names its other files
  *   engine_upgrade.c  the installed program replaces this one
- *   engine_watch.c    who waits for the outcome of an initiate or terminate
+ *   engine_watch.c    clients that wait for the outcome of an initiate or terminate
  */
 
 #include "base/carrier.h"
@@ -172,7 +172,7 @@ struct engine {
     struct ike *ike;
     struct path_manager *paths;
     struct esp_plane *esp;    /* owned: its sockets, devices and workers */
-    struct data_plane *plane; /* what `esp` does for Child SAs */
+    struct data_plane *plane; /* the verbs of `esp` */
     struct pools *pools;
     struct accounts *accounts;
     struct reqids *reqids;

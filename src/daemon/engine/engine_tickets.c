@@ -117,7 +117,7 @@ static int open_ticket(struct engine *e, const struct ike_event *event)
     return engine_key_send(e, &request, writer_span(&w));
 }
 
-/* ticket_sound - what the keyholder says can be taken over. */
+/* ticket_sound - the keyholder's answer is well-formed. */
 static bool ticket_sound(const struct key_ticket *key, size_t behind)
 {
     const struct ike_id *ids[] = {&key->local, &key->remote, &key->proven};

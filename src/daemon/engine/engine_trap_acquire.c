@@ -55,7 +55,7 @@ struct trapped *engine_trapped_of(struct engine *e, const char *conn, const char
 bool engine_trap_asks(struct engine *e, const struct ike_conn *conn,
                       const struct ike_child_policy *child, const struct address *to)
 {
-    /* What is refused for the rate leaves no pause behind: the host's next packet may ask. */
+    /* A request that the rate refuses starts no pause: the host's next packet may ask. */
     const struct trapped *last = trapped_find(e, conn->name, child->name, to);
     if ((last != NULL && last->until > e->now) ||
         (to->family != ADDRESS_NONE &&

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* start_action = trap: the routes of a child lead to the inner device before a session exists. Which children
- * are traps, by the configuration and by what a person chose since. */
+ * are traps, by the configuration and by later commands of the user. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -275,7 +275,7 @@ static bool claim_is_mine(const struct host *host, const struct claim *claim)
     return mine != NULL;
 }
 
-/* claim_add - ERR_INVALID: nobody may have it; ERR_FULL: the session has too many; ERR_NO_MEMORY. */
+/* claim_add - ERR_INVALID: no session may have it; ERR_FULL: the session has too many; ERR_NO_MEMORY. */
 static int claim_add(struct host *host, const struct claim *claim)
 {
     if (claim_is_mine(host, claim))
