@@ -163,6 +163,39 @@ static void check_forwarding(struct examination *e)
                    "net.ipv4.ip_forward=1");
 }
 
+/* pool_hidden - the interface in whose IPv4 network the pool begins; NULL: none, or the kernel answers there for the
+ * addresses of the pool. */
+static const struct host_network *pool_hidden(const struct host_view *host,
+                                              const struct address *base)
+{
+    char file[128];
+    for (size_t i = 0; i < host->n_networks; i++) {
+        const struct host_network *network = &host->networks[i];
+        (void)snprintf(file, sizeof(file), "/proc/sys/net/ipv4/conf/%.15s/proxy_arp",
+                       network->interface);
+        if (base->family == ADDRESS_V4 && range_contains(&network->range, base) &&
+            host_number_read(file) != 1)
+            return network;
+    }
+    return NULL;
+}
+
+static void check_pools(struct examination *e)
+{
+    for (const struct tree *pool = e->pools == NULL ? NULL : e->pools->first; pool != NULL;
+         pool = pool->next) {
+        struct address base;
+        if (pool->kind != TREE_SECTION || !address_parse(tree_text_or(pool, "base", ""), &base))
+            continue;
+        const struct host_network *network = pool_hidden(&e->host, &base);
+        if (network != NULL)
+            finding(e,
+                    "pool %s lies in the network of %s: hosts there look for its addresses on "
+                    "their own link; give the pool a network that is nowhere else",
+                    pool->name, network->interface);
+    }
+}
+
 static void check_firewall(struct examination *e)
 {
     if (e->host.lets_in_500 == HOST_NO || e->host.lets_in_4500 == HOST_NO)
@@ -224,8 +257,8 @@ static void examination_done(struct examination *e)
 int command_doctor(const struct ctl_options *options, char **arguments, int n)
 {
     static void (*const checks[])(struct examination *) = {
-        check_other_daemon, check_device,     check_clock,    check_interfaces, check_mtu,
-        check_reverse_path, check_forwarding, check_firewall, check_gateways,
+        check_other_daemon, check_device,     check_clock, check_interfaces, check_mtu,
+        check_reverse_path, check_forwarding, check_pools, check_firewall,   check_gateways,
     };
     struct examination e = {.only = n == 1 ? arguments[0] : NULL,
                             .problems = options->json ? json_array() : NULL,

@@ -88,6 +88,18 @@ def test_log_and_why(world):
         gw.ikat("why", "nobody@lab.example")
 
 
+def test_doctor_names_a_hidden_pool(world):
+    """Hosts of the LAN look for the addresses of the pool on their own link, where nobody answers for them."""
+    lab = world.lab()
+    gw = world.ikatd(lab, "gw", gateway(top={"pools": {"inner": {"addrs": "10.20.0.128/25"}}}))
+
+    def said():
+        return lab.run("gw", IKAT, "-s", gw.socket, "doctor", check=False)
+    assert "problem: pool inner lies in the network of lan0: " in said()
+    lab.run("gw", "sysctl", "-w", "net.ipv4.conf.lan0.proxy_arp=1")
+    assert "pool inner" not in said(), "the kernel answers"
+
+
 def test_doctor_asks_strongswan(world):
     """The question is one that other daemons answer, too."""
     lab = world.lab()
