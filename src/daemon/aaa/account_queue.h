@@ -33,8 +33,8 @@ struct account_queue *account_queue_free(struct account_queue *queue); /* takes 
  * it is lost. */
 int account_queue_add(struct account_queue *queue, const struct aaa_account *account) MUST_USE;
 
-/* account_queue_keep - the session goes on: nothing is sent. ERR_INVALID, ERR_NO_MEMORY. account_queue_settle - the
- * sessions that were not kept have ended. */
+/* account_queue_keep - the session continues: no record is sent. ERR_INVALID, ERR_NO_MEMORY.
+ * account_queue_settle - ends the sessions that were not kept. */
 int account_queue_keep(struct account_queue *queue, const struct aaa_account *account) MUST_USE;
 void account_queue_settle(struct account_queue *queue);
 
@@ -48,10 +48,10 @@ const struct aaa_account *account_queue_next(struct account_queue *queue, nanos 
  * record. */
 bool account_queue_sent(struct account_queue *queue, uint64_t tag, nanos now);
 /*
- * account_queue_failed - no server acknowledged the record. There are two cases. A server has
- * acknowledged another record since: only this record waits for ACCOUNT_WAIT_NS, and an
- * Accounting-On is dropped. No server has: the queue sends no record for ACCOUNT_WAIT_NS, then a
- * single one, if possible another record than the failed one.
+ * account_queue_failed - no server acknowledged the record. If a server has acknowledged another
+ * record since, only this record waits for ACCOUNT_WAIT_NS, and an Accounting-On is dropped. If no
+ * server has, the queue sends no record for ACCOUNT_WAIT_NS, then a single one, if possible another
+ * record than the failed one.
  */
 bool account_queue_failed(struct account_queue *queue, uint64_t tag, nanos now);
 

@@ -34,8 +34,8 @@ bool build_goes_on(const struct build_error *error, int err, int *first);
 /* build_note - a line of text is an error. */
 void build_note(struct build_error *error, const char *text);
 
-/* conn_build - `section` is named after the connection. What it says about keys and certificates
- * comes apart; free it with conn_credentials_done(), after a failure as well. ERR_INVALID with
+/* conn_build - `section` is named after the connection. Its keys and certificates are in
+ * `ret_credentials`; free them with conn_credentials_done(), even after an error. ERR_INVALID with
  * error; ERR_NO_MEMORY. */
 int conn_build(const struct tree *section, struct ike_conn **ret_conn,
                struct conn_credentials *ret_credentials, struct build_error *error) MUST_USE;

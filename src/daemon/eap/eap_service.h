@@ -29,8 +29,8 @@ struct eap_service *eap_service_free(struct eap_service *service); /* wipes; tak
 
 /*
  * eap_service_answer - handles a request of the engine, which may be hostile; wipes the secret of a
- * LOAD in place. true: there is an answer to send. ERR_INVALID: lengths, kind or methods make no
- * sense; ERR_FULL: too many secrets or conversations; ERR_NO_MEMORY; ERR_NOT_FOUND.
+ * LOAD in place. true: there is an answer to send. ERR_INVALID: lengths, kind or methods are
+ * invalid; ERR_FULL: too many secrets or conversations; ERR_NO_MEMORY; ERR_NOT_FOUND.
  *
  * The secret of an identity is the one with that owner, else one without owners. A conversation
  * that has succeeded or failed is removed.
@@ -38,9 +38,9 @@ struct eap_service *eap_service_free(struct eap_service *service); /* wipes; tak
 bool eap_service_answer(struct eap_service *service, struct eap_request *request,
                         struct span octets, struct eap_answer *ret_answer);
 
-/* eap_service_stage_begin - the loader of that number begins. eap_service_stage_answer - does what it
- * asks: EAP_LOAD puts beside what is in use, and the request is wiped; ERR_INVALID for all others.
- * The engine says by EAP_STAGE_COMMIT that they count. */
+/* eap_service_stage_begin - the loader of that number begins. eap_service_stage_answer - handles
+ * its request: EAP_LOAD stages a secret beside those in use, and wipes the request; ERR_INVALID for
+ * all others. EAP_STAGE_COMMIT of the engine puts the staged secrets in force. */
 void eap_service_stage_begin(struct eap_service *service, uint64_t number);
 void eap_service_stage_answer(struct eap_service *service, struct eap_request *request,
                               struct eap_answer *ret_answer);

@@ -3,10 +3,10 @@
 #define DAEMON_USIM_BOOK_H
 
 /*
- * What an End User keeps of each USIM beside its key: the highest sequence number that it has
- * accepted, and the names that a Gateway gave it (eap/names.h). It lies in a file that is mapped, so
- * that a process without files keeps it: whatever is written is in the kernel's page cache at once,
- * and outlives our processes, not a power failure. The last USIM_BOOK identities are kept.
+ * The state of each USIM of an End User, beside its key: the highest accepted sequence number, and
+ * the names from a Gateway (eap/names.h). The book is a mapped file, so a process without file
+ * access can write it. Written state is in the kernel's page cache at once: it survives our
+ * processes, but not a power failure. The last USIM_BOOK identities are kept.
  */
 
 #include "eap/names.h"
@@ -16,12 +16,12 @@
 
 struct usim_book;
 
-/* usim_book_new - maps the file, whose descriptor stays the caller's; slots that make no sense are
- * empty. -1, and a file without the room: memory only. NULL: no memory. */
+/* usim_book_new - maps the file, whose descriptor stays the caller's; malformed slots are empty.
+ * -1, and a file without the room: memory only. NULL: no memory. */
 struct usim_book *usim_book_new(int fd);
 struct usim_book *usim_book_free(struct usim_book *book); /* takes NULL; returns NULL */
 
-/* usim_book_names - false: there are none for this identity. usim_book_keep - replaces them. */
+/* usim_book_names - false: none for this identity. usim_book_keep - replaces them. */
 bool usim_book_names(const struct usim_book *book, struct span identity, struct eap_names *ret);
 void usim_book_keep(struct usim_book *book, struct span identity, const struct eap_names *names);
 

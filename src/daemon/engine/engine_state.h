@@ -552,7 +552,7 @@ void engine_hold(struct engine *e, const struct ike_conn *conn,
 void engine_hold_traps(struct engine *e, const struct ike_conn *conn);
 
 /* engine_release - the user ended the session: removes its holds. NULL: of all connections, all
- * children. Traps stay as the configuration has them, without a gap. */
+ * children. Configured traps stay without a gap. */
 void engine_release(struct engine *e, const char *conn, const char *child);
 
 /* engine_is_held - packets of the child are held. */
@@ -561,9 +561,9 @@ bool engine_is_held(const struct engine *e, const char *conn, const char *child)
 /* engine_shunts.c. engine_shunt_install - installs the policy, or replaces the one of its name.
  * ERR_INVALID: no packet fits both selectors; ERR_FULL: more than 64 pairs of prefixes;
  * ERR_WRONG_STATE: a drop policy needs a packet filter, and this host has none; ERR_NO_MEMORY.
- * engine_shunt_uninstall - `conn` NULL: of any connection; false: there is none.
- * engine_shunts_load - after its connection was loaded; `fresh`: start_action counts.
- * engine_shunt_at - index from 0; false: no more. */
+ * engine_shunt_uninstall - `conn` NULL: of any connection; false: none. engine_shunts_load - after
+ * its connection was loaded; `fresh`: start_action counts. engine_shunt_at - index from 0; false:
+ * no more. */
 struct engine_shunt;
 int engine_shunt_install(struct engine *e, const struct ike_conn *conn,
                          const struct ike_child_policy *policy, bool by_hand) MUST_USE;
@@ -580,7 +580,7 @@ void engine_shunts_done(struct engine *e);
  * the user installs or uninstalls the trap, until the connection is unloaded. false: the child
  * cannot be a trap (as engine_trap_set), or is none. engine_trap_set - false: the child cannot be a
  * trap (no remote address, or nothing but dynamic remote selectors, unless selectors_any_peer()).
- * engine_traps_renew - after what was held for a connection was released: its traps stay.
+ * engine_traps_renew - installs the traps again after the holds of a connection were released.
  * engine_trap_acquire - reads a packet that no Child SA takes. */
 bool engine_trap_set(struct engine *e, const struct ike_conn *conn,
                      const struct ike_child_policy *child);

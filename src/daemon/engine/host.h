@@ -5,8 +5,8 @@
 /*
  * The changes to the host that our SAs need: inner addresses on the TUN device, routes to it, and
  * blocks, in a table of our own. Sessions, Child SAs and holds claim them. Each exists as long as
- * it is claimed, so clones and rekeyed Child SAs change nothing. The supervisor does the work.
- * Nothing here waits for it: host_answer() returns the results.
+ * it is claimed, so clones and rekeyed Child SAs cause no change. The supervisor makes the changes.
+ * No function here waits for it: host_answer() returns the results.
  */
 
 #include "daemon/common/channel.h"
@@ -15,7 +15,7 @@ struct host;
 
 /* host_new - priv_fd: the channel to the supervisor, borrowed. NULL: no memory. */
 struct host *host_new(int priv_fd);
-struct host *host_free(struct host *host); /* the kernel's part stays the supervisor's */
+struct host *host_free(struct host *host); /* entries in the kernel belong to the supervisor */
 
 /* host_answer - takes one answer when priv_fd is readable; false: no more. If `id` is not 0, the
  * answer is to host_path_sockets; if `device` is not 0, to host_device_open. */
@@ -26,7 +26,7 @@ struct host_sockets {
     int error;
     unsigned n;
     int fds[LIMIT_WORKERS]; /* one per worker; they belong to the caller */
-    /* the request that the supervisor refused, and why; empty: none */
+    /* the refused request and the reason; empty: none */
     char denied[HOST_DENIED_MAX];
 };
 bool host_answer(struct host *host, struct host_sockets *ret_sockets);
@@ -44,10 +44,10 @@ void host_mtu(struct host *host, uint16_t mtu);
 void host_path_sockets(struct host *host, uint32_t id, uint32_t interface,
                        const struct endpoint *local);
 
-/* host_lan - the networks that this host is in now are left out of default routes, or not. */
+/* host_lan - sets whether the current networks of this host bypass default routes. */
 void host_lan(struct host *host, bool bypass);
-/* host_device_open - a TUN device beside the first one, by a number of the caller's.
- * host_device_close - routes and blocks of it have been given up. */
+/* host_device_open - opens a further TUN device; the caller chooses its number. host_device_close -
+ * closes it; its routes and blocks are released before. */
 void host_device_open(struct host *host, uint16_t number, const struct inner_device *device);
 void host_device_close(struct host *host, uint16_t number);
 
@@ -65,11 +65,11 @@ struct host_own {
 };
 
 /*
- * host_routes - routes to a Child SA's remote selectors, from our inner addresses where there are
- * any (`config`, may be NULL), else from `own` (may be NULL). The kernel takes a route from an own
- * address away with that address, so there is one without it, too, which counts then. None is made
- * where a hold has one already. Once more: the new ones count. ERR_FULL: more than 64 prefixes, or
- * 256 of the session; ERR_INVALID: what nobody may have; ERR_NO_MEMORY: some may be missing.
+ * host_routes - claims routes to a Child SA's remote selectors. Their source is our inner address
+ * (`config`, may be NULL), or without one `own` (may be NULL). The kernel removes a route with its
+ * source address, so a second route without a source replaces it then. Routes of a hold are not
+ * doubled. A further call replaces the former routes. ERR_FULL: more than 64 prefixes, or 256 of
+ * the session; ERR_INVALID: a prefix that no session may have; ERR_NO_MEMORY: some may be missing.
  */
 struct host_child {
     ike_child_id id;
@@ -82,21 +82,20 @@ struct host_child {
 int host_routes(struct host *host, const struct host_child *child,
                 const struct ike_ts_list *remote_ts) MUST_USE;
 
-/* host_child_error - call it once the routes are decided. 0, or why the Child SA lacks a route or
- * an inner address of `owner` (of host_addresses; 0: none). */
+/* host_child_error - call it once the routes are decided. 0, or the error if the Child SA lacks a
+ * route or an inner address of `owner` (of host_addresses; 0: none). */
 int host_child_error(const struct host *host, ike_child_id child, ike_session_id owner) MUST_USE;
 
 void host_session_gone(struct host *host, ike_session_id session);
 void host_child_gone(struct host *host, ike_child_id child);
 
 /*
- * host_hold - routes and addresses as above, for a child that a person or the configuration wants:
- * they stay when its Child SAs and its session are lost, so that what was to be protected is
- * dropped by the inner device instead of leaving in the clear. Blocks of the same selectors stay
- * even without the device, when processes are killed, with `block` (on_failure = block). Once more:
- * the new ones count. host_release - whoever wanted it does no more. NULL: all connections, all
- * children. host_unblock - blocks that an earlier engine has left, unless a hold of ours claims
- * them.
+ * host_hold - claims routes and addresses as above, for a child that the user or the configuration
+ * wants. They stay after the loss of its Child SAs and its session. So the inner device drops
+ * protected packets, which do not leave in the clear. With `block` (on_failure = block), blocks of
+ * the same selectors stay even without the device, when processes are killed. A further call
+ * replaces the former hold. host_release - ends the hold. NULL: all connections, all children.
+ * host_unblock - removes blocks of an earlier engine, unless a hold of ours claims them.
  */
 struct host_hold {
     const char *conn, *child;     /* names */
