@@ -26,19 +26,21 @@ static bool script_safe(const char *path)
     return false;
 }
 
-static void script_run(const struct hook_request *request)
+/* script_run - false: the script did not start. */
+static bool script_run(const struct hook_request *request)
 {
     static struct hook_env env;
     if (hook_env_fill(request, &env) != 0) {
         log_line(LOG_LEVEL_ERROR, "event=updown-failed conn=%s reason=\"more than %d words\"",
                  request->conn, HOOK_ARGS_MAX);
-        return;
+        return false;
     }
     if (!script_safe(env.argv[0]))
-        return;
+        return false;
     log_line(LOG_LEVEL_INFO, "event=updown conn=%s child=%s script=%s %s", request->conn,
              request->child, env.argv[0], env.envp[2]);
     (void)program_run(env.argv, env.envp, (struct span){0}, HOOK_TIME_NS);
+    return true;
 }
 
 /* scripts_end - runs `down` for an engine that has ended and cannot ask for it. */
@@ -47,7 +49,7 @@ static void scripts_end(struct hook_list *list)
     static struct hook_request request;
     while (hook_list_pop(list, &request)) {
         request.up = 0;
-        script_run(&request);
+        (void)script_run(&request);
     }
 }
 
@@ -72,19 +74,36 @@ static bool script_permitted(int permit_fd, const char script[HOOK_SCRIPT])
     return permitted(permit_fd, &question);
 }
 
-/* script_ordered - runs a script if it is permitted: a compromised engine may order anything. A
- * script that ran with `up` may run with `down`, even if a reload has removed it from the files. */
+static void up_ordered(int permit_fd, const struct hook_request *request, struct hook_list *list)
+{
+    if (!script_permitted(permit_fd, request->script))
+        log_line(LOG_LEVEL_ERROR, "event=updown-refused");
+    else if (!hook_list_add(list, request))
+        log_line(LOG_LEVEL_ERROR, "event=updown-refused reason=\"%u are up\"", list->n);
+    else if (!script_run(request))
+        (void)hook_list_take(list, request);
+}
+
+/* down_ordered - a script that is up may go down, even if a reload has taken it out of the files. A script that got no
+ * `up` gets no `down`: it would take away what another program has set. */
+static void down_ordered(const struct hook_request *request, struct hook_list *list)
+{
+    if (hook_list_take(list, request))
+        (void)script_run(request);
+    else
+        log_line(LOG_LEVEL_ERROR, "event=updown-refused reason=\"it is not up\"");
+}
+
+/* script_ordered - checks an order of the engine: a compromised engine may order anything. */
 static void script_ordered(int permit_fd, const struct hook_request *request,
                            struct hook_list *list)
 {
-    bool sound = hook_request_sound(request);
-    bool down = sound && !request->up && hook_list_take(list, request);
-    if (!down && (!sound || !script_permitted(permit_fd, request->script)))
+    if (!hook_request_sound(request))
         log_line(LOG_LEVEL_ERROR, "event=updown-refused");
-    else if (request->up && !hook_list_add(list, request))
-        log_line(LOG_LEVEL_ERROR, "event=updown-refused reason=\"%u are up\"", list->n);
+    else if (request->up)
+        up_ordered(permit_fd, request, list);
     else
-        script_run(request);
+        down_ordered(request, list);
 }
 
 /* name_servers_permitted - removing servers needs no permission. `wanted` is well-formed. */
