@@ -11,6 +11,10 @@
 #define WORDS_MOST  (2 * LIMIT_REPLAY_WINDOW / 64)
 #define OCTETS_BASE 1024 /* more than all but selectors and window take */
 
+/* The words of a window are a power of two with room for 64 packets more (replay_window_new). */
+_Static_assert((LIMIT_REPLAY_WINDOW & (LIMIT_REPLAY_WINDOW - 1)) == 0 && LIMIT_REPLAY_WINDOW >= 64,
+               "the largest window has WORDS_MOST words");
+
 /* struct state - the exported state, between the octets and a Child SA. */
 struct state {
     struct esp_child_config config; /* its spans point to `keys` */
