@@ -112,13 +112,8 @@ def test_end_user(up, tmp_path):
     lab, gw, eu, place = up
     for _ in range(2):
         unnoticed = Unnoticed(lab, tmp_path, eu)
-        down = Stream(lab, tmp_path, "host", eu.session()["config"]["addresses"][0])
-        down.wait(50)
         upgrade(eu, place)
         unnoticed.check()
-        lost, gap = down.end()
-        print("lost", lost, "gap", gap, "downstream")
-        assert lost <= 1
         eu.wait_paths(2)
         before = spis(eu)
         eu.swanctl("--rekey", "--ike", "home")

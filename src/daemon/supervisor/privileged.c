@@ -516,7 +516,6 @@ struct privileged *privileged_free(struct privileged *p, bool keep_blocks)
         entries_remove(p, ENTRY_LAN);
     }
     inner_tuns_done(&p->tuns);
-    path_sockets_done(&p->sockets);
     p->filter = packet_filter_free(p->filter, keep);
     netlink_free(p->netlink);
     permission_done(&p->permission);
@@ -644,9 +643,8 @@ void privileged_answer(struct privileged *p, const struct priv_request *r, struc
         ret->error = device_close(p, inner_tun_find(&p->tuns, r->device));
         break;
     case PRIV_PATH_SOCKETS:
-        ret->error = r->interface == p->index
-                         ? ERR_INVALID
-                         : path_sockets_get(&p->sockets, r, p->n_workers, &ret->n_fds, ret_fds);
+        ret->error = r->interface == p->index ? ERR_INVALID
+                                              : path_sockets(r, p->n_workers, &ret->n_fds, ret_fds);
         break;
     case PRIV_MTU: ret->error = mtu_set(p, r->mtu); break;
     case PRIV_UPGRADE: /* the caller does it */

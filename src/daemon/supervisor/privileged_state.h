@@ -6,7 +6,6 @@
 
 #include "base/table.h"
 #include "daemon/supervisor/inner_tuns.h"
-#include "daemon/supervisor/path_sockets.h"
 #include "daemon/supervisor/privileged.h"
 #include "linux/netlink_change.h"
 #include "linux/packet_filter.h"
@@ -45,7 +44,6 @@ struct privileged {
     struct netlink *netlink;
     uint32_t index;
     struct inner_tuns tuns;
-    struct path_sockets sockets;
     unsigned n_workers;
     bool mtu_fixed; /* by the administrator */
     bool lan;       /* the host's networks bypass default routes */
