@@ -108,3 +108,11 @@ bool traffic_classes_read(struct span data, struct traffic_list *ret_list)
             return false;
     return true;
 }
+
+bool traffic_lists_equal(const struct traffic_list *a, const struct traffic_list *b)
+{
+    uint8_t octets_a[TRAFFIC_CLASSES_MAX], octets_b[TRAFFIC_CLASSES_MAX];
+    size_t len = traffic_classes_write(a->classes, a->n, octets_a);
+    return len == traffic_classes_write(b->classes, b->n, octets_b) &&
+           memcmp(octets_a, octets_b, len) == 0;
+}

@@ -30,4 +30,6 @@ size_t traffic_classes_write(const struct traffic_class *classes, uint8_t n,
  * it begins. */
 bool traffic_classes_read(struct span data, struct traffic_list *ret_list);
 
+bool traffic_lists_equal(const struct traffic_list *a, const struct traffic_list *b);
+
 #endif

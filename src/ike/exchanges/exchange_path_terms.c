@@ -96,7 +96,7 @@ static bool classes_take(struct session *session, const struct wire_message *req
     if (!traffic_classes_read(notify.data, &list))
         return false;
     bool same =
-        session->classes == NULL ? list.n == 0 : memcmp(session->classes, &list, sizeof(list)) == 0;
+        session->classes == NULL ? list.n == 0 : traffic_lists_equal(session->classes, &list);
     if (!same)
         classes_set(session, &list);
     return true;
