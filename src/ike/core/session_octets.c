@@ -555,6 +555,7 @@ void session_carried_free(struct session *session)
     }
     ike_conn_unref(session->conn);
     free(session->ticket);
+    free(session->classes);
     free(session);
 }
 
