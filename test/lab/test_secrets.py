@@ -173,8 +173,8 @@ def test_refused_load_keeps_the_old_secret(world):
     user = world.ikatd(lab, "eu", user_of(OLD))
     assert user.initiate("net")["success"] == "yes"
     settings = with_secret(NEW)
-    settings["pools"]["inner"]["addrs"] = "10.31.0.0/24"  # the pool has a lease in use
-    settings["radius"]["other"] = settings["radius"].pop("aaa")
+    server = settings["radius"].pop("aaa")
+    settings["radius"] = {f"other{i}": server for i in range(9)}  # one more than the aaa process takes
     gate.write_files("etc", settings, {})
     gate.process.send_signal(signal.SIGHUP)
     gate.wait_log("event=config-not-loaded")
