@@ -1,38 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the host has from an engine that hands its sessions over, in a network namespace of its own. */
-#include <net/if.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
-#include "base/unit_test.h"
-#include "daemon/supervisor/privileged.h"
-
-static struct engine_start start;
-static struct privileged *privileged;
-
-static int setup(void **state)
-{
-    (void)state;
-    start = (struct engine_start){.n_workers = 1};
-    if (tun_open("test%d", 1, start.tun_fds, start.tun_name, &start.tun_uso) != 0 ||
-        tun_up(start.tun_name, TUN_MTU) != 0)
-        return 1;
-    start.tun_index = if_nametoindex(start.tun_name);
-    if (privileged_new(&start, &privileged) != 0)
-        return 1;
-    privileged_permission(privileged)->now.all = true;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    privileged = privileged_free(privileged, false);
-    close(start.tun_fds[0]);
-    return 0;
-}
+#include "daemon/supervisor/privileged_world.h"
 
 static void ask(enum priv_kind kind, const char *address, uint8_t prefix_len)
 {
@@ -93,10 +62,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_hand_over, setup, teardown),
         cmocka_unit_test_setup_teardown(test_crash, setup, teardown),
     };
-    if (unshare(geteuid() == 0 ? CLONE_NEWNET : CLONE_NEWUSER | CLONE_NEWNET) != 0 ||
-        access("/dev/net/tun", R_OK | W_OK) != 0 || system("ip link set lo up") != 0) {
-        perror("needs namespaces and /dev/net/tun");
-        return 77; /* meson: skipped */
-    }
+    if (!namespace_enter())
+        return 77;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,20 +2,10 @@
 
 /* The supervisor's hands under a hostile engine, in a network namespace of their own. */
 
-#include "daemon/supervisor/privileged.h"
+#include "daemon/supervisor/privileged_world.h"
 
-#include <net/if.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-#include "base/unit_test.h"
 #include "linux/host_facts.h"
 #include "linux/netlink_monitor.h"
-
-static struct engine_start start;
-static struct privileged *privileged;
 
 static struct priv_answer ask(uint32_t kind, const char *address, uint8_t prefix_len,
                               uint32_t interface)
@@ -49,20 +39,6 @@ static size_t addresses(uint32_t *ret_interface)
     return sum;
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    start = (struct engine_start){.n_workers = 2};
-    if (tun_open("test%d", 2, start.tun_fds, start.tun_name, &start.tun_uso) != 0 ||
-        tun_up(start.tun_name, TUN_MTU) != 0)
-        return 1;
-    start.tun_index = if_nametoindex(start.tun_name);
-    if (privileged_new(&start, &privileged) != 0)
-        return 1;
-    privileged_permission(privileged)->now.all = true;
-    return 0;
-}
-
 static void permit(struct permits *permits, uint32_t kind, const char *range)
 {
     struct permit permit = {.kind = kind};
@@ -70,14 +46,6 @@ static void permit(struct permits *permits, uint32_t kind, const char *range)
         assert_true(range_parse(range, &permit.range));
     assert_int_equal(permits_add(permits, &permit), 0);
     permits_settle(permits);
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    privileged = privileged_free(privileged, false);
-    close(start.tun_fds[0]), close(start.tun_fds[1]);
-    return 0;
 }
 
 static uint32_t mtu_of_device(void)
@@ -790,10 +758,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_marks_of_the_dead, setup, teardown),
         cmocka_unit_test_setup_teardown(test_devices_refused, setup, teardown),
     };
-    if (unshare(geteuid() == 0 ? CLONE_NEWNET : CLONE_NEWUSER | CLONE_NEWNET) != 0 ||
-        access("/dev/net/tun", R_OK | W_OK) != 0 || system("ip link set lo up") != 0) {
-        perror("needs namespaces and /dev/net/tun");
-        return 77; /* meson: skipped */
-    }
+    if (!namespace_enter())
+        return 77;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,7 +33,7 @@ void supervisor_upgrade_refuse(struct supervisor *s, enum upgrade_answer answer)
         upgrade_tell(s, answer);
 }
 
-/* on_warm - all processes that are to follow wait at their gate. */
+/* on_warm - all processes of the installed program wait at the gate. */
 static void on_warm(void *context, int fd, unsigned events)
 {
     struct supervisor *s = context;
@@ -57,7 +57,7 @@ void supervisor_probe_ended(struct supervisor *s, int status)
     if (s->upgrade.phase != UPGRADE_PROBING)
         return;
     if (s->stopping || s->engine.order_fd < 0) {
-        upgrade_init(&s->upgrade);
+        upgrade_give_up(&s->upgrade);
         return;
     }
     enum upgrade_answer answer = upgrade_probed(&s->upgrade, status);
@@ -67,10 +67,10 @@ void supervisor_probe_ended(struct supervisor *s, int status)
         upgrade_tell(s, answer);
 }
 
-/* supervisor_next_ended - one of those that are to follow. Before the engine leaves, nothing has changed. */
+/* supervisor_next_ended - a process of the installed program has ended. Before LEAVING, nothing has changed. */
 void supervisor_next_ended(struct supervisor *s, int status)
 {
-    if (s->upgrade.phase == UPGRADE_IDLE) /* it was to end */
+    if (s->upgrade.phase == UPGRADE_IDLE) /* upgrade_give_up() has ended it */
         return;
     log_line(LOG_LEVEL_WARNING, "event=upgrade-fails status=%d", status);
     if (s->upgrade.phase == UPGRADE_WARMING)

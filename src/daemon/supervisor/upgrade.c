@@ -97,7 +97,7 @@ enum upgrade_answer upgrade_probed(struct upgrade *upgrade, int status)
     return answer;
 }
 
-/* --- the processes of the installed program, beside those that run --- */
+/* --- the processes of the installed program --- */
 
 /* next_start - our ends of their pipes stay open, theirs are closed. */
 static int next_start(struct upgrade *upgrade, struct engine_start *devices)
@@ -157,7 +157,7 @@ static void loader_kill(const struct processes *processes)
         log_line(LOG_LEVEL_ERROR, "event=kill-failed name=unpacker reason=\"%s\"", strerror(errno));
 }
 
-/* upgrade_give_up - those at the gate end by themselves, the others are ended. */
+/* upgrade_give_up - an octet at the gate ends the processes that have come there. It kills the others. */
 void upgrade_give_up(struct upgrade *upgrade)
 {
     static const char ends[N_PROCESSES];
@@ -201,6 +201,8 @@ bool upgrade_take(struct upgrade *upgrade, struct processes *processes,
     processes_swap(upgrade, processes);
     *ret_engine = upgrade->engine;
     *ret_loader = upgrade->loader;
+    upgrade->engine = (struct engine_ends){-1, -1};
+    upgrade->loader = (struct loader_ends){-1, -1};
     upgrade->outcome = UPGRADE_DONE;
     phase_begin(upgrade, UPGRADE_STARTING, nanos_after(now, START_PATIENCE));
     return handed;

@@ -78,6 +78,23 @@ static void test_new_program(void **state)
     assert_false(upgrade_back(&upgrade, &processes));
 }
 
+/* The supervisor has the channels of the engine that serves: an upgrade that ends does not close them. */
+static void test_channels_are_handed_on(void **state)
+{
+    struct processes processes;
+    struct engine_ends engine;
+    struct loader_ends loader;
+    int gate;
+    struct upgrade upgrade = leaving(&processes, &gate);
+    (void)state;
+    upgrade.engine.priv_fd = dup(gate);
+    assert_false(upgrade_take(&upgrade, &processes, &engine, &loader, 3));
+    upgrade.other_fd = -1; /* not to be closed here */
+    upgrade_give_up(&upgrade);
+    assert_int_not_equal(fcntl(engine.priv_fd, F_GETFD), -1);
+    close(engine.priv_fd), close(gate);
+}
+
 static void test_back(void **state)
 {
     struct processes processes;
@@ -174,9 +191,13 @@ static void test_holds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_new_program), cmocka_unit_test(test_back),
-        cmocka_unit_test(test_sessions),    cmocka_unit_test(test_given_up),
-        cmocka_unit_test(test_refused),     cmocka_unit_test(test_holds),
+        cmocka_unit_test(test_new_program),
+        cmocka_unit_test(test_back),
+        cmocka_unit_test(test_channels_are_handed_on),
+        cmocka_unit_test(test_sessions),
+        cmocka_unit_test(test_given_up),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
