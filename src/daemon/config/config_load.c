@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/config/config_load.h"
 
-#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 
 #include "base/secret.h"
 #include "control/values.h"
+#include "daemon/common/octets_io.h"
 #include "daemon/config/authority_build.h"
 #include "daemon/config/conn_keys.h"
 #include "daemon/config/credential_files.h"
@@ -262,40 +262,13 @@ int config_load(const char *path, struct settings *ret_settings, struct build_er
 
 /* --- to the engine --- */
 
-static bool write_all(int fd, struct span octets)
-{
-    while (octets.len > 0) {
-        ssize_t n = write(fd, octets.ptr, octets.len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        octets.ptr += n;
-        octets.len -= (size_t)n;
-    }
-    return true;
-}
-
-static bool read_all(int fd, uint8_t *octets, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = read(fd, octets, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        octets += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
 /* request - sends the frame, returns the response's message; NULL: the connection broke. */
 static struct tree *request(int fd, struct vici_writer *w)
 {
     uint8_t length[4];
     struct span frame = vici_writer_frame(w);
-    bool ok = frame.len > 0 && write_all(fd, frame) && read_all(fd, length, sizeof(length));
+    bool ok = frame.len > 0 && octets_write(fd, frame) == 0 &&
+              octets_read(fd, length, sizeof(length)) == 0;
     vici_writer_done(w);
     if (!ok)
         return NULL;
@@ -304,7 +277,7 @@ static struct tree *request(int fd, struct vici_writer *w)
     uint8_t *octets = len == 0 || len > VICI_FRAME_MAX ? NULL : malloc(len);
     struct vici_frame read;
     struct tree *message = NULL;
-    if (octets != NULL && read_all(fd, octets, len) &&
+    if (octets != NULL && octets_read(fd, octets, len) == 0 &&
         vici_frame_read(span_of(octets, len), &read) && read.type == VICI_CMD_RESPONSE)
         message = vici_message_read(read.message);
     free(octets);

@@ -1,32 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/engine/hand_over.h"
 
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/writer.h"
+#include "daemon/common/octets_io.h"
 
 static const uint8_t magic[8] = {'i', 'k', 'a', 't', 'h', 'a', 'n', 'd'};
-
-static int write_all(int fd, struct span octets)
-{
-    while (octets.len > 0) {
-        ssize_t n = write(fd, octets.ptr, octets.len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return ERR_SYSTEM;
-        octets = span_of(octets.ptr + n, octets.len - (size_t)n);
-    }
-    return 0;
-}
 
 int hand_over_begin(int fd)
 {
     const uint8_t version = HAND_OVER_VERSION;
-    int error = write_all(fd, span_of(magic, sizeof(magic)));
-    return error != 0 ? error : write_all(fd, span_of(&version, 1));
+    int error = octets_write(fd, span_of(magic, sizeof(magic)));
+    return error != 0 ? error : octets_write(fd, span_of(&version, 1));
 }
 
 static int part_write(int fd, struct span part)
@@ -34,8 +20,8 @@ static int part_write(int fd, struct span part)
     uint8_t head[4];
     struct writer w = writer_of(head, sizeof(head));
     write_u32(&w, (uint32_t)part.len);
-    int error = write_all(fd, span_of(head, sizeof(head)));
-    return error != 0 ? error : write_all(fd, part);
+    int error = octets_write(fd, span_of(head, sizeof(head)));
+    return error != 0 ? error : octets_write(fd, part);
 }
 
 int hand_over_add(int fd, const struct handed_session *session)

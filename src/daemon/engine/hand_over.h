@@ -3,7 +3,7 @@
 #define DAEMON_HAND_OVER_H
 
 /*
- * The file of an upgrade: sessions of an engine that ends, for the engine that follows it.
+ * The file of an upgrade: the sessions that an engine hands to its successor.
  *
  *      magic, version, then for each session: octets of the cores, octets of the engine, each behind its length
  *
@@ -21,7 +21,7 @@ struct handed_session {
     struct span cores, engine;
 };
 
-/* hand_over_begin, hand_over_add - write to `fd`. ERR_SYSTEM: what follows is cut. */
+/* hand_over_begin, hand_over_add - write to `fd`. ERR_SYSTEM: the file is cut here. */
 int hand_over_begin(int fd) MUST_USE;
 int hand_over_add(int fd, const struct handed_session *session) MUST_USE;
 
