@@ -328,7 +328,6 @@ static void engine_end(struct engine *e)
     engine_authorities_done(e);
     engine_credentials_done(e);
     engine_down_forget(e);
-    engine_leave_done(e);
     engine_chains_done(e);
     e->pools = pools_free(e->pools);
     e->accounts = accounts_free(e->accounts);

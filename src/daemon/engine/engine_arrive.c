@@ -106,7 +106,8 @@ static int leases_keep(struct engine *e, ike_session_id id)
 
 /* --- the file --- */
 
-/* session_take - with an error and a session, a part of it is missing: it ends, and a login follows. */
+/* session_take - imports a session. A session that arrives without one of its parts is deleted, and its
+ * peer logs in again. */
 static bool session_take(struct engine *e, const struct handed_session *handed)
 {
     const struct session_home home = {e->ike, e->paths, e->plane};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a RADIUS server granted to a session, and its account, go with it to another engine. */
+/* The grant of a RADIUS server and the account of a session go to the next engine with the session. */
 #include <stdlib.h>
 
 #include "daemon/common/log.h"
@@ -8,7 +8,8 @@
 
 #define GRANT_OCTETS 4096
 
-/* carry_what - Session-Timeout is left out: the IKE core has the end of the authentication. */
+/* carry_what - carries the attributes of the grant, except Session-Timeout: the IKE core carries the end
+ * of the authentication. */
 static void carry_what(struct carrier *c, struct aaa_grant *what)
 {
     uint8_t octets[GRANT_OCTETS];
@@ -22,7 +23,7 @@ static void carry_what(struct carrier *c, struct aaa_grant *what)
         carrier_check(c, grant_octets_read(span_of(octets, len), what, &granted) && granted);
 }
 
-/* carry_account - what the records of a session have in common, and cannot be looked up. */
+/* carry_account - carries the members that all records of a session share, and that no table has. */
 static void carry_account(struct carrier *c, struct aaa_account *account)
 {
     carry_text(c, account->session_id, sizeof(account->session_id));

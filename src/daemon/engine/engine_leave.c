@@ -4,7 +4,6 @@
  * that cannot leave are deleted. Then all others are frozen. Once they are quiet the workers stop, and all leave at
  * once: their packets wait in the sockets and the TUN device until the next engine takes them.
  */
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "daemon/common/log.h"
@@ -13,6 +12,7 @@
 #include "daemon/engine/engine_devices.h"
 #include "daemon/engine/engine_state.h"
 #include "daemon/engine/hand_over.h"
+#include "daemon/vici/vici_server.h"
 #include "multipath/whole_session.h"
 
 #define ASKS_NS      NANOS_PER_SEC       /* how long the verifier may take to answer */
@@ -21,19 +21,6 @@
 
 /* --- which sessions leave --- */
 
-void engine_leave_conns(struct engine *e, const struct engine_load *load)
-{
-    struct engine_leave *leave = &e->leave;
-    struct ike_conn **conns = calloc(load->n_conns + 1, sizeof(struct ike_conn *));
-    engine_leave_done(e);
-    for (size_t i = 0; conns != NULL && i < load->n_conns; i++) {
-        struct ike_conn *conn = ike_conn_find(e->ike, load->conns[i]->name);
-        if (conn != NULL)
-            conns[leave->n_conns++] = ike_conn_ref(conn);
-    }
-    leave->conns = conns;
-}
-
 void engine_leave_begin(struct engine *e, int fd)
 {
     e->leave.fd = fd;
@@ -41,26 +28,6 @@ void engine_leave_begin(struct engine *e, int fd)
     e->leave.by = nanos_after(e->now, ASKS_NS);
     ike_silence(e->ike);
     engine_chains_ask(e);
-}
-
-void engine_leave_done(struct engine *e)
-{
-    struct engine_leave *leave = &e->leave;
-    while (leave->n_conns > 0)
-        ike_conn_unref(leave->conns[--leave->n_conns]);
-    free(leave->conns);
-    leave->conns = NULL;
-}
-
-/* conn_of_files - the files had this connection at the last load, so the next engine loads it,
- * too. */
-static bool conn_of_files(const struct engine *e, const char *name)
-{
-    const struct ike_conn *conn = ike_conn_find(e->ike, name);
-    for (size_t i = 0; conn != NULL && i < e->leave.n_conns; i++)
-        if (e->leave.conns[i] == conn)
-            return true;
-    return false;
 }
 
 /* children_plain - no updown script belongs to a Child SA, and no device but the first one. */
@@ -78,16 +45,20 @@ static bool children_plain(const struct engine *e, ike_session_id session)
 bool engine_may_leave(const struct engine *e, const struct ike_session_info *session)
 {
     return e->leave.fd >= 0 && session->established && engine_chains_known(e, session->id) &&
-           conn_of_files(e, session->conn->name) && children_plain(e, session->id);
+           vici_server_conn_of_files(e->vici, session->conn->name) &&
+           children_plain(e, session->id);
 }
 
-bool engine_conn_leaves(const struct engine *e, const char *conn)
+void engine_leaving_conns(const struct engine *e, struct map *conns)
 {
     struct ike_session_info session = {0};
-    while (e->leave.fd >= 0 && ike_session_next(e->ike, session.id, &session))
-        if (strcmp(session.conn->name, conn) == 0 && engine_may_leave(e, &session))
-            return true;
-    return false;
+    while (e->leave.fd >= 0 && ike_session_next(e->ike, session.id, &session)) {
+        struct ike_conn *conn =
+            engine_may_leave(e, &session) ? ike_conn_find(e->ike, session.conn->name) : NULL;
+        if (conn != NULL && map_set(conns, (uintptr_t)conn, conn) != 0)
+            log_line(LOG_LEVEL_WARNING, "event=session-does-not-leave session=%u error=%s",
+                     session.id, error_text(ERR_NO_MEMORY));
+    }
 }
 
 /* others_remain - a session that does not leave waits for the response to its Delete. A session with a ticket gets
@@ -215,7 +186,7 @@ static void leave_all(struct engine *e)
     log_line(LOG_LEVEL_INFO, "event=sessions-leave n=%u", n);
 }
 
-/* phase_go - to the next phase, as long as the phase has come to its end. */
+/* phase_go - begins each phase whose predecessor has ended. */
 static void phase_go(struct engine *e)
 {
     struct engine_leave *leave = &e->leave;

@@ -30,7 +30,7 @@ static void why_set(char why[ENGINE_ERROR_MAX], int error, const struct pools_fa
                        fault->other);
 }
 
-/* left_say - the load counts all the same: new logins get the new addresses. */
+/* left_say - logs the pools whose leases remain. The load succeeds: new logins get new addresses. */
 static void left_say(const struct pools_left *left)
 {
     for (uint32_t i = 0; i < left->n; i++)
@@ -205,8 +205,6 @@ int engine_load_all(struct engine *e, const struct engine_load *load,
         if (left.n > 0) /* the routes of former pools led to their sessions */
             engine_routes_renew(e);
         engine_lan_check(e);
-        if (load->number != 0)
-            engine_leave_conns(e, load);
         left_say(&left);
         engine_load_ended(e);
     }

@@ -642,9 +642,12 @@ static unsigned op_redirect(void *engine, struct engine_redirect *what)
 void engine_delete_all(struct engine *e)
 {
     struct ike_conn *conn;
+    struct map leaving = {0}; /* by address */
+    engine_leaving_conns(e, &leaving);
     for (size_t i = 0; (conn = ike_conn_at(e->ike, i)) != NULL; i++)
-        if (!engine_conn_leaves(e, conn->name))
+        if (map_get(&leaving, (uintptr_t)conn) == NULL)
             path_manager_disconnect(e->paths, conn->name, e->now);
+    map_done(&leaving);
     if (e->leave.fd < 0) { /* else the next engine decides */
         engine_release(e, NULL, NULL);
         conn_unblock(e, NULL);

@@ -160,9 +160,6 @@ struct engine_leave {
     ike_session_id quiet_to; /* FROZEN: the sessions up to this one are quiet */
     size_t n_asked;          /* answers of the verifier that are still to come */
     struct map chains;       /* by session, owned: its certificate chains */
-    struct ike_conn *
-        *conns; /* owned, with references: the connections of the files, at the last load */
-    size_t n_conns;
 };
 
 struct engine {
@@ -604,21 +601,19 @@ int engine_upgrade(struct engine *e, const struct engine_reply *reply) MUST_USE;
 bool engine_upgrade_answered(struct engine *e, uint32_t answer);
 
 /*
- * engine_leave.c. engine_leave_conns - a whole configuration was loaded from files.
- * engine_leave_begin - an upgrade is under way; takes the descriptor, to which sessions are
- * written. engine_may_leave - the session is of a kind that leaves, and an upgrade is under way.
- * engine_conn_leaves - such a session is of that connection. engine_leave_turn - continues an
+ * engine_leave.c. engine_leave_begin - an upgrade is under way; takes the descriptor, to which
+ * sessions are written. engine_may_leave - the session is of a kind that leaves, and an upgrade is
+ * under way. engine_leaving_conns - adds the connections of such sessions to the map, by their
+ * address. engine_leave_turn - continues an
  * upgrade; true: all sessions have left. engine_session_delete - deletes a session that cannot
  * leave, or cannot arrive as a whole.
  */
 void engine_session_delete(struct engine *e, ike_session_id session);
 void engine_leave_begin(struct engine *e, int fd);
-void engine_leave_conns(struct engine *e, const struct engine_load *load);
 bool engine_may_leave(const struct engine *e, const struct ike_session_info *session);
-bool engine_conn_leaves(const struct engine *e, const char *conn);
+void engine_leaving_conns(const struct engine *e, struct map *conns);
 bool engine_leave_turn(struct engine *e);
 nanos engine_leave_deadline(const struct engine *e);
-void engine_leave_done(struct engine *e);
 
 /* engine_arrive.c. engine_arrival_open - sessions will arrive, if the supervisor has a file for them. The engine before
  * this one has ended. ERR_SYSTEM. engine_arrive - the first load has ended. */

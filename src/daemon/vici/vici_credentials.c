@@ -13,8 +13,7 @@
 #include "ike/terms/identity.h"
 #include "wire/certificate.h"
 
-#define OWNERS_MAX  8
-#define KEY_ID_TEXT (2 * KEY_ID_SIZE + 1)
+#define OWNERS_MAX 8
 
 /* --- answers that come later --- */
 
@@ -154,13 +153,6 @@ void vici_get_shared(struct vici_client *client, const struct tree *m)
 
 /* --- private keys --- */
 
-static const char *key_id_print(const uint8_t *key_id, char out[KEY_ID_TEXT])
-{
-    for (size_t i = 0; i < KEY_ID_SIZE; i++)
-        (void)snprintf(out + 2 * i, 3, "%02x", key_id[i]);
-    return out;
-}
-
 static bool key_id_parse(const char *text, uint8_t ret[KEY_ID_SIZE])
 {
     if (strlen(text) != 2 * KEY_ID_SIZE || strspn(text, "0123456789abcdefABCDEF") != strlen(text))
@@ -190,7 +182,7 @@ static void on_key(void *context, int error, const char *reason, const uint8_t *
         vici_stage_key_id(stage, key_id);
     vici_begin(&w, VICI_CMD_RESPONSE, "");
     vici_put(&w, "success", "yes");
-    vici_put(&w, "id", "%s", key_id_print(key_id, text));
+    vici_put(&w, "id", "%s", vici_key_id_print(key_id, text));
     vici_client_send(client, &w);
 }
 
@@ -233,7 +225,7 @@ void vici_unload_key(struct vici_client *client, const struct tree *m)
     char text[KEY_ID_TEXT];
     int err = ERR_NOT_FOUND;
     bool known = key_id_parse(tree_text_or(m, "id", ""), key_id);
-    if (known && vici_of_files(client, VICI_FILE_KEY, key_id_print(key_id, text)))
+    if (known && vici_of_files(client, VICI_FILE_KEY, vici_key_id_print(key_id, text)))
         return;
     if (known)
         err = ops->key_unload(ops->engine, key_id);
@@ -251,7 +243,7 @@ void vici_get_keys(struct vici_client *client, const struct tree *m)
     vici_begin(&w, VICI_CMD_RESPONSE, "");
     vici_list(&w, "keys");
     for (size_t i = 0; (key_id = credentials_key_at(credentials, i)) != NULL; i++)
-        vici_item(&w, key_id_print(key_id, text));
+        vici_item(&w, vici_key_id_print(key_id, text));
     vici_list_end(&w);
     vici_client_send(client, &w);
 }

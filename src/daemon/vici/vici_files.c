@@ -6,6 +6,13 @@
 
 typedef char file_name[LIMIT_NAME];
 
+const char *vici_key_id_print(const uint8_t *key_id, char out[KEY_ID_TEXT])
+{
+    for (size_t i = 0; i < KEY_ID_SIZE; i++)
+        (void)snprintf(out + 2 * i, 3, "%02x", key_id[i]);
+    return out;
+}
+
 struct vici_files {
     struct {
         size_t n;
@@ -27,15 +34,12 @@ static size_t load_count(const struct engine_load *load, enum vici_file_kind kin
 static void load_name(const struct engine_load *load, enum vici_file_kind kind, size_t i,
                       file_name ret_name)
 {
-    if (kind == VICI_FILE_KEY) {
-        for (size_t j = 0; j < KEY_ID_SIZE; j++)
-            (void)snprintf(ret_name + 2 * j, 3, "%02x", load->keys[i].id[j]);
-        return;
-    }
-    const char *name = kind == VICI_FILE_CONN     ? load->conns[i]->name
-                       : kind == VICI_FILE_POOL   ? load->pools[i].name
-                       : kind == VICI_FILE_SECRET ? load->secrets[i].id
-                                                  : load->authorities[i].name;
+    char key[KEY_ID_TEXT];
+    const char *name = kind == VICI_FILE_CONN        ? load->conns[i]->name
+                       : kind == VICI_FILE_POOL      ? load->pools[i].name
+                       : kind == VICI_FILE_SECRET    ? load->secrets[i].id
+                       : kind == VICI_FILE_AUTHORITY ? load->authorities[i].name
+                                                     : vici_key_id_print(load->keys[i].id, key);
     (void)snprintf(ret_name, LIMIT_NAME, "%s", name);
 }
 

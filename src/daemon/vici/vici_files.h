@@ -19,6 +19,8 @@ enum vici_file_kind {
     VICI_FILE_KINDS
 };
 
+#define KEY_ID_TEXT (2 * KEY_ID_SIZE + 1)
+
 struct vici_files;
 
 /* vici_files_new - the names of a load. NULL: no memory. */
@@ -27,5 +29,8 @@ struct vici_files *vici_files_free(struct vici_files *files); /* takes NULL; ret
 /* vici_files_have, vici_files_forget - take NULL: no files were loaded. */
 bool vici_files_have(const struct vici_files *files, enum vici_file_kind kind, const char *name);
 void vici_files_forget(struct vici_files *files, enum vici_file_kind kind, const char *name);
+
+/* vici_key_id_print - the name of a private key, in hexadecimal. Returns `out`. */
+const char *vici_key_id_print(const uint8_t *key_id, char out[KEY_ID_TEXT]);
 
 #endif

@@ -108,6 +108,11 @@ struct vici_files *vici_client_files(const struct vici_client *client)
     return client->server->files;
 }
 
+bool vici_server_conn_of_files(const struct vici_server *server, const char *conn)
+{
+    return vici_files_have(server->files, VICI_FILE_CONN, conn);
+}
+
 void vici_client_files_set(struct vici_client *client, struct vici_files *files)
 {
     vici_files_free(client->server->files);

@@ -84,6 +84,8 @@ uint64_t vici_client_load(const struct vici_client *client);
  * vici_client_files_set - the server owns them. */
 struct vici_files *vici_client_files(const struct vici_client *client);
 void vici_client_files_set(struct vici_client *client, struct vici_files *files);
+/* vici_server_conn_of_files - ikatd has the connection from its files. */
+bool vici_server_conn_of_files(const struct vici_server *server, const char *conn);
 /* vici_of_files - the client is told that it cannot unload the object. false: it can, and nothing
  * was said. */
 bool vici_of_files(struct vici_client *client, enum vici_file_kind kind, const char *name);
