@@ -106,6 +106,14 @@ static void *carry_room(struct carrier *c, size_t size)
     return room;
 }
 
+/* carry_optional - carries whether there is the object. Returns it, or a zeroed one for a carrier
+ * that reads. NULL: there is none, or the carrier has failed. */
+static void *carry_optional(struct carrier *c, void *object, size_t size)
+{
+    bool there = carry_bool(c, object != NULL);
+    return there && object == NULL ? carry_room(c, size) : object;
+}
+
 /* --- Child SA --- */
 
 static void carry_ts(struct carrier *c, struct ike_ts *ts)
@@ -302,10 +310,7 @@ static void carry_keys(struct carrier *c, struct sa *sa)
 
 static void carry_inner(struct carrier *c, struct sa *sa)
 {
-    if (!carry_bool(c, sa->inner != NULL))
-        return;
-    if (sa->inner == NULL)
-        sa->inner = carry_room(c, sizeof(*sa->inner));
+    sa->inner = carry_optional(c, sa->inner, sizeof(*sa->inner));
     if (sa->inner == NULL)
         return;
     sa->inner->owner = carry_number(c, sa->inner->owner, 1);
@@ -480,10 +485,7 @@ static void carry_class(struct carrier *c, struct traffic_class *class)
 static void carry_classes(struct carrier *c, struct session *session)
 {
     session->classes_told = carry_bool(c, session->classes_told);
-    if (!carry_bool(c, session->classes != NULL))
-        return;
-    if (session->classes == NULL)
-        session->classes = carry_room(c, sizeof(*session->classes));
+    session->classes = carry_optional(c, session->classes, sizeof(*session->classes));
     if (session->classes == NULL)
         return;
     session->classes->n = (uint8_t)carry_within(c, session->classes->n, 0, LIMIT_CLASSES);
@@ -494,10 +496,7 @@ static void carry_classes(struct carrier *c, struct session *session)
 static void carry_ticket(struct carrier *c, struct session *session)
 {
     session->resumed = carry_bool(c, session->resumed);
-    if (!carry_bool(c, session->ticket != NULL))
-        return;
-    if (session->ticket == NULL)
-        session->ticket = carry_room(c, sizeof(*session->ticket));
+    session->ticket = carry_optional(c, session->ticket, sizeof(*session->ticket));
     if (session->ticket == NULL)
         return;
     session->ticket->family = carry_u64(c, session->ticket->family);
