@@ -21,7 +21,7 @@ static size_t value_end(const char *value)
     return len + (value[len] == '"');
 }
 
-/* value_add - takes "key=value" off the line. Returns what follows; NULL: it is no such text. */
+/* value_add - takes "key=value" off the line. Returns the rest of the line; NULL: it does not begin so. */
 static const char *value_add(json_t *values, const char *line)
 {
     char key[64];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Classes of traffic of an End User: the data plane learns the classes, and for each Child SA which of them may take
- * its path. They are those of the newest configuration, so a reload concerns sessions that are up. A Gateway has those
- * that its End User told (path_terms.c).
+ * Classes of traffic: tells the data plane the classes of a session, and for each Child SA the classes that may take
+ * its path. An End User has the classes of the newest configuration, so a reload applies to sessions that are up. A
+ * Gateway has the classes that its End User sent (path_terms.c).
  */
 #include "multipath/vpn.h"
 

@@ -3,19 +3,19 @@
 #define DAEMON_START_GATE_H
 
 /*
- * Where a process waits that was started ahead of its time, beside the process that it replaces. All processes of an
- * upgrade wait at one gate, a pipe. The supervisor sees by a second pipe that all have come: each closes its end.
+ * The gate of an upgrade: the processes of the installed program start beside the processes that they replace, and
+ * wait here. The gate is a pipe. A second pipe tells the supervisor when all processes wait: each closes its end.
  */
 
 #include <stdbool.h>
 
 /* struct gate - the ends of the process; -1: it need not wait. */
 struct gate {
-    int gate_fd; /* its end: go on. An octet: end */
-    int warm_fd; /* to be closed at the gate */
+    int gate_fd; /* end of file: the process goes on; an octet: it ends */
+    int warm_fd; /* the process closes it at the gate */
 };
 
-/* gate_pass - waits, and closes both. false: the process ends. */
+/* gate_pass - waits, and closes both descriptors. false: the process has to end. */
 bool gate_pass(const struct gate *gate);
 
 #endif
