@@ -99,6 +99,11 @@ def test_stock_swanctl_sends_the_ca(world):
     up(lab, user, gate)
 
 
+def refusals(gate):
+    """The lines about loads that ikatd refused, in their order."""
+    return [line for line in gate.log().splitlines() if "event=config-not-loaded" in line]
+
+
 def test_hostile(world):
     """What is wrong with a container is said with its name, and nothing of that load is used; the sessions stay."""
     ca = Authority()
@@ -112,8 +117,10 @@ def test_hostile(world):
                           (container(gw, "another"), "pkcs12/gw.p12: is encrypted with another passphrase"),
                           (b"\x30\x80" * 30000, "is no PKCS#12 container"), (bytes(70000), "is longer than 64 KiB")):
         gate.write_files("etc", gate.settings, gw.files | {"pkcs12/gw.p12": octets})
+        before = refusals(gate)
         gate.process.send_signal(signal.SIGHUP)
-        gate.wait_log(words)
+        wait(lambda n=len(before): len(refusals(gate)) > n, "this load is refused")
+        assert words in refusals(gate)[-1]
     assert len(gate.request("get-keys")["keys"]) == 1
     wait(lambda: len(eu.children()) == len(gate.children()) == 1, "the session stays")
 
