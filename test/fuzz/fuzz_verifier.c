@@ -47,6 +47,7 @@ static void certificate(struct span octets, uint32_t role)
 static void login(struct span octets)
 {
     static const uint8_t init[28] = {[17] = 0x20, [18] = 34, [19] = 8, [27] = 28}, zero[64];
+    static const uint8_t id_body[5] = {2, 0, 0, 0, 'g'};
     struct verifier_request request = {.kind = VERIFIER_CHECK};
     struct writer w = writer_of(behind, sizeof(behind));
     const struct auth_octets parts = {
@@ -54,7 +55,7 @@ static void login(struct span octets)
         .message = span_of(init, sizeof(init)),
         .nonce = span_of(zero, 32),
         .sk_p = span_of(zero, 32),
-        .id_body = span_of(zero, 12),
+        .id_body = span_of(id_body, sizeof(id_body)),
     };
     request.check.remote = (struct ike_id){.type = 2, .len = 1, .data = "g"};
     request.check.auth_method = 14;

@@ -2,7 +2,9 @@
 #include "daemon/common/auth_parts.h"
 
 #include "crypto/algorithm.h"
+#include "ike/terms/identity.h"
 #include "wire/iana.h"
+#include "wire/payloads.h"
 
 #define HEADER_SIZE 28
 #define NONCE_MIN   16
@@ -60,4 +62,12 @@ bool auth_parts_read(const struct auth_lengths *lengths, struct reader *r,
     *ret_octets = octets;
     *ret_auth = auth;
     return true;
+}
+
+bool auth_parts_name(const struct auth_octets *octets, const struct ike_id *id)
+{
+    struct wire_id wire;
+    struct ike_id named;
+    return wire_id_read(octets->id_body, &wire) && identity_from_wire(&wire, &named) &&
+           identity_equal(&named, id);
 }

@@ -37,4 +37,11 @@ void auth_parts_write(const struct auth_octets *octets, struct span auth,
 bool auth_parts_read(const struct auth_lengths *lengths, struct reader *r,
                      struct auth_octets *ret_octets, struct span *ret_auth) MUST_USE;
 
+/*
+ * auth_parts_name - the ID payload that AUTH covers names this identity. The keyholder chooses a secret by an
+ * identity, and the verifier a certificate. Without this check a confused engine could prove one identity by the
+ * secret of another.
+ */
+bool auth_parts_name(const struct auth_octets *octets, const struct ike_id *id) MUST_USE;
+
 #endif

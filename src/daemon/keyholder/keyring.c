@@ -112,7 +112,9 @@ static int auth_answer(struct keyring *keyring, const struct key_request *reques
     struct auth_octets octets;
     struct span claimed;
     if (!auth_parts_read(&auth->lengths, &r, &octets, &claimed) || !reader_done(&r) ||
-        auth->local.len > sizeof(auth->local.data) || auth->remote.len > sizeof(auth->remote.data))
+        auth->local.len > sizeof(auth->local.data) ||
+        auth->remote.len > sizeof(auth->remote.data) ||
+        !auth_parts_name(&octets, request->kind == KEY_VERIFY ? &auth->remote : &auth->local))
         return ERR_INVALID;
     if (request->kind == KEY_PRIVATE_SIGN)
         return private_answer(keyring, request, &octets, answer, ret_octets);

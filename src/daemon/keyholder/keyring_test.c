@@ -66,7 +66,8 @@ static int stage_end(uint64_t number, bool commit)
 }
 
 /* The parts of RFC 7296 section 2.15; the message is an IKE_SA_INIT request of 300 octets. */
-static uint8_t message[300], nonce[32], sk_p[32], id_body[12];
+static uint8_t message[300], nonce[32], sk_p[32], id_room[4 + LIMIT_ID];
+static struct span id_body;
 
 static struct span auth_fill(enum key_request_kind kind, const char *local, const char *remote,
                              struct span claimed)
@@ -77,7 +78,6 @@ static struct span auth_fill(enum key_request_kind kind, const char *local, cons
         .message = span_of(message, sizeof(message)),
         .nonce = span_of(nonce, sizeof(nonce)),
         .sk_p = span_of(sk_p, sizeof(sk_p)),
-        .id_body = span_of(id_body, sizeof(id_body)),
     };
     memset(&request, 0, sizeof(request));
     request.kind = kind;
@@ -88,7 +88,8 @@ static struct span auth_fill(enum key_request_kind kind, const char *local, cons
     memcpy(message + 16, "\x21\x20\x22\x08\0\0\0\0\0\0\x01\x2c", 12);
     memset(nonce, 0xbb, sizeof(nonce));
     memset(sk_p, 0xcc, sizeof(sk_p));
-    memset(id_body, 0xdd, sizeof(id_body));
+    octets.id_body = id_body =
+        identity_body(kind == KEY_VERIFY ? &request.auth.remote : &request.auth.local, id_room);
     auth_parts_write(&octets, claimed, &request.auth.lengths, &w);
     return writer_span(&w);
 }
@@ -110,10 +111,10 @@ static int verify(struct span claimed)
 /* octets_of - what AUTH covers, composed here in another way. */
 static struct span octets_of(uint8_t octets[364])
 {
-    struct span key = span_of(sk_p, 32), id = span_of(id_body, 12);
+    struct span key = span_of(sk_p, 32);
     memcpy(octets, message, 300);
     memcpy(octets + 300, nonce, 32);
-    assert_int_equal(crypto_hmac(crypto, CRYPTO_SHA2_256, key, &id, 1, octets + 332), 0);
+    assert_int_equal(crypto_hmac(crypto, CRYPTO_SHA2_256, key, &id_body, 1, octets + 332), 0);
     return span_of(octets, 364);
 }
 
@@ -194,7 +195,7 @@ static void test_verify(void **state)
     uint8_t good[33];
     (void)state;
     assert_int_equal(load("any", "secret", NULL, NULL), 0);
-    assert_int_equal(sign("a", "b"), 0);
+    assert_int_equal(sign("b", "a"), 0);
     memcpy(good, auth, 32);
     for (unsigned bit = 0; bit <= 32 * 8; bit++) {
         if (bit < 32 * 8)
@@ -413,6 +414,12 @@ static void test_signs_nothing_else(void **state)
         ask(octets);
         assert_int_equal(answer.error, ERR_INVALID);
         assert_int_equal(answer.n_octets, 0);
+    }
+    for (uint32_t kind = KEY_SIGN; kind <= KEY_VERIFY; kind++) { /* AUTH covers another identity */
+        struct span octets = auth_fill((enum key_request_kind)kind, "a", "b", (struct span){0});
+        *(kind == KEY_SIGN ? &request.auth.local : &request.auth.remote) = id_of("mallory");
+        ask(octets);
+        assert_int_equal(answer.error, ERR_INVALID);
     }
 }
 

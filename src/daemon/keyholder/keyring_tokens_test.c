@@ -9,6 +9,7 @@
 #include "daemon/keyholder/keyring.h"
 #include "daemon/token/token_key.h"
 #include "daemon/token/token_queue.h"
+#include "ike/terms/identity.h"
 
 static struct crypto_provider *crypto;
 static struct keyring *keyring;
@@ -123,14 +124,13 @@ static void begin(void)
 /* auth_fill - a signature with the key that answer.key_id names. */
 static struct span auth_fill(void)
 {
-    static uint8_t message[300], nonce[32], sk_p[32], id_body[12];
+    static uint8_t message[300], nonce[32], sk_p[32], id_room[4 + LIMIT_ID];
     struct writer w = writer_of(behind, sizeof(behind));
     struct auth_octets octets = {
         .prf = 5,
         .message = span_of(message, sizeof(message)),
         .nonce = span_of(nonce, sizeof(nonce)),
         .sk_p = span_of(sk_p, sizeof(sk_p)),
-        .id_body = span_of(id_body, sizeof(id_body)),
     };
     memcpy(message + 16, "\x21\x20\x22\x08\0\0\0\0\0\0\x01\x2c", 12);
     memset(&request, 0, sizeof(request));
@@ -138,6 +138,8 @@ static struct span auth_fill(void)
     request.job = 9;
     memcpy(request.auth.sign.key_id, answer.key_id, KEY_ID_SIZE);
     request.auth.sign.hashes = 1u << SIGNATURE_SHA2_256;
+    assert_int_equal(identity_parse("gw.example", &request.auth.local), 0);
+    octets.id_body = identity_body(&request.auth.local, id_room);
     auth_parts_write(&octets, (struct span){0}, &request.auth.lengths, &w);
     return writer_span(&w);
 }

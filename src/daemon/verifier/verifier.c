@@ -180,7 +180,8 @@ static int peer_read(struct verifier *verifier, const struct verifier_check *req
     if (request->n_certs > VERIFIER_CHAIN || request->auth_method > UINT8_MAX ||
         request->remote.len > sizeof(request->remote.data) || !digests_sound(&request->policy) ||
         memchr(request->conn, '\0', sizeof(request->conn)) == NULL ||
-        !auth_parts_read(&request->lengths, &r, &peer->octets, &peer->claim.auth))
+        !auth_parts_read(&request->lengths, &r, &peer->octets, &peer->claim.auth) ||
+        !auth_parts_name(&peer->octets, &request->remote))
         return ERR_INVALID;
     if (peer->others == NULL)
         return ERR_NO_MEMORY;

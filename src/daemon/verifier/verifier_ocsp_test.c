@@ -140,8 +140,7 @@ static struct auth_octets parts(void)
     return (struct auth_octets){.prf = 5,
                                 .message = span_of(init, sizeof(init)),
                                 .nonce = span_of(zero, sizeof(zero)),
-                                .sk_p = span_of(zero, sizeof(zero)),
-                                .id_body = span_of(zero, 12)};
+                                .sk_p = span_of(zero, sizeof(zero))};
 }
 
 static struct span sign(EVP_PKEY *key, const struct auth_octets *o, uint8_t *out)
@@ -170,7 +169,7 @@ static void cert_add(uint8_t encoding, struct span cert, struct writer *w)
 /* login - of the peer, with the response, under `revocation = strict`. false: the answer comes later. */
 static bool login(struct span response)
 {
-    uint8_t auth[SIGNATURE_AUTH_MAX];
+    uint8_t auth[SIGNATURE_AUTH_MAX], id_room[4 + LIMIT_ID];
     struct writer w = writer_of(octets, sizeof(octets));
     struct auth_octets o = parts();
     request = (struct verifier_request){.kind = VERIFIER_CHECK, .job = 9};
@@ -178,6 +177,7 @@ static bool login(struct span response)
     request.check.policy.revocation = CERT_REVOCATION_STRICT;
     strcpy(request.check.conn, "office");
     assert_int_equal(identity_parse("gw.example", &request.check.remote), 0);
+    o.id_body = identity_body(&request.check.remote, id_room);
     auth_parts_write(&o, sign(gw.key, &o, auth), &request.check.lengths, &w);
     if (response.len > 0)
         cert_add(CERT_OCSP, response, &w); /* in any order */

@@ -130,23 +130,20 @@ static void digest_of(const X509 *x509, uint8_t out[CERT_DIGEST])
     assert_int_equal(X509_digest(x509, EVP_sha256(), out, &len), 1);
 }
 
-static uint8_t init[300], nonce[32], sk_p[32], id_body[12];
+static uint8_t init[300], nonce[32], sk_p[32], id_room[4 + LIMIT_ID];
 
 static struct auth_octets parts(bool of_gateway)
 {
     memset(init, 0xaa, sizeof(init));
     memcpy(init + 16, "\x21\x20\x22\x08\0\0\0\0\0\0\x01\x2c", 12);
-    if (of_gateway)
-        init[19] = 0x20;
+    init[19] = of_gateway ? 0x20 : 0x08;
     memset(nonce, 0xbb, sizeof(nonce));
     memset(sk_p, 0xcc, sizeof(sk_p));
-    memset(id_body, 0xdd, sizeof(id_body));
     return (struct auth_octets){
         .prf = 5,
         .message = span_of(init, sizeof(init)),
         .nonce = span_of(nonce, sizeof(nonce)),
         .sk_p = span_of(sk_p, sizeof(sk_p)),
-        .id_body = span_of(id_body, sizeof(id_body)),
     };
 }
 
@@ -199,6 +196,7 @@ static struct span check_begin(const struct peer *peer, const struct cert_policy
     strcpy(request.check.conn, "office");
     assert_int_equal(
         identity_parse(peer->id == NULL ? "gw.example" : peer->id, &request.check.remote), 0);
+    o.id_body = identity_body(&request.check.remote, id_room);
     if (policy != NULL)
         request.check.policy = *policy;
     auth_parts_write(&o, sign(peer->key, &o, auth), &request.check.lengths, &w);
@@ -224,8 +222,7 @@ static void expect_refused(const struct peer *peer, const struct cert_policy *po
         fail_msg("'%s' was expected, not '%s'", why, answer.reason);
 }
 
-/* --- the world of each test: a CA, and a gateway with a certificate of it ---
- */
+/* --- the world of each test: a CA, and a gateway with a certificate of it --- */
 
 static EVP_PKEY *ca_key, *key;
 static X509 *ca, *leaf;
@@ -737,10 +734,13 @@ static void requests_that_lie(void **state)
             ask(behind);
             assert_int_equal(answer.error, ERR_INVALID);
         }
-    struct span behind = check_begin(&peer, NULL);
-    c->policy.n_cas = 200;
-    ask(behind);
-    assert_int_equal(answer.error, ERR_INVALID);
+    for (uint8_t i = 0; i < 2; i++) { /* AUTH covers another identity; too many CAs */
+        struct span behind = check_begin(&peer, NULL);
+        c->remote.data[0] += i;
+        c->policy.n_cas = i == 0 ? 200 : 0;
+        ask(behind);
+        assert_int_equal(answer.error, ERR_INVALID);
+    }
     for (uint32_t kind = 0; kind < 12; kind++) {
         memset(&request, 0xff, sizeof(request));
         request.kind = kind;

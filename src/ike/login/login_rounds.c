@@ -76,16 +76,6 @@ bool login_peer_id_fits(const struct login *login)
     return identity_match(login_peer_policy(login)->id_pattern, &login->remote_id) != IDENTITY_NO;
 }
 
-/* id_body - the body of our ID payload. */
-static struct span id_body(const struct ike_id *id, uint8_t room[4 + LIMIT_ID])
-{
-    struct writer w = writer_of(room, 4 + LIMIT_ID);
-    write_u8(&w, id->type);
-    write_zeros(&w, 3);
-    write_bytes(&w, span_of(id->data, id->len));
-    return writer_span(&w);
-}
-
 /* --- AUTH --- */
 
 bool login_method_fits(enum ike_auth_method method, uint8_t auth_method)
@@ -122,8 +112,8 @@ static struct auth_octets octets_of(const struct sa *sa, bool ours, uint8_t room
                              : span_of(login->init_response, login->n_init_response),
         .nonce = initiator ? span_of(login->nr, login->n_nr) : span_of(login->ni, login->n_ni),
         .sk_p = sk_p(sa, ours, initiator),
-        .id_body =
-            ours ? id_body(&login->local_id, room) : span_of(login->peer_id, login->n_peer_id),
+        .id_body = ours ? identity_body(&login->local_id, room)
+                        : span_of(login->peer_id, login->n_peer_id),
     };
 }
 

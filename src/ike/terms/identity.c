@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "base/writer.h"
 #include "ike/terms/distinguished_name.h"
 
 static int set(struct ike_id *id, uint8_t type, const void *octets, size_t len)
@@ -216,6 +217,15 @@ bool identity_from_wire(const struct wire_id *id, struct ike_id *ret_id)
         return dn_sound(id->data) && set(ret_id, id->type, id->data.ptr, id->data.len) == 0;
     default: return false;
     }
+}
+
+struct span identity_body(const struct ike_id *id, uint8_t room[4 + LIMIT_ID])
+{
+    struct writer w = writer_of(room, 4 + LIMIT_ID);
+    write_u8(&w, id->type);
+    write_zeros(&w, 3);
+    write_bytes(&w, span_of(id->data, id->len));
+    return writer_span(&w);
 }
 
 bool identity_is_pattern(const struct ike_id *id)

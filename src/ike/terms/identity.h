@@ -36,6 +36,9 @@ size_t identity_octets(const char *text, uint8_t out[IDENTITY_TEXT_MAX]);
 /* identity_from_wire - false: an unknown type, or too long for us. */
 bool identity_from_wire(const struct wire_id *id, struct ike_id *ret_id);
 
+/* identity_body - the body of the ID payload with this identity, in `room`. */
+struct span identity_body(const struct ike_id *id, uint8_t room[4 + LIMIT_ID]);
+
 /* identity_from_address - ID_IPV4_ADDR or ID_IPV6_ADDR. ERR_INVALID: no address. */
 int identity_from_address(const struct address *address, struct ike_id *ret_id) MUST_USE;
 
