@@ -95,7 +95,7 @@ static bool append(struct esp_frame *to, struct esp_frame *f)
     uint8_t flags = tcp ? f->packet[f->inner.l4_offset + 13] & TCP_PSH : 0;
     if (flags != 0)
         to->packet[to->inner.l4_offset + 13] |= flags;
-    to->open = f->chunk == to->chunk && flags == 0;
+    to->open = f->chunk == to->chunk;
     return true;
 }
 
@@ -122,10 +122,6 @@ bool esp_coalesce_add(struct esp_coalesce *c, uint8_t *packet, const struct esp_
             break;
         }
     }
-    /* PSH asks for delivery now */
-    if (f->open && inner->protocol == ESP_PROTO_TCP &&
-        (packet[inner->l4_offset + 13] & TCP_PSH) != 0)
-        f->open = false;
     f->iov[1] = (struct iovec){packet, inner->total_len};
     c->n++;
     return true;

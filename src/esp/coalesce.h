@@ -6,6 +6,10 @@
  * Makes frames for the TUN device from decrypted packets. Consecutive segments of a TCP connection
  * become one super-packet, and so do UDP datagrams of one flow and size. A super-packet is written
  * as its header and a list of payloads, which are not copied. The order within a flow is kept.
+ *
+ * A segment with PSH does not end its super-packet: the frame waits for no further packet anyway. The
+ * super-packet has PSH then, and so its last segment. PSH marks no record, and may be moved (RFC 9293
+ * section 3.9.1.2).
  */
 
 #include <sys/uio.h>

@@ -294,9 +294,29 @@ static void test_what_does_not_merge(void **state)
     for (size_t i = 0; i < ARRAY_LEN(b); i++)
         if (frames_of(&a, &b[i]) != 2)
             fail_msg("case %zu", i);
-    struct test_packet pushed = a;
-    pushed.flags = 0x18;
-    assert_int_equal(frames_of(&pushed, &good), 2);
+}
+
+/* A super-packet has PSH if one of its segments had it. Its last segment has PSH then. */
+static void test_push_moves_to_the_end(void **state)
+{
+    (void)state;
+    for (unsigned pushed = 0; pushed < 3; pushed++) {
+        struct test_packet p = {.protocol = 6, .sequence = 1000, .payload = 500};
+        esp_coalesce_reset(&coalesce);
+        for (unsigned i = 0; i < 3; i++, p.sequence += 500) {
+            p.flags = i == pushed ? 0x18 : 0x10;
+            add(i, &p);
+        }
+        esp_coalesce_finish(&coalesce);
+        assert_int_equal(coalesce.n, 1);
+        struct esp_segments s;
+        size_t len = gather(&coalesce.frames[0]);
+        assert_int_equal(begin(&s, &coalesce.frames[0].vnet, len, 2000), ESP_SEGMENT_OK);
+        for (unsigned i = 0; i < 3; i++) {
+            assert_int_equal(esp_segments_next(&s, packet), 540);
+            assert_int_equal(packet[20 + 13], i == 2 ? 0x18 : 0x10);
+        }
+    }
 }
 
 static void test_broken_checksum_stays_broken(void **state)
@@ -390,6 +410,7 @@ int main(void)
         cmocka_unit_test(test_too_big_and_fragments),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_what_does_not_merge),
+        cmocka_unit_test(test_push_moves_to_the_end),
         cmocka_unit_test(test_broken_checksum_stays_broken),
         cmocka_unit_test(test_order_within_a_flow),
         cmocka_unit_test(test_full),

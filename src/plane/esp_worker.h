@@ -31,13 +31,14 @@
 #define PLANE_MTU_QUEUE     16
 #define PLANE_ACQUIRE_QUEUE 8
 #define PLANE_HINT_QUEUE    8
-#define PLANE_SEND_SEGMENTS 64     /* UDP_MAX_SEGMENTS of the oldest kernels */
-#define PLANE_SEND_OCTETS   65000  /* below the 65,507 of one UDP datagram over IPv4 */
-#define PLANE_RECV_OCTETS   65536  /* one receive */
-#define PLANE_DRAIN_OCTETS  131072 /* received before other descriptors have their turn */
-#define PLANE_RECV_PACKETS  512    /* packets decrypted in one batch */
-#define PLANE_RECV_MESSAGES 64     /* receives in one batch */
-#define PLANE_RAW_MESSAGES  32     /* packets that one call takes from a raw socket */
+#define PLANE_SEND_SEGMENTS 64    /* UDP_MAX_SEGMENTS of the oldest kernels */
+#define PLANE_SEND_OCTETS   65000 /* below the 65,507 of one UDP datagram over IPv4 */
+#define PLANE_RECV_OCTETS   65536 /* one receive */
+/* received before other descriptors have their turn; the end of a drain splits a super-packet */
+#define PLANE_DRAIN_OCTETS  (6 * PLANE_RECV_OCTETS)
+#define PLANE_RECV_PACKETS  512 /* packets decrypted in one batch */
+#define PLANE_RECV_MESSAGES 64  /* receives in one batch */
+#define PLANE_RAW_MESSAGES  32  /* packets that one call takes from a raw socket */
 /* larger than any packet; the extra octets keep the slots out of the same cache sets */
 #define PLANE_RAW_STRIDE (PLANE_RECV_OCTETS + 320)
 /* all packets of a batch, each with one IP header more */
