@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crypto/esp_cipher.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #ifdef WITH_IPSEC_MB
 #define LINUX /* without it the header declares struct gcm_key_data without its alignment */
@@ -193,10 +194,9 @@ static size_t associated(const struct esp_job *job, uint8_t aad[12])
         memcpy(aad, job->packet, 8);
         return 8;
     }
-    uint32_t high = (uint32_t)(job->sequence >> 32);
+    uint32_t high = htobe32((uint32_t)(job->sequence >> 32));
     memcpy(aad, job->packet, 4);
-    for (int i = 0; i < 4; i++)
-        aad[4 + i] = (uint8_t)(high >> (24 - 8 * i));
+    memcpy(aad + 4, &high, 4);
     memcpy(aad + 8, job->packet + 4, 4);
     return 12;
 }
@@ -299,9 +299,11 @@ static int aead(struct esp_crypto *crypto, const struct esp_key *key, const stru
 {
     uint8_t aad_octets[12], nonce[12];
     uint8_t *iv = job->packet + ESP_HEADER_LEN;
-    if (encrypt)
-        for (int i = 0; i < 8; i++)
-            iv[i] = (uint8_t)(job->sequence >> (56 - 8 * i));
+    if (encrypt) {
+        uint64_t sequence =
+            htobe64(job->sequence); /* one store: octets would delay the nonce's load */
+        memcpy(iv, &sequence, sizeof(sequence));
+    }
     struct span aad = span_of(aad_octets, associated(job, aad_octets));
     nonce_of(key, iv, nonce);
 #ifdef WITH_IPSEC_MB

@@ -17,12 +17,43 @@ static inline uint64_t load64(const uint8_t *at)
     return value;
 }
 
-/* tail - fewer than 8 octets as a number whose missing octets are zero. */
-static inline uint64_t tail(const uint8_t *at, size_t len)
+static inline uint64_t load32(const uint8_t *at)
+{
+    uint32_t value;
+    memcpy(&value, at, 4);
+    return value;
+}
+
+static inline uint64_t load16(const uint8_t *at)
+{
+    uint16_t value;
+    memcpy(&value, at, 2);
+    return value;
+}
+
+/* tail_add - adds fewer than 8 octets. The octet behind an odd last one counts as zero. */
+static inline uint64_t tail_add(uint64_t sum, const uint8_t *at, size_t len)
 {
     uint64_t value = 0;
-    memcpy(&value, at, len);
-    return value;
+    if ((len & 4) != 0) {
+        value += load32(at);
+        at += 4;
+    }
+    if ((len & 2) != 0) {
+        value += load16(at);
+        at += 2;
+    }
+    if ((len & 1) != 0)
+        value += load16((const uint8_t[2]){at[0], 0});
+    return add_carry(sum, value);
+}
+
+/* short_add - for parts that are too short for vectors. The compiler unrolls it for a constant length. */
+static inline uint64_t short_add(uint64_t sum, const uint8_t *at, size_t len)
+{
+    for (; len >= 8; at += 8, len -= 8)
+        sum = add_carry(sum, load64(at));
+    return tail_add(sum, at, len);
 }
 
 typedef uint64_t words4 __attribute__((vector_size(32)));
@@ -64,14 +95,12 @@ static uint64_t blocks_add_any(const uint8_t *at, size_t blocks)
 uint64_t checksum_add(uint64_t sum, const void *octets, size_t len)
 {
     const uint8_t *at = octets;
-    size_t blocks = len / 64;
-    if (blocks > 0)
-        sum = add_carry(sum, blocks_add_any(at, blocks));
-    at += blocks * 64;
-    len -= blocks * 64;
-    for (; len >= 8; at += 8, len -= 8)
-        sum = add_carry(sum, load64(at));
-    return add_carry(sum, tail(at, len));
+    if (len >= 64) {
+        sum = add_carry(sum, blocks_add_any(at, len / 64));
+        at += len / 64 * 64;
+        len %= 64;
+    }
+    return short_add(sum, at, len);
 }
 
 uint64_t checksum_copy(uint64_t sum, void *to, const void *from, size_t len)
@@ -80,27 +109,28 @@ uint64_t checksum_copy(uint64_t sum, void *to, const void *from, size_t len)
     return checksum_add(sum, to, len);
 }
 
-uint16_t checksum_fold(uint64_t sum)
-{
-    sum = (sum >> 32) + (sum & 0xffffffff);
-    sum = (sum >> 32) + (sum & 0xffffffff);
-    sum = (sum >> 16) + (sum & 0xffff);
-    sum = (sum >> 16) + (sum & 0xffff);
-    sum = (sum >> 16) + (sum & 0xffff);
-    return (uint16_t)sum;
-}
-
 uint64_t checksum_pseudo(const uint8_t *packet, uint8_t protocol, size_t l4_len)
 {
     bool ipv4 = packet[0] >> 4 == 4;
-    uint64_t sum = checksum_add(0, packet + (ipv4 ? 12 : 8), ipv4 ? 8 : 32);
+    uint64_t sum = ipv4 ? short_add(0, packet + 12, 8) : short_add(0, packet + 8, 32);
     sum = add_carry(sum, htonl((uint32_t)l4_len));
     return add_carry(sum, htons(protocol));
 }
 
-void checksum_ipv4_header(uint8_t *packet)
+/* header_add - the sum of an IPv4 header, which seldom has options. */
+static inline uint64_t header_add(const uint8_t *packet)
 {
     size_t len = (packet[0] & 15u) * 4u;
+    return len == 20 ? short_add(0, packet, 20) : short_add(0, packet, len);
+}
+
+bool checksum_ipv4_header_ok(const uint8_t *packet)
+{
+    return checksum_fold(header_add(packet)) == 0xffff;
+}
+
+void checksum_ipv4_header(uint8_t *packet)
+{
     memset(packet + 10, 0, 2);
-    checksum_put(packet + 10, (uint16_t)~checksum_fold(checksum_add(0, packet, len)));
+    checksum_put(packet + 10, (uint16_t)~checksum_fold(header_add(packet)));
 }

@@ -16,7 +16,13 @@ uint64_t checksum_add(uint64_t sum, const void *octets, size_t len);
 uint64_t checksum_copy(uint64_t sum, void *to, const void *from, size_t len);
 
 /* checksum_fold - 16 bits, not complemented, to be stored with checksum_put. */
-uint16_t checksum_fold(uint64_t sum);
+static inline uint16_t checksum_fold(uint64_t sum)
+{
+    uint32_t low = (uint32_t)sum, half = low + (uint32_t)(sum >> 32);
+    half += half < low; /* the carry comes back in, here and below */
+    half = (half >> 16) + (half & 0xffff);
+    return (uint16_t)(half + (half >> 16));
+}
 
 /* checksum_pseudo - the pseudo-header of the IP packet at `packet` (RFC 793, RFC 8200 section 8.1).
  */
@@ -26,6 +32,9 @@ static inline void checksum_put(uint8_t *at, uint16_t sum)
 {
     memcpy(at, &sum, 2);
 }
+
+/* checksum_ipv4_header_ok - whether the header checksum is right. */
+bool checksum_ipv4_header_ok(const uint8_t *packet);
 
 /* checksum_ipv4_header - recomputes the header checksum in place. */
 void checksum_ipv4_header(uint8_t *packet);

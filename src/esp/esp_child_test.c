@@ -500,6 +500,36 @@ static void test_ipv6_headers(void **state)
     }
 }
 
+/* The IP header says that the packet ends within its transport header. */
+static void test_cut_transport_header(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t protocol;
+        size_t header;
+    } rows[] = {{6, 20}, {17, 8}, {132, 8}, {136, 8}, {1, 2}, {58, 2}, {47, 0}};
+    for (unsigned i = 0; i < 2 * ARRAY_LEN(rows); i++)
+        for (size_t l4 = 1; l4 < 24; l4++) {
+            bool v6 = i % 2 != 0;
+            size_t ip = v6 ? 40 : 20;
+            uint8_t packet[64];
+            struct test_packet p = {.v6 = v6, .protocol = rows[i / 2].protocol};
+            size_t len = test_ip_write(packet, &p, l4);
+            assert_int_equal(len, ip);
+            /* the octets have a place of their own, so that ASan sees a read behind them */
+            uint8_t *exact = malloc(ip + l4);
+            assert_non_null(exact);
+            memset(exact, 7, ip + l4);
+            memcpy(exact, packet, ip);
+            struct esp_inner inner;
+            bool whole = l4 >= rows[i / 2].header;
+            assert_int_equal(esp_inner_parse(span_of(exact, ip + l4), &inner), whole);
+            if (whole)
+                assert_int_equal(inner.has_ports, rows[i / 2].header != 0);
+            free(exact);
+        }
+}
+
 /* RFC 6040 figure 4 */
 static void test_ecn(void **state)
 {
@@ -607,6 +637,7 @@ int main(void)
         cmocka_unit_test(test_refused_configurations),
         cmocka_unit_test(test_ports_and_fragments),
         cmocka_unit_test(test_ipv6_headers),
+        cmocka_unit_test(test_cut_transport_header),
         cmocka_unit_test(test_ecn),
         cmocka_unit_test(test_two_threads),
     };

@@ -3,54 +3,57 @@
 
 #include "base/reader.h"
 #include "esp/checksum.h"
+#include "esp/field.h"
 
 #define EXTENSION_HEADERS_MAX 8
 
-static void address_read(struct reader *r, size_t len, struct address *ret_address)
+static struct address address_at(const uint8_t *octets, bool ipv6)
 {
-    struct span octets = read_bytes(r, len);
-    memset(ret_address, 0, sizeof(*ret_address));
-    if (octets.len != len)
-        return;
-    ret_address->family = len == 4 ? ADDRESS_V4 : ADDRESS_V6;
-    memcpy(ret_address->octets, octets.ptr, len);
+    struct address address = {.family = ipv6 ? ADDRESS_V6 : ADDRESS_V4};
+    memcpy(address.octets, octets, ipv6 ? 16 : 4);
+    return address;
 }
 
-/* ports_parse - the selectors that the transport header gives (RFC 4301 section 4.4.1.1). */
+/* ports_parse - the selectors that the transport header gives (RFC 4301 section 4.4.1.1). false: the
+ * header is incomplete. */
 static bool ports_parse(struct span l4, struct esp_inner *inner)
 {
-    struct reader r = reader_of(l4);
+    bool icmp = false;
+    size_t header;
     switch (inner->protocol) {
-    case ESP_PROTO_TCP:
+    case ESP_PROTO_TCP: header = 20; break;
     case ESP_PROTO_UDP:
     case 132: /* SCTP */
-    case 136: /* UDP-Lite */
-        inner->src_port = read_u16(&r);
-        inner->dst_port = read_u16(&r);
-        (void)read_bytes(&r, inner->protocol == ESP_PROTO_TCP ? 16 : 4);
-        break;
+    case 136: /* UDP-Lite */ header = 8; break;
     case ESP_PROTO_ICMP:
-    case ESP_PROTO_ICMPV6: inner->src_port = inner->dst_port = read_u16(&r); break;
+    case ESP_PROTO_ICMPV6:
+        icmp = true;
+        header = 2;
+        break;
     default: return true;
     }
-    inner->has_ports = !reader_failed(&r);
-    return inner->has_ports;
+    if (l4.len < header)
+        return false;
+    inner->src_port = field_u16(l4.ptr);
+    inner->dst_port = icmp ? inner->src_port : field_u16(l4.ptr + 2);
+    inner->has_ports = true;
+    return true;
 }
 
 static bool ipv4_parse(struct span packet, struct esp_inner *inner)
 {
-    struct reader r = reader_of(packet);
-    unsigned header_len = (read_u8(&r) & 15u) * 4u;
-    inner->tos = read_u8(&r);
-    inner->total_len = read_u16(&r);
-    (void)read_u16(&r);
-    uint16_t fragment = read_u16(&r);
-    inner->ttl = read_u8(&r);
-    inner->protocol = read_u8(&r);
-    (void)read_u16(&r);
-    address_read(&r, 4, &inner->src);
-    address_read(&r, 4, &inner->dst);
-    if (reader_failed(&r) || header_len < IPV4_HEADER_LEN || header_len > inner->total_len ||
+    if (packet.len < IPV4_HEADER_LEN)
+        return false;
+    const uint8_t *header = packet.ptr;
+    unsigned header_len = (header[0] & 15u) * 4u;
+    uint16_t fragment = field_u16(header + 6);
+    inner->tos = header[1];
+    inner->total_len = field_u16(header + 2);
+    inner->ttl = header[8];
+    inner->protocol = header[9];
+    inner->src = address_at(header + 12, false);
+    inner->dst = address_at(header + 16, false);
+    if (header_len < IPV4_HEADER_LEN || header_len > inner->total_len ||
         inner->total_len > packet.len)
         return false;
     inner->l4_offset = (uint16_t)header_len;
@@ -58,7 +61,7 @@ static bool ipv4_parse(struct span packet, struct esp_inner *inner)
     inner->fragment = (fragment & 0x3fff) != 0;
     if ((fragment & 0x1fff) != 0)
         return true;
-    return ports_parse(span_of(packet.ptr + header_len, inner->total_len - header_len), inner);
+    return ports_parse(span_of(header + header_len, inner->total_len - header_len), inner);
 }
 
 /* extensions_skip - walks the extension headers; *ret_later: a fragment without the transport
@@ -92,22 +95,23 @@ static bool extensions_skip(struct reader *r, struct esp_inner *inner, bool *ret
 
 static bool ipv6_parse(struct span packet, struct esp_inner *inner)
 {
-    struct reader r = reader_of(packet);
-    uint32_t first = read_u32(&r);
-    inner->tos = (uint8_t)(first >> 20);
-    uint16_t payload_len = read_u16(&r);
-    inner->protocol = read_u8(&r);
-    inner->ttl = read_u8(&r);
-    address_read(&r, 16, &inner->src);
-    address_read(&r, 16, &inner->dst);
+    if (packet.len < IPV6_HEADER_LEN)
+        return false;
+    const uint8_t *header = packet.ptr;
+    inner->tos = (uint8_t)(field_u16(header) >> 4);
+    uint16_t payload_len = field_u16(header + 4);
+    inner->protocol = header[6];
+    inner->ttl = header[7];
+    inner->src = address_at(header + 8, true);
+    inner->dst = address_at(header + 24, true);
     /* a payload length of 0 with octets behind it is a jumbogram (RFC 2675) */
-    if (reader_failed(&r) || payload_len > r.left ||
+    if (payload_len > packet.len - IPV6_HEADER_LEN ||
         (payload_len == 0 && inner->protocol != ESP_PROTO_NONE) ||
         payload_len > UINT16_MAX - IPV6_HEADER_LEN)
         return false;
     inner->total_len = (uint16_t)(payload_len + IPV6_HEADER_LEN);
     inner->dont_fragment = true;
-    struct reader chain = reader_sub(&r, payload_len);
+    struct reader chain = reader_of(span_of(header + IPV6_HEADER_LEN, payload_len));
     bool later;
     if (!extensions_skip(&chain, inner, &later))
         return false;
@@ -132,7 +136,5 @@ bool esp_inner_parse(struct span packet, struct esp_inner *ret_inner)
 
 bool esp_inner_ipv4_checksum_ok(const uint8_t *packet)
 {
-    if (packet[0] >> 4 != 4)
-        return true;
-    return checksum_fold(checksum_add(0, packet, (packet[0] & 15u) * 4u)) == 0xffff;
+    return packet[0] >> 4 != 4 || checksum_ipv4_header_ok(packet);
 }
