@@ -6,6 +6,7 @@
 
 #include "crypto/prf.h"
 #include "crypto/test_ke.h"
+#include "daemon/engine/proofs.h"
 #include "exchange/party.h"
 #include "wire/iana.h"
 
@@ -29,6 +30,9 @@ void world_restart(struct peer *peer, struct ike_options options)
         ike_free(peer->ike);
     peer->ike = ike_new(&options);
     assert_non_null(peer->ike);
+    proofs_free(peer->proofs);
+    peer->proofs = proofs_new();
+    assert_non_null(peer->proofs);
     peer->n_leases = peer->installed = 0;
 }
 
@@ -53,6 +57,13 @@ void world_start(struct world *world)
     ike_ppk_set(world->b.ike, world->b.ppk != NULL);
 }
 
+static void peer_done(struct peer *peer)
+{
+    assert_true(peer->believes || peer->unproven == 0);
+    ike_free(peer->ike);
+    proofs_free(peer->proofs);
+}
+
 void world_free(struct world *world)
 {
     while (world->wire != NULL) {
@@ -60,8 +71,8 @@ void world_free(struct world *world)
         world->wire = d->next;
         free(d);
     }
-    ike_free(world->a.ike);
-    ike_free(world->b.ike);
+    peer_done(&world->a);
+    peer_done(&world->b);
     crypto_free(world->a.crypto);
     crypto_free(world->b.crypto);
     ike_conn_unref(world->conn_a);
@@ -116,6 +127,13 @@ static bool hold(struct peer *peer, bool wanted, const struct ike_event *event,
     peer->held = *result;
     peer->held_job = event->job;
     return true;
+}
+
+/* complete - takes the result of a job to the core, and to the proofs. */
+static void complete(struct peer *peer, ike_job_id job, const struct ike_result *result)
+{
+    proofs_answer(peer->proofs, job, result);
+    ike_complete(peer->ike, job, result, peer->world->now);
 }
 
 static void do_job(struct peer *peer, const struct ike_event *event)
@@ -181,14 +199,18 @@ static void do_job(struct peer *peer, const struct ike_event *event)
     }
     if (hold(peer, peer->hold != 0 && event->kind == peer->hold, event, &result))
         return;
-    ike_complete(peer->ike, event->job, &result, peer->world->now);
+    if (peer->believes && event->kind == IKE_EV_AUTH_VERIFY) {
+        proofs_answer(peer->proofs, event->job, &result);
+        result = (struct ike_result){0};
+    }
+    complete(peer, event->job, &result);
 }
 
 void world_eap_release(struct peer *peer)
 {
     ike_job_id job = peer->held_job;
     peer->held_job = 0;
-    ike_complete(peer->ike, job, &peer->held, peer->world->now);
+    complete(peer, job, &peer->held);
     world_drain(peer->world);
 }
 
@@ -216,6 +238,9 @@ static void pull_events(struct peer *peer)
                    event->path.local.address.octets[3], event->path.remote.address.octets[3],
                    ike_outcome_name(event->outcome), event->what, event->notice);
         event_keep(peer, event);
+        assert_int_equal(proofs_ask(peer->proofs, peer->ike, event), 0);
+        if (event->kind == IKE_EV_SESSION_UP)
+            peer->unproven += !proofs_take(peer->proofs, peer->ike, event);
         do_job(peer, event);
     }
 }

@@ -61,6 +61,9 @@ struct peer {
     unsigned n_leases;                     /* given and not released */
     struct ike_config *lease;              /* the lease to give; NULL: 10.9.0.<session> */
     unsigned installed;                    /* Child SAs in the data plane */
+    struct proofs *proofs;                 /* owned: the daemon's second opinion on each login */
+    bool believes;     /* the core is told that each AUTH of the peer is right; `proofs` is not */
+    unsigned unproven; /* sessions without a proof; world_free asserts 0 unless it believes */
 };
 
 struct world {

@@ -71,6 +71,7 @@ static int cores_new(struct engine *e)
     e->pools = pools_new(hash_key);
     e->accounts = accounts_new(account_read, e);
     e->reqids = reqids_new();
+    e->proofs = proofs_new();
     e->credentials = credentials_new();
     e->hooks = engine_hooks_new();
     e->name_servers = engine_name_servers_new();
@@ -79,7 +80,7 @@ static int cores_new(struct engine *e)
     e->ke_workers = ke_workers_new();
     e->loop = event_loop_new();
     if (e->ike == NULL || e->paths == NULL || e->pools == NULL || e->accounts == NULL ||
-        e->reqids == NULL || e->credentials == NULL || e->hooks == NULL ||
+        e->reqids == NULL || e->proofs == NULL || e->credentials == NULL || e->hooks == NULL ||
         e->name_servers == NULL || e->devices == NULL || e->host == NULL || e->ke_workers == NULL ||
         e->loop == NULL)
         return failed("memory");
@@ -332,6 +333,7 @@ static void engine_end(struct engine *e)
     e->pools = pools_free(e->pools);
     e->accounts = accounts_free(e->accounts);
     e->reqids = reqids_free(e->reqids);
+    e->proofs = proofs_free(e->proofs);
     e->hooks = engine_hooks_free(e->hooks);
     e->name_servers = engine_name_servers_free(e->name_servers);
     e->devices = engine_devices_free(e->devices);

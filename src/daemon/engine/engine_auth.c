@@ -4,7 +4,6 @@
  *
  *      PSK     sign, verify:  engine -> keyholder -> engine
  *      PPK     mix:           engine -> keyholder -> engine
- *      PPK     mix:           engine -> keyholder -> engine
  *      PUBKEY  sign:          engine -> verifier (which certificate) -> engine -> keyholder ->
  * engine verify:        engine -> verifier -> engine
  */
@@ -47,15 +46,10 @@ static void signing_free(struct engine *e, struct signing *signing)
     free(signing);
 }
 
-static void complete(struct engine *e, ike_job_id job, const struct ike_result *result)
-{
-    ike_complete(e->ike, job, result, e->now);
-}
-
 static void complete_error(struct engine *e, ike_job_id job, int error, const char *reason)
 {
     const struct ike_result result = {.error = error, .reason = reason[0] == '\0' ? NULL : reason};
-    complete(e, job, &result);
+    engine_complete(e, job, &result);
 }
 
 /* --- pre-shared keys --- */
@@ -153,7 +147,7 @@ static void signing_end(struct engine *e, struct signing *signing, const struct 
             (struct ike_cert){.encoding = signing->chosen.encodings[i],
                               .octets = read_bytes(&r, signing->chosen.cert_lengths[i])};
     ASSERT(!reader_failed(&r)); /* in the order that engine_verifier_answered() expects */
-    complete(e, signing->job, &result);
+    engine_complete(e, signing->job, &result);
 }
 
 /* --- signatures of peers --- */
@@ -204,7 +198,7 @@ void engine_verifier_answered(struct engine *e, const struct verifier_answer *an
             .unfit = answer->error != 0 && answer->unfit == 1,
             .proof = {.valid_ns = engine_validity(answer->not_after), .chain = answer->chain},
         };
-        complete(e, answer->job, &result);
+        engine_complete(e, answer->job, &result);
         return;
     }
     int error = answer->n_certs > VERIFIER_CHAIN ? ERR_INVALID : answer->error;
@@ -237,7 +231,7 @@ void engine_key_answered(struct engine *e, const struct key_answer *answer, stru
         bool mixed = answer->kind == KEY_PPK;
         const struct ike_result result = {.auth = mixed ? (struct span){0} : octets,
                                           .ppk_keys = mixed ? octets : (struct span){0}};
-        complete(e, answer->job, &result);
+        engine_complete(e, answer->job, &result);
     }
     if (signing != NULL)
         signing_free(e, signing);

@@ -94,7 +94,7 @@ static void news_take(struct engine *e, const struct eap_news *news)
             eap_type_name((uint8_t)r->type));
     if (result.reason != NULL)
         log_line(LOG_LEVEL_INFO, "event=eap-failed reason=\"%s\"", result.reason);
-    ike_complete(e->ike, news->job, &result, e->now);
+    engine_complete(e, news->job, &result);
 }
 
 void engine_eap_answered(struct engine *e, const struct eap_news *news)
@@ -289,7 +289,7 @@ void engine_eap(struct engine *e, const struct ike_event *event)
                     : result.error == ERR_NOT_FOUND
                         ? "no EAP method with a key, which EAP alone needs (RFC 5998)"
                         : "the EAP identity or packet is too long";
-    ike_complete(e->ike, event->job, &result, e->now);
+    engine_complete(e, event->job, &result);
 }
 
 int engine_eap_secret_load(struct engine *e, const char *name, const struct engine_secret *secret,

@@ -30,7 +30,7 @@ static void opening_free(struct engine *e, struct eap_opening *opening)
 static void refuse(struct engine *e, struct eap_opening *opening, int error, const char *reason)
 {
     const struct ike_result result = {.error = error, .reason = reason[0] == '\0' ? NULL : reason};
-    ike_complete(e->ike, opening->job, &result, e->now);
+    engine_complete(e, opening->job, &result);
     opening_free(e, opening);
 }
 

@@ -60,7 +60,10 @@ static void child_install(struct engine *e, const struct ike_event *event)
     /* a Gateway responds on the path that the End User chose, whichever socket received the request */
     if (known && session.role == IKE_END_USER)
         engine_path_bind(e, &install->path);
-    struct ike_result result = {.error = engine_devices_child(e, install, &config)};
+    /* the session may have ended because its peer was not proven (proofs.h) */
+    struct ike_result result = {.error = known && session.established ? 0 : ERR_DENIED};
+    if (result.error == 0)
+        result.error = engine_devices_child(e, install, &config);
     if (result.error == 0)
         result.error = data_plane_install(e->plane, &config, e->now);
     wipe(&config, sizeof(config));
@@ -121,6 +124,12 @@ void engine_order(struct engine *e, const struct path_order *order)
 }
 
 /* --- jobs --- */
+
+void engine_complete(struct engine *e, ike_job_id job, const struct ike_result *result)
+{
+    proofs_answer(e->proofs, job, result);
+    ike_complete(e->ike, job, result, e->now);
+}
 
 static void lease(struct engine *e, const struct ike_event *event)
 {
@@ -283,7 +292,10 @@ static void news(struct engine *e, const struct ike_event *event)
 
 static void order(struct engine *e, const struct ike_event *event)
 {
-    if (event->kind == IKE_EV_AUTH_SIGN || event->kind == IKE_EV_AUTH_VERIFY)
+    const struct ike_result no_memory = {.error = ERR_NO_MEMORY};
+    if (proofs_ask(e->proofs, e->ike, event) != 0)
+        ike_complete(e->ike, event->job, &no_memory, e->now);
+    else if (event->kind == IKE_EV_AUTH_SIGN || event->kind == IKE_EV_AUTH_VERIFY)
         engine_auth(e, event);
     else if (event->kind == IKE_EV_PPK)
         engine_ppk(e, event);

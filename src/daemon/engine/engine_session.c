@@ -99,6 +99,21 @@ void engine_chains_forget(struct engine *e, ike_session_id id)
         log_line(LOG_LEVEL_WARNING, "event=certificate-not-forgotten session=%u", id);
 }
 
+/* session_end_unproven - the IKE core has a session, and no other process has proven its peer. That is an error of
+ * ours, of which a peer may know. The session ends before it has a Child SA, and the peer gets a Delete. */
+static void session_end_unproven(struct engine *e, ike_session_id id)
+{
+    const struct ike_command command = {.kind = IKE_CMD_DELETE_SESSION,
+                                        .session = id,
+                                        .force = true,
+                                        .reason = IKE_PEER_AUTH_FAILED,
+                                        .tag = engine_number(e)};
+    log_line(LOG_LEVEL_ERROR, "event=session-unproven session=%u text=\"%s\"", id,
+             "no proof of its peer came: please report this");
+    if (ike_command(e->ike, &command, e->now) != 0)
+        log_line(LOG_LEVEL_DEBUG, "event=not-deleted session=%u", id); /* it has ended */
+}
+
 void engine_session_up(struct engine *e, const struct ike_event *event)
 {
     struct session_names names;
@@ -109,6 +124,8 @@ void engine_session_up(struct engine *e, const struct ike_event *event)
     engine_audit_login(e, event);
     engine_aaa_up(e, event->session);
     chains_claim(e, event->session);
+    if (!proofs_take(e->proofs, e->ike, event))
+        session_end_unproven(e, event->session);
 }
 
 static void traffic_log(const struct account *account, const char *what, ike_session_id session,

@@ -46,6 +46,7 @@
 #include "daemon/engine/engine.h"
 #include "daemon/engine/host.h"
 #include "daemon/engine/ke_workers.h"
+#include "daemon/engine/proofs.h"
 #include "daemon/vici/engine_ops.h"
 #include "esp/overhead.h"
 #include "linux/event_loop.h"
@@ -173,6 +174,7 @@ struct engine {
     struct pools *pools;
     struct accounts *accounts;
     struct reqids *reqids;
+    struct proofs *proofs;
     struct engine_hooks *hooks;
     struct engine_name_servers *name_servers;
     struct engine_devices *devices;
@@ -273,6 +275,8 @@ void engine_pump(struct engine *e);
 
 /* engine_events.c */
 void engine_event(struct engine *e, const struct ike_event *event);
+/* engine_complete - takes the result of a job that may be the proof of a peer to the IKE core. */
+void engine_complete(struct engine *e, ike_job_id job, const struct ike_result *result);
 void engine_order(struct engine *e, const struct path_order *order);
 /* engine_child_installed - the data plane has the Child SA: sets its routes and addresses on the
  * host. `job` is completed when the routes exist (0: none waits). The keys are not read. */

@@ -29,7 +29,7 @@ struct ticket_use {
 static void fail(struct engine *e, ike_job_id job, int error, const char *reason)
 {
     const struct ike_result result = {.error = error, .reason = reason};
-    ike_complete(e->ike, job, &result, e->now);
+    engine_complete(e, job, &result);
 }
 
 /* --- times: the core's are relative, those of a ticket outlive us --- */
@@ -263,7 +263,7 @@ void engine_ticket_answered(struct engine *e, const struct key_answer *answer, s
     }
     if (answer->kind == KEY_TICKET_USE) {
         const struct ike_result result = {.proof.grant = grant};
-        ike_complete(e->ike, answer->job, &result, e->now);
+        engine_complete(e, answer->job, &result);
         return;
     }
     memcpy(&ticket, first.ptr, sizeof(ticket));
