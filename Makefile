@@ -30,6 +30,7 @@ demo: deps programs
 	@/usr/bin/python3 -m lab.demo $(if $(AUTH),--auth $(AUTH)) $(if $(KEEP),--keep)
 
 bench: deps programs
+	@ninja -C $(BUILD) bench/bare_tunnel bench/small_packets bench/flood test/aggregate/aggregate_model >/dev/null
 	@/usr/bin/python3 -m bench $(ARGS)
 
 sim: $(BUILD)/build.ninja

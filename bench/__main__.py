@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""usage: python3 -m bench [--only peer|speed|rounds|scale|aggregate|aggregate-model|flood]
+"""usage: python3 -m bench [--only peer|speed|rounds|scale|aggregate|aggregate-model|timeline|crowd|flood]
 [--profiles NAME,...] [--seconds N] [--logins N]
 [--runs N] [--rounds N] [--scale N] [--flood KIND...] [--rate N...]
 
@@ -15,11 +15,13 @@ import os
 import sys
 
 from bench.aggregate import aggregate, aggregate_model
+from bench.crowd import crowds
 from bench.flood import KINDS as FLOODS, RATES, flood
 from bench.logins import logins, pids
 from bench.rounds import rounds
 from bench.scale import scale
 from bench.speed import speed
+from bench.timeline import timeline
 from lab.daemons import Ikatd, Strongswan
 from lab.net import INTERFACE, Lab, address
 from lab.run import wait
@@ -28,6 +30,7 @@ from lab.traffic import cpu_seconds, iperf
 
 HOST = address("lan", "host")
 KINDS = {"ikatd": Ikatd, "strongSwan": Strongswan}
+PARTS = ("peer", "speed", "rounds", "scale", "aggregate", "aggregate-model", "timeline", "crowd", "flood")
 FURTHER = 6  # VPNs that a session gets by cloning
 
 
@@ -98,11 +101,11 @@ def main():
     parser.add_argument("--sessions", type=int, default=50)
     parser.add_argument("--scale", type=int, default=100000, help="most sessions in one Gateway")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each kind of round trips")
-    parser.add_argument("--only", choices=("peer", "speed", "rounds", "scale", "aggregate", "aggregate-model", "flood"),
-                        help="a part of it")
+    parser.add_argument("--only", choices=PARTS, help="a part of it")
     parser.add_argument("--wireguard-go", metavar="PATH", help="a program of wireguard-go, for speed")
     parser.add_argument("--profiles", type=lambda text: text.split(","), help="of aggregate; all without")
     parser.add_argument("--flood", nargs="*", choices=FLOODS, default=FLOODS, help="kinds of floods")
+    parser.add_argument("--crowd", type=int, nargs="*", default=(626, 1000, 10000), help="numbers of sessions of a crowd")
     parser.add_argument("--rate", type=int, nargs="*", default=RATES, help="spoofed datagrams a second")
     options = parser.parse_args()
     if options.only in (None, "peer"):
@@ -115,6 +118,10 @@ def main():
         aggregate(options.seconds, options.rounds, options.profiles)
     if options.only in (None, "aggregate-model"):
         aggregate_model(options.rounds, options.profiles)
+    if options.only in (None, "timeline"):
+        timeline(options.seconds)
+    if options.only in (None, "crowd"):
+        crowds(options.crowd, options.seconds, options.rounds)
     if options.only in (None, "flood"):
         flood(100, 12, options.flood, options.rate)
     if options.only in (None, "scale") and not scale(options.scale):

@@ -10,6 +10,7 @@ import os
 import subprocess
 from statistics import median
 
+from bench.pictures import bars, machine
 from lab.daemons import Ikatd
 from lab.net import BUILD, INTERFACE, Lab, address
 from lab.settings import end_user, gateway, paths
@@ -36,6 +37,14 @@ PROFILES = {
     "lte_starlink": ((35, 8, 0, 40), (50, 25, 1, 100)),
     "lte_geo": ((35, 0, 0, 40), (320, 20, 0.5, 20)),
     "congested": ((50, 20, 2, 20), (60, 25, 2, 15)),
+}
+# mqvpn's report: Mbit/s with BBR over its better path alone, and over both with whichever of its two schedulers
+# delivered more, each with its reorder buffer on or off
+RIVAL = {
+    "baseline": (40.6, 73.9), "rtt_40": (40.5, 49.0), "rtt_70": (40.6, 40.2), "rtt_120": (40.7, 40.6),
+    "rtt_320": (40.3, 40.1), "jit_5": (38.8, 61.4), "jit_20": (17.4, 37.6), "loss_05": (32.2, 70.7),
+    "loss_2": (16.3, 29.0), "bw_4to1": (40.6, 39.9), "bw_10to1": (74.2, 70.1), "dual_lte": (29.6, 29.6),
+    "fiber_lte": (212.4, 212.3), "lte_starlink": (29.6, 27.2), "lte_geo": (31.7, 31.5), "congested": (6.4, 6.4),
 }
 OVERTAKING = {"overtaking": ((20, 10, 0, 50), (20, 10, 0, 50))}
 NAMES = ("wlan", "lte")
@@ -111,17 +120,43 @@ def row(name, got):
     return line
 
 
+def picture(found, where):
+    """Draws what both paths deliver together against the better one alone. `found`: {profile: {control: ratio}}."""
+    groups = {name: [found[name]["bbr"], both / alone]
+              for name, (alone, both) in RIVAL.items() if name in found}
+    if len(groups) == len(RIVAL):
+        bars("profiles", "One flow with BBR over two links, against the better link alone (1: no gain)", "times the better link", groups,
+             ["ikat", "mqvpn, its best scheduler"],
+             f"ikat: {where}, {machine()}; mqvpn: its report of 2026-06-18, another machine")
+
+
+def ratios(got):
+    """{control: what both deliver against the better one}."""
+    return {control: got["both", control] / max(got[name, control] for name in NAMES) for control in ("cubic", "bbr")}
+
+
 def aggregate(seconds, repetitions, only):
     """The table of all profiles, or of those named."""
     print(f"{'':14}{'':7}{'cubic: A':>9}{'B':>7}{'both':>7}{'/best':>7}{'/UDP':>7}{'BBR: A':>9}{'B':>7}{'both':>7}{'/best':>7}{'/UDP':>7}")
     print(f"{'Mbit/s':14}{'UDP':>7}")
+    found = {}
     for name, specs in (PROFILES | OVERTAKING).items():
         if only and name not in only:
             continue
         runs = [profile(specs, name in OVERTAKING, seconds) for _ in range(repetitions)]
         print(row(name, figures(runs)), flush=True)
+        found[name] = ratios(figures(runs))
+    picture(found, "emulated links")
 
 
 def aggregate_model(seeds, only):
     """The same table on virtual time (test/aggregate): it depends on no machine, and takes seconds."""
-    subprocess.run([os.path.join(BUILD, "test", "aggregate", "aggregate_model"), "-s", str(seeds), *(only or [])], check=True)
+    program = os.path.join(BUILD, "test", "aggregate", "aggregate_model")
+    table = subprocess.run([program, "-s", str(seeds), *(only or [])], check=True, stdout=subprocess.PIPE, text=True).stdout
+    print(table, end="")
+    found = {}
+    for line in table.splitlines():
+        name, *controls_of = line.split("|")
+        if len(controls_of) == 2 and name.strip() in PROFILES:
+            found[name.strip()] = {control: float(part.replace(":", "").split()[3]) for control, part in zip(("cubic", "bbr"), controls_of)}
+    picture(found, "model on virtual time")

@@ -12,6 +12,7 @@ import subprocess
 from statistics import median
 
 from bench.logins import pids
+from bench.pictures import bars
 from lab.daemons import Ikatd, Strongswan
 from lab.net import BUILD, Lab, address
 from lab.run import wait
@@ -181,3 +182,7 @@ def speed(seconds, runs, wireguard_go):
             ratios = sorted(run["ikatd"][what] / run[name][what] for run in found if run[name][what])
             line += f"{f'{median(ratios):.2f} ({ratios[0]:.2f}-{ratios[-1]:.2f})':>20}" if ratios else f"{'-':>20}"
         print(line)
+    throughput = {what.removesuffix(", Mbit/s"): [median(run[name][what] for run in found) / 1000 for name in kinds]
+                  for what in found[0]["bare"] if what.endswith("Mbit/s")}
+    bars("speed", "Throughput of tunnels in user space, both ends on the machine (bare: no cryptography)", "Gbit/s",
+         throughput, list(kinds))
