@@ -5,10 +5,11 @@ import struct
 
 import pytest
 
+from lab.daemons import Ikatd
 from lab.net import BUILD, address
 from lab.scripted import message as m
 from lab.scripted.peer import Login
-from lab.settings import gateway
+from lab.settings import end_user, gateway
 
 HOST = address("lan", "host")
 KNOWN = range(33, 54)  # payload numbers of IKEv2, with SKF
@@ -126,3 +127,19 @@ def test_f11_a_flood_writes_no_log(gate, user, kind):
     assert carries(user, user.login())
     lines = gate.log().splitlines()[before:]
     assert len([line for line in lines if not line.startswith("<7>")]) < 50, lines[:60]
+
+
+@pytest.mark.parametrize("victim", ("eu", "gw"))
+def test_a35_no_session_without_a_proof(world, victim):
+    """A35: the victim has a session that nobody proved (lab/unproven.c): it ends before it carries a packet."""
+    lab = world.lab()
+    ends = {"gw": Ikatd(lab, "gw", gateway()), "eu": Ikatd(lab, "eu", end_user())}
+    ends[victim].program = os.path.join(BUILD, "bench", "ikatd_unproven")
+    for end in ends.values():
+        world.daemons.append(end)
+        end.start()
+    up = ends["eu"].initiate("net", timeout=3)["success"]
+    assert up == "no" or victim == "gw"  # whose response may be there before its Delete
+    log = ends[victim].log()
+    assert "event=session-up" in log and "event=session-unproven" in log and "event=child-up" not in log
+    assert not ends[victim].established()
