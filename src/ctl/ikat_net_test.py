@@ -35,7 +35,8 @@ IKE_SA = {"id": int, "parent": int, "origin": TEXT, "state": TEXT, "path": TEXT,
 CHILD = {"id": int, "name": TEXT, "state": TEXT, "spi_in": TEXT, "spi_out": TEXT, "bytes_in": int, "bytes_out": int,
          "packets_in": int, "packets_out": int, "encap": bool, "age_s": int}
 PATH = {"name": TEXT, "interface": TEXT, "local": TEXT, "remote": TEXT, "state": TEXT, "usable": bool, "priority": int,
-        "weight": int, "vpn": (int, type(None)), "rtt_ms": NUMBER, "heard_s": (int, float, type(None)), "losses": int,
+        "weight": int, "vpn": (int, type(None)), "rtt_ms": NUMBER, "jitter_ms": NUMBER,
+        "probe_loss_ppm": (int, type(None)), "heard_s": (int, float, type(None)), "losses": int,
         "last_error": (TEXT, type(None)), "bytes_in": int, "bytes_out": int, "packets_in": int, "packets_out": int,
         "aggregate": (dict, type(None)), "classes": list, "metered": bool}
 
@@ -551,7 +552,7 @@ pools { inner { addrs = 10.99.0.0/24
         self.assertEqual(self.ping(), 3)
         for wanted in (r"ikat_logins_total 1", r"ikat_clones_total 1", r'ikat_paths_up{connection="office"} 2',
                        r'ikat_path_up{connection="office",session="\d+",path="two",interface="u2x\d+"} 1',
-                       r'ikat_path_packets_total{.*direction="in"} [1-9]',
+                       r'ikat_path_packets_total{.*direction="in"} [1-9]', r"# TYPE ikat_path_probe_loss_ratio gauge\n",
                        r'ikat_path_jitter_seconds{.*path="two".*} 0\.\d+', r'ikat_logins_failed_total{reason="peer-auth-failed"} 0',
                        r"ikat_failovers_total 0\n", r"ikat_failover_gap_longest_seconds 0\n",
                        r'ikat_dropped_packets_total{reason="in-replayed"} 0', r'ikat_limit_used{limit="[^"]+"} \d+', r"# EOF\n\Z"):

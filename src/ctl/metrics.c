@@ -263,6 +263,15 @@ static void put_path_jitter(FILE *out, const struct tree *path)
     fprintf(out, "} %.6f\n", strtod(number(path, "jitter-us"), NULL) / 1e6);
 }
 
+/* put_path_probe_loss - writes nothing while the loss is unknown. */
+static void put_path_probe_loss(FILE *out, const struct tree *path)
+{
+    if (tree_get(path, "probe-loss-ppm") == NULL)
+        return;
+    path_labels(out, "ikat_path_probe_loss_ratio", path);
+    fprintf(out, "} %.6f\n", strtod(number(path, "probe-loss-ppm"), NULL) / 1e6);
+}
+
 static void put_path_losses(FILE *out, const struct tree *path)
 {
     path_labels(out, "ikat_path_losses_total", path);
@@ -327,6 +336,8 @@ static void put_paths(FILE *out, const struct facts *facts)
         {"ikat_path_rtt_seconds", "gauge", "Round-trip time; 0: not measured yet.", put_path_rtt},
         {"ikat_path_jitter_seconds", "gauge", "Mean deviation of the round-trip time.",
          put_path_jitter},
+        {"ikat_path_probe_loss_ratio", "gauge",
+         "Part of the probes whose request or response was lost.", put_path_probe_loss},
         {"ikat_path_losses", "counter", "Times that the path died.", put_path_losses},
         {"ikat_path_bytes", "counter", "Inner octets since the login.", put_path_octets},
         {"ikat_path_packets", "counter", "Inner packets since the login.", put_path_packets},

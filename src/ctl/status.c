@@ -171,9 +171,10 @@ static const char *trouble(const struct tree *session, const struct tree *path)
     return NULL;
 }
 
-static json_t *heard_json(const struct tree *path)
+/* known_json - a number that the daemon leaves out while it is unknown. */
+static json_t *known_json(const struct tree *path, const char *key)
 {
-    return tree_get(path, "heard") == NULL ? json_null() : integer(path, "heard");
+    return tree_get(path, key) == NULL ? json_null() : integer(path, key);
 }
 
 /* lane_json - the figures of a path that shares flows with other paths; JSON null for another
@@ -213,14 +214,16 @@ static json_t *path_json(const struct tree *session, const struct tree *path)
 {
     uint64_t vpn = number(path, "vpn");
     return json_pack(
-        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:o, "
+        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:o, "
         "s:o, s:s?, s:o, s:o, s:o}",
         "name", path->name, "interface", string(path, "interface"), "local", string(path, "local"),
         "remote", string(path, "remote"), "state", string(path, "state"), "usable",
         json_boolean(strcmp(text(path, "usable"), "yes") == 0), "priority",
         integer(path, "priority"), "weight", integer(path, "weight"), "vpn",
         vpn == 0 ? json_null() : json_integer((json_int_t)vpn), "rtt_ms",
-        (double)number(path, "rtt-us") / 1000.0, "heard_s", heard_json(path), "losses",
+        (double)number(path, "rtt-us") / 1000.0, "jitter_ms",
+        (double)number(path, "jitter-us") / 1000.0, "probe_loss_ppm",
+        known_json(path, "probe-loss-ppm"), "heard_s", known_json(path, "heard"), "losses",
         integer(path, "losses"), "bytes_in", integer(path, "bytes-in"), "bytes_out",
         integer(path, "bytes-out"), "packets_in", integer(path, "packets-in"), "packets_out",
         integer(path, "packets-out"), "last_error", trouble(session, path), "aggregate",
@@ -327,6 +330,23 @@ static void put_rtt(struct table *table, const struct tree *path)
     double ms = (double)number(path, "rtt-us") / 1000;
     if (ms > 0)
         table_put(table, NULL, "%.1f ms", ms);
+    else
+        table_put(table, NULL, "-");
+}
+
+/* put_jitter - unknown as long as the round-trip time is. */
+static void put_jitter(struct table *table, const struct tree *path)
+{
+    if (number(path, "rtt-us") > 0)
+        table_put(table, NULL, "%.1f ms", (double)number(path, "jitter-us") / 1000);
+    else
+        table_put(table, NULL, "-");
+}
+
+static void put_probe_loss(struct table *table, const struct tree *path)
+{
+    if (tree_get(path, "probe-loss-ppm") != NULL)
+        table_put(table, NULL, "%.1f %%", (double)number(path, "probe-loss-ppm") / 10000);
     else
         table_put(table, NULL, "-");
 }
@@ -502,7 +522,8 @@ void status_print_paths(const struct status *status, bool colour)
     }
     table_begin(
         &table,
-        "CONNECTION|PATH|INTERFACE|STATE|LOCAL|REMOTE|>PRIO|>WEIGHT|>RTT|>HEARD|>LOST|>SINCE");
+        "CONNECTION|PATH|INTERFACE|STATE|LOCAL|REMOTE|>PRIO|>WEIGHT|>RTT|>JITTER|>LOSS|>HEARD|"
+        ">LOST|>SINCE");
     for (const struct tree *path = status->paths->first; path != NULL; path = path->next) {
         const char *state = text(path, "state");
         table_put(&table, NULL, "%s", text(path, "conn"));
@@ -514,6 +535,8 @@ void status_print_paths(const struct status *status, bool colour)
         table_put(&table, NULL, "%s", text(path, "priority"));
         table_put(&table, NULL, "%s", text(path, "weight"));
         put_rtt(&table, path);
+        put_jitter(&table, path);
+        put_probe_loss(&table, path);
         put_heard(&table, path);
         table_put(&table, NULL, "%s", text(path, "losses"));
         table_put(&table, NULL, "%s", age(number(path, "since"), old));

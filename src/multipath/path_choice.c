@@ -64,6 +64,13 @@ static nanos least_rtt(const struct path_quality *quality)
     return before ? quality->before_ns : quality->rtt_ns;
 }
 
+int32_t choice_loss_ppm(const struct path_quality *quality)
+{
+    if (quality->samples < LOSS_SAMPLES)
+        return LOSS_UNKNOWN;
+    return (int32_t)((int64_t)quality->loss * 1000000 / LOSS_ONE);
+}
+
 /* --- the choice --- */
 
 static bool takes_part(const struct vpn *vpn, const struct leg *leg)

@@ -288,6 +288,31 @@ static void test_probes(void **state)
     world_free(world);
 }
 
+/* The status tells the loss of the probes of each path once sixteen probes have counted; a lossless path has none. */
+static void test_loss_told(void **state)
+{
+    (void)state;
+    struct world *world = world_new(2, 3);
+    world->conn->paths[1].priority = 1;
+    world->links[0].rtt = world->links[1].rtt = MS(20);
+    world->links[1].loss_percent = 20; /* of each message: a probe loses one with 36 % */
+    world_start(world);
+    world_connect(world, true);
+    world_until(world, world_all_up, SECONDS(30));
+    world_run(world, SECONDS(5));
+    assert_int_equal(world_path(world, "p0").loss_ppm, LOSS_UNKNOWN);
+    assert_int_equal(world_path(world, "p1").loss_ppm, LOSS_UNKNOWN);
+    int64_t sum = 0;
+    world_run(world, SECONDS(60));
+    for (int i = 0; i < 100; i++) {
+        world_run(world, SECONDS(3));
+        assert_int_equal(world_path(world, "p0").loss_ppm, 0);
+        sum += world_path(world, "p1").loss_ppm;
+    }
+    assert_in_range(sum / 100, 200000, 500000);
+    world_free(world);
+}
+
 /* The probes that compare do not delay the ones that find a path dead. */
 static void test_black_hole(void **state)
 {
@@ -315,7 +340,7 @@ int main(void)
         cmocka_unit_test(test_stable_for),         cmocka_unit_test(test_rank_first),
         cmocka_unit_test(test_much_loss),          cmocka_unit_test(test_equal_loss),
         cmocka_unit_test(test_return_is_no_gain),  cmocka_unit_test(test_probes),
-        cmocka_unit_test(test_black_hole),
+        cmocka_unit_test(test_black_hole),         cmocka_unit_test(test_loss_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

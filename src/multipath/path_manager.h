@@ -261,6 +261,7 @@ void path_manager_resolved(struct path_manager *pm, uint64_t tag, const struct a
 
 /* --- looking in --- */
 
+#define LOSS_UNKNOWN (-1)
 struct path_status {
     char conn[LIMIT_NAME];
     char path[LIMIT_NAME];  /* Gateway: "gateway-<sa>" */
@@ -285,9 +286,12 @@ struct path_status {
     nanos rtt_ns;        /* smoothed; 0: unknown */
     nanos jitter_ns;     /* mean deviation of the round-trip time */
     nanos last_heard_ns; /* 0: never */
-    nanos since_ns;      /* of the state */
-    uint32_t failures;   /* attempts in a row that failed */
-    uint64_t losses;     /* how often it died */
+    /* share of the probes of which the request or the response was lost, of 1,000,000. LOSS_UNKNOWN: an End User has
+     * probed too little; a Gateway does not measure it */
+    int32_t loss_ppm;
+    nanos since_ns;    /* of the state */
+    uint32_t failures; /* attempts in a row that failed */
+    uint64_t losses;   /* how often it died */
 };
 
 /* path_manager_status - the index-th path of all sessions and wishes; false: no more. The order is

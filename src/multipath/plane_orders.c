@@ -312,6 +312,7 @@ static void path_status_of(const struct vpn *vpn, const struct path *path,
     status->failures = path->use.failures;
     status->losses = path->losses;
     status->metered = path->metered;
+    status->loss_ppm = choice_loss_ppm(&path->quality);
     const struct leg *leg = leg_of(vpn, path->use.line);
     if (leg != NULL) {
         leg_status(vpn, leg, status);
@@ -331,6 +332,7 @@ static void gateway_status(const struct vpn *vpn, const struct leg *leg, struct 
     status->priority = terms.rank;
     status->weight = terms.weight;
     status->metered = terms.metered;
+    status->loss_ppm = LOSS_UNKNOWN;
     classes_status(vpn, classes_on(vpn, leg), status);
     status->wanted = leg->at;
     status->since_ns = leg->health == HEALTH_DEAD ? leg->dead_since_ns : leg->up_ns;

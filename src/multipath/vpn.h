@@ -531,6 +531,9 @@ bool choice_made(const struct vpn *vpn);
 bool choice_compares(const struct vpn *vpn, const struct leg *leg);
 void choice_loss(struct path_quality *quality, bool lost);
 void choice_rtt(struct path_quality *quality, nanos rtt_ns, nanos now);
+/* choice_loss_ppm - the loss of the probes, in millionths. LOSS_UNKNOWN: too few probes have counted, because the
+ * estimate begins without loss. */
+int32_t choice_loss_ppm(const struct path_quality *quality);
 
 /* --- path_setup.c, placement.c --- */
 /* repair_settle, home_settle - return when to call them again, if nothing happens before. */

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What established flows notice when a path goes away, and comes back."""
+import re
+
 import pytest
 
 from lab.capture import IKE_AUTH, Capture
@@ -68,6 +70,30 @@ def test_black_hole(world, probe_interval, budget_ms):
     eu.wait_paths(2, timeout=40)
     assert silence(flows) <= budget_ms
     one_login(eu, capture)
+
+
+def test_figures_of_the_probes(world):
+    """`ikat paths`, the JSON and the metrics tell which path loses packets; the gateway claims nothing."""
+    lab = world.lab(emulate=("wlan", "lte"))
+    gw = world.ikatd(lab, "gw", gateway())
+    eu = world.ikatd(lab, "eu", end_user(paths("failover", mesh="first", stable_for="1s", probe_interval="100ms")))
+    eu.ikat("up", "home")
+    eu.wait_paths(2)
+    for emulator, loss_ppm in ((lab.emulators["wlan"], 0), (lab.emulators["lte"], 200000)):
+        emulator.set(delay_us=5000, loss_ppm=loss_ppm)
+
+    def figures(daemon):
+        return {path["name"]: path for session in daemon.sessions() for path in session["paths"]}
+
+    def known():
+        found = figures(eu)
+        return found["wlan"]["probe_loss_ppm"] == 0 and (found["lte"]["probe_loss_ppm"] or 0) > 50000 and found
+    found = wait(known, "the loss of both paths is known", 30)
+    assert found["wlan"]["jitter_ms"] < found["wlan"]["rtt_ms"]
+    assert all(path["probe_loss_ppm"] is None for path in figures(gw).values())
+    assert re.search(r'ikat_path_probe_loss_ratio{[^}]*path="wlan"[^}]*} 0\.0', eu.ikat("metrics"))
+    assert re.search(r"wlan .* 0\.0 % ", eu.ikat("paths"))
+    assert "probe_loss_ratio{" not in gw.ikat("metrics")
 
 
 def test_the_authenticated_sa_may_die(world):

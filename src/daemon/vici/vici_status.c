@@ -522,6 +522,8 @@ void vici_status_path(struct vici_writer *w, const struct engine_ops *ops,
     put_traffic(w, "", &traffic);
     vici_put(w, "rtt-us", "%lld", (long long)(path->rtt_ns / NANOS_PER_US));
     vici_put(w, "jitter-us", "%lld", (long long)(path->jitter_ns / NANOS_PER_US));
+    if (path->loss_ppm != LOSS_UNKNOWN)
+        vici_put(w, "probe-loss-ppm", "%d", path->loss_ppm);
     vici_put(w, "failures", "%u", path->failures);
     vici_put(w, "losses", "%" PRIu64, path->losses);
     vici_put(w, "since", "%lld", seconds(now - path->since_ns));
