@@ -152,8 +152,6 @@ class Daemon(Program):
 class Ikatd(Daemon):
     """ikatd from the build directory."""
 
-    program = IKATD
-
     def __init__(self, lab, host, settings, options=(), files=None, environment=None):
         super().__init__(lab, host, "ikatd")
         self.environment = environment or {}
@@ -172,7 +170,7 @@ class Ikatd(Daemon):
         else:
             with open(self.config, "w", encoding="utf-8") as file:
                 file.write(conf(self.settings))
-        self._launch([self.program, "-c", self.config, "-s", self.socket, "-K", self.keylog, "-S", self.state, *self.options],
+        self._launch([IKATD, "-c", self.config, "-s", self.socket, "-K", self.keylog, "-S", self.state, *self.options],
                      self.environment)
         wait(lambda: set(self.request("get-conns").get("conns", [])) == names,
              lambda: f"{self.name} has its connections; it logged:\n{self.log()[-3000:]}", 10 + len(names) / 200)

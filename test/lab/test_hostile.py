@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from lab.daemons import Ikatd
+from lab import daemons
 from lab.net import BUILD, address
 from lab.scripted import message as m
 from lab.scripted.peer import Login
@@ -130,14 +130,13 @@ def test_f11_a_flood_writes_no_log(gate, user, kind):
 
 
 @pytest.mark.parametrize("victim", ("eu", "gw"))
-def test_a35_no_session_without_a_proof(world, victim):
+def test_a35_no_session_without_a_proof(world, monkeypatch, victim):
     """A35: the victim has a session that nobody proved (lab/unproven.c): it ends before it carries a packet."""
-    lab = world.lab()
-    ends = {"gw": Ikatd(lab, "gw", gateway()), "eu": Ikatd(lab, "eu", end_user())}
-    ends[victim].program = os.path.join(BUILD, "bench", "ikatd_unproven")
-    for end in ends.values():
-        world.daemons.append(end)
-        end.start()
+    lab, ends = world.lab(), {}
+    for host, settings in (("gw", gateway()), ("eu", end_user())):
+        program = os.path.join(BUILD, "bench", "ikatd_unproven") if host == victim else os.path.join(BUILD, "ikatd")
+        monkeypatch.setattr(daemons, "IKATD", program)
+        ends[host] = world.ikatd(lab, host, settings)
     up = ends["eu"].initiate("net", timeout=3)["success"]
     assert up == "no" or victim == "gw"  # whose response may be there before its Delete
     log = ends[victim].log()
