@@ -139,8 +139,8 @@ struct ike_auth_policy {
 #define POLICY_CAS        16
 #define POLICY_RESPONDERS 8  /* OCSP responders that our CERTREQ payload names */
 #define IKE_KEY_ID        20 /* SHA-1 of a SubjectPublicKeyInfo (RFC 7296 section 3.7) */
-/* struct ike_cas - key ids for our CERTREQ payload: of our CAs, and of OCSP responders that are
- * trusted, whatever they answer about. */
+/* struct ike_cas - key ids for our CERTREQ payload: of our CAs, and of OCSP responders that we
+ * trust for certificates of any CA. */
 struct ike_cas {
     uint8_t n, n_responders;
     uint8_t ids[POLICY_CAS][IKE_KEY_ID];
@@ -165,9 +165,10 @@ struct ike_lifetime {
     uint64_t rekey_packets, life_packets, jitter_packets;
 };
 
-/* struct ike_mark - a mark of packets in the kernel (a netfilter mark), or the id of an interface. The
- * core does not look at it. UNIQUE: one value for each session and child, in both directions;
- * UNIQUE_DIR: one for each direction. SAME, of marks to set: that which packets are chosen by. */
+/* struct ike_mark - a mark of packets in the kernel (a netfilter mark), or the id of an interface.
+ * The core does not look at it. UNIQUE: one value for each session and child, in both directions;
+ * UNIQUE_DIR: one for each direction. SAME: the packet gets the mark that selected it; only for
+ * marks to set. */
 enum ike_mark_kind {
     IKE_MARK_NONE,
     IKE_MARK_FIXED,
@@ -185,8 +186,9 @@ static inline bool ike_mark_is_unique(const struct ike_mark *mark)
     return mark->kind == IKE_MARK_UNIQUE || mark->kind == IKE_MARK_UNIQUE_DIR;
 }
 
-/* Whether routes lead to the device. NO: the administrator, or a routing daemon, sets them. DEFAULT
- * is what the connection says; then yes, but no with the id of an interface. */
+/* enum ike_routes - whether ikat sets the routes to the device. NO: the administrator or a routing
+ * daemon sets them. DEFAULT: as the connection says; without a word there, NO for a child with an
+ * interface id, YES for all others. */
 enum ike_routes { IKE_ROUTES_DEFAULT, IKE_ROUTES_NO, IKE_ROUTES_YES };
 
 struct ike_child_policy {
@@ -194,12 +196,12 @@ struct ike_child_policy {
     struct ike_proposal_list proposals; /* ESP */
     struct ike_ts_policy local_ts, remote_ts;
     struct ike_lifetime lifetime;
-    nanos inactivity_ns;    /* without a packet so long, its Child SAs end; 0: they stay */
+    nanos inactivity_ns;    /* without a packet for so long, its Child SAs end; 0: they stay */
     uint32_t replay_window; /* packets; 0: none */
     uint32_t reqid;
     uint32_t priority; /* a lower number goes first; 0: by mode and selectors (esp/shunt.h) */
     enum ike_child_mode mode;
-    char interface[16]; /* DROP: only of packets that come or leave there; empty: all */
+    char interface[16]; /* DROP: only packets that arrive or leave by it; empty: all packets */
     enum ike_child_start start_action, close_action;
     enum ike_dpd_action dpd_action;
     bool copy_ecn, copy_dscp_out, copy_dscp_in;
@@ -260,7 +262,7 @@ struct ike_path_policy {
  * take. */
 struct ike_class_paths {
     char name[LIMIT_NAME];
-    uint8_t n_paths;                            /* 0: `priority` says which */
+    uint8_t n_paths; /* 0: first_priority and last_priority name the paths */
     char paths[POLICY_CLASS_PATHS][LIMIT_NAME]; /* names of path sections or of interfaces */
     uint32_t first_priority, last_priority;     /* of the paths; 0 and UINT32_MAX: all */
 };
@@ -321,11 +323,12 @@ struct ike_conn {
     struct ike_child_policy *children; /* at most POLICY_CHILDREN, shunts included */
     struct ike_lifetime lifetime;      /* of the IKE SA */
     nanos reauth_ns;                   /* 0: never */
-    nanos reauth_over_ns;   /* then so long until the session is closed; 0: a tenth of it */
+    /* from the deadline to the end of the session; 0: a tenth of reauth_ns */
+    nanos reauth_over_ns;
     nanos reauth_margin_ns; /* before the Gateway's deadline; 0: a tenth of its lifetime */
     nanos dpd_delay_ns;     /* 0: off */
-    nanos dpd_timeout_ns;   /* unanswered for so long the IKE SA ends; 0: retransmissions decide */
-    nanos dead_peer_ns;     /* Gateway without dpd_delay: asked after this silence; 0: never */
+    nanos dpd_timeout_ns;   /* ends the IKE SA without a response; 0: retransmissions decide */
+    nanos dead_peer_ns;     /* Gateway without dpd_delay: idle time before a probe; 0: none */
     nanos nat_keepalive_ns; /* RFC 3948 section 2.3; 0: off */
     uint32_t keyingtries;   /* 0: for ever */
     bool mobike, encap;
@@ -348,8 +351,9 @@ struct ike_conn {
     bool keep_old_blind;
     bool unused_old; /* rekeys of IKE SAs say code 1 to peers that announced KEEP_OLD_IKE_SA */
     bool combined_auth;
-    bool follow_redirects;           /* End User: RFC 5685 */
-    struct ike_gateway *redirect_to; /* Gateway: End Users go there; not given: they stay */
+    bool follow_redirects; /* End User: RFC 5685 */
+    /* Gateway: redirects End Users there; not given: serves them */
+    struct ike_gateway *redirect_to;
     enum ike_tickets session_tickets;
     nanos ticket_lifetime_ns;       /* Gateway */
     enum ike_on_failure on_failure; /* of protected selectors without a session */
@@ -367,7 +371,8 @@ struct ike_conn {
     uint32_t max_sessions;  /* of one identity, as Gateway; 0: no limit */
     uint32_t max_leases;    /* of one identity in one pool at a time; 0: no limit */
     nanos unused_old_timeout_ns, probe_interval_ns, failover_ns, stable_for_ns;
-    /* failover_busy_ns - at most, while packets flow and another path works; 0: no such bound */
+    /* failover_busy_ns - the most time to find a dead path, while packets flow and another path
+     * works; 0: no such bound */
     nanos failover_busy_ns;
 };
 

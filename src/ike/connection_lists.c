@@ -9,8 +9,8 @@
  * OPTIONAL: one item, or none if all its octets are zero. */
 enum list_kind { LIST_COUNTED, LIST_TEXT, LIST_OPTIONAL };
 
-/* struct layout - what owns lists: an item of another list, or the connection. In the order of the
- * pointers. */
+/* struct layout - the lists of one owner, in the order of its pointers. The owner is the
+ * connection, or an item of another list. */
 struct list;
 struct layout {
     size_t size, n;
@@ -19,10 +19,11 @@ struct layout {
 
 struct list {
     enum list_kind kind;
-    size_t at;             /* of the pointer in the owner */
-    size_t count, further; /* COUNTED: of uint8_t in the owner, to be added; further 0: none */
-    size_t size, most;     /* octets of an item; items */
-    const struct layout *layout; /* of the items; NULL: they have no lists */
+    size_t at;             /* offset of the pointer in the owner */
+    size_t count, further; /* COUNTED: offsets of the uint8_t counts in the owner, whose sum counts;
+                            * further 0: one count */
+    size_t size, most;     /* octets of an item; the most items */
+    const struct layout *layout; /* layout of an item; NULL: it has no lists */
 };
 
 /* clang-format off */
@@ -88,7 +89,7 @@ static void items_set(const struct list *list, uint8_t *owner, const void *items
     memcpy(owner + list->at, &items, sizeof(items));
 }
 
-/* what OPTIONAL lists without an item share: as large as any of their items */
+/* the item of all OPTIONAL lists that are empty: as large as any of their items */
 static const uint8_t nothing[sizeof(struct ike_gateway)];
 _Static_assert(sizeof(struct domain_list) <= sizeof(nothing), "nothing is as large as any item");
 _Static_assert(sizeof(struct ike_id) <= sizeof(nothing), "nothing is as large as any item");
@@ -174,7 +175,7 @@ static uint8_t *items_move(const struct layout *layout, uint8_t *owner, uint8_t 
     return memory;
 }
 
-/* items_fill - `owner` has room for the most items, and gets those of `from`. */
+/* items_fill - copies the items of `from` to `owner`, which has room for the most items. */
 static void items_fill(const struct layout *layout, uint8_t *owner, const uint8_t *from)
 {
     size_t at = 0;
@@ -226,7 +227,7 @@ void ike_child_set(struct ike_child_policy *child, const struct ike_child_policy
 
 /* --- comparison --- */
 
-/* octets_same - from `at` on, without the pointers. */
+/* octets_same - compares the octets of two owners from `at` on, except the pointers. */
 static bool octets_same(const struct layout *layout, const uint8_t *a, const uint8_t *b, size_t at)
 {
     for (const struct list *list = layout->lists; list < layout->lists + layout->n; list++) {

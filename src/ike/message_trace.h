@@ -4,11 +4,11 @@
 
 /*
  * The latest IKE messages of an endpoint, for people who ask what two peers said to each other. An
- * entry names payloads and notifies by their types; it has no octet of their contents, and no key.
- *
- * Rings of a fixed size keep the entries: one for messages of authenticated sessions and our own
- * logins, one for empty INFORMATIONAL exchanges (probes), one for what peers send that have not
- * authenticated. So neither probes nor a flood of strangers displaces the messages of a session.
+ * entry names payloads and notifies by their types. It holds no octet of their contents, and no
+ * key. Rings of a fixed size keep the entries. One ring has messages of authenticated sessions and
+ * our own logins. One has empty INFORMATIONAL exchanges (probes). One has messages of peers that
+ * have not authenticated. So neither probes nor a flood of strangers displaces the messages of a
+ * session.
  */
 
 #include "ike/ike.h"
@@ -23,7 +23,8 @@ struct ike_trace_part {
 
 enum ike_trace_kind {
     IKE_TRACE_OUT,  /* a message that we sent */
-    IKE_TRACE_IN,   /* a message that we received: authentic, or in the open where that is due */
+    IKE_TRACE_IN,   /* a message that we received: authentic, or unprotected where the protocol
+                     * allows that */
     IKE_TRACE_ENDED /* the IKE SA or login ended: outcome */
 };
 

@@ -171,7 +171,8 @@ static bool redirect_heard(const struct vpn *vpn)
     return vpn->gateway != NULL && vpn->gateway->heard.until_ns != 0;
 }
 
-/* redirected - all attempts begin anew, at the other Gateway. false: that was one too many. */
+/* redirected - begins all attempts anew, at the other Gateway. false: there were too many
+ * redirections. */
 static bool redirected(struct vpn *vpn, const struct address *from, const struct ike_gateway *to,
                        nanos now)
 {
@@ -220,8 +221,8 @@ static void attempts_race(struct vpn *vpn, nanos now)
     if (tried_one(vpn))
         login_round_failed(vpn, vpn->wish.said != IKE_OK ? vpn->wish.said : IKE_TIMEOUT, now);
     else if (vpn->wish.phase != WISH_KEPT || vpn->redirect.n_home > 0)
-        /* no path exists, and the wish does not wait for a link; or none leads to where a Gateway
-         * sent us */
+        /* no path exists, and the wish does not wait for a link; or no path leads to the Gateway to
+         * which we were redirected */
         login_round_failed(vpn, IKE_NO_PATH, now);
 }
 
@@ -305,7 +306,7 @@ bool login_redirected(struct vpn *vpn, const struct ike_event *event, nanos now)
         return false;
     const struct address from = path->remote;
     const struct ike_gateway to = redirect_target(event);
-    bool proven = path->login.sa != 0; /* it is of IKE_AUTH, which the first response led to */
+    bool proven = path->login.sa != 0; /* the REDIRECT came in IKE_AUTH */
     if (proven || !others_may_answer(vpn, path)) {
         (void)redirected(vpn, &from, &to, now);
     } else if (!redirect_heard(vpn)) {
@@ -327,7 +328,8 @@ bool login_progress(struct vpn *vpn, const struct ike_event *event, nanos now)
     }
     path->login.sa = event->sa;
     path->login.begun_ns = now;
-    vpn->gateway->heard.until_ns = 0; /* this path needs no other Gateway */
+    /* this Gateway serves us: forget a REDIRECT of another path */
+    vpn->gateway->heard.until_ns = 0;
     for (unsigned i = 0; i < vpn->n_paths; i++)
         if (&vpn->paths[i] != path)
             attempt_cancel(vpn, &vpn->paths[i]);
@@ -365,7 +367,7 @@ bool login_done(struct vpn *vpn, uint64_t tag, enum ike_outcome outcome, nanos n
     path->login.failed = true;
     if (outcome != IKE_TIMEOUT && outcome != IKE_NO_PATH && outcome != IKE_CANCELLED &&
         outcome != IKE_REDIRECTED)
-        vpn->wish.said = outcome;                    /* silence on another path does not hide it */
+        vpn->wish.said = outcome; /* a time-out on another path does not replace this outcome */
     vpn->wish.last_start_ns = now - NEXT_ADDRESS_NS; /* the next attempt begins at once */
     bool waits = outcome == IKE_REDIRECTED && redirect_heard(vpn);
     if (outcome_final(outcome) && outcome != IKE_OK && !waits)

@@ -107,7 +107,8 @@ bool wish_conn_renew(struct vpn *vpn, struct ike_conn *conn)
         wish_begin_with(vpn, wished);
     uint8_t n = own_remotes(&wish, remotes);
     redirect_home(vpn);
-    if (n > 0 && vpn->wish.only.family == ADDRESS_NONE) /* else names: what they were resolved to */
+    if (n > 0 && vpn->wish.only.family == ADDRESS_NONE) /* n is 0 if the connection has names only:
+                                                         * their addresses stay */
         redirect_configured(vpn, remotes, n);
     return true;
 }
@@ -160,7 +161,7 @@ static bool hosts_room(const struct path_manager *pm, const char *name)
     unsigned n_up = 0, n_asked = 0;
     struct vpn *silent = NULL, *slow = NULL; /* the list is by age */
     for (struct vpn *vpn = pm->vpns; vpn != NULL; vpn = vpn->next) {
-        /* a login that takes the place of a session with the same host is no further host */
+        /* a login beside a session with the same host adds no host */
         if (!vpn_end_user(vpn) || vpn->wish.only.family == ADDRESS_NONE || vpn_hidden(vpn) ||
             strcmp(vpn->conn->name, name) != 0)
             continue;

@@ -192,7 +192,8 @@ static void peer_addresses(struct vpn *vpn, ike_sa_id sa, nanos now)
     struct ike_sa_info info;
     if (!vpn_end_user(vpn) || !vpn->pm->options.view.sa(vpn->pm->options.view.context, sa, &info))
         return;
-    if (vpn->n_own_remotes == 0) { /* a login that was not ours: what it reached is what we know */
+    if (vpn->n_own_remotes == 0) { /* this manager did not begin the login: only the address that it
+                                    * reached is known */
         vpn->gateway->remotes[0] = info.path.remote.address;
         vpn->n_own_remotes = vpn->n_remotes = 1;
     }
@@ -227,8 +228,8 @@ static void sa_up(struct vpn *vpn, const struct ike_event *event, nanos now)
         repair_cloned(vpn, leg, event->tag);
     if (leg == NULL || event->sa_old != 0 || !vpn_end_user(vpn))
         return;
-    /* the path of the login, before a new plan may be without it; or one that comes with the plan
-     */
+    /* The new plan may lack the path of the login: serve that first. Otherwise serve a path of the
+     * new plan. */
     serve_there(vpn, leg);
     peer_addresses(vpn, event->sa, now);
     serve_there(vpn, leg);
@@ -236,7 +237,7 @@ static void sa_up(struct vpn *vpn, const struct ike_event *event, nanos now)
 
 static void sa_down(struct vpn *vpn, const struct ike_event *event, nanos now)
 {
-    legs_look(vpn, now); /* the line may go on */
+    legs_look(vpn, now); /* the line may continue on another IKE SA */
     struct leg *leg = leg_find(vpn, event->sa);
     if (vpn->session.clones == CLONES_FULL)
         vpn->session.clones = CLONES_YES;
@@ -259,7 +260,7 @@ static void child_down(struct vpn *vpn, const struct ike_event *event, nanos now
     const struct path_view *view = &vpn->pm->options.view;
     struct leg *leg = leg_of(vpn, bearer->line);
     struct ike_sa_info sa;
-    /* not with its IKE SA */
+    /* true: the Child SA ended, and its IKE SA lives */
     bool by_itself = view->line(view->context, vpn->session.id, bearer->line, &sa);
     bool on_purpose = event->outcome == IKE_CANCELLED || event->outcome == IKE_PEER_DELETED;
     bearer_remove(vpn, event->child);
@@ -409,7 +410,7 @@ static void vpn_event(struct vpn *vpn, const struct ike_event *event, nanos now)
         if (leg != NULL && vpn_end_user(vpn))
             home_chosen(vpn, leg, now);
         if (leg != NULL && !vpn_end_user(vpn))
-            leg->offered = true; /* the End User does it itself */
+            leg->offered = true; /* do not offer it again: the End User creates the VPN */
         break;
     case IKE_EV_AUTH_SIGN:
     case IKE_EV_AUTH_VERIFY:
@@ -434,7 +435,7 @@ static void vpn_event(struct vpn *vpn, const struct ike_event *event, nanos now)
     vpn_touch(vpn);
 }
 
-/* login_news - of attempts that have no session yet. */
+/* login_news - handles events of login attempts that have no session yet. */
 static void login_news(struct path_manager *pm, const struct ike_event *event, nanos now)
 {
     for (struct vpn *vpn = pm->wishes; vpn != NULL; vpn = vpn->wish_next) {

@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which of several paths of equal rank carries the traffic, with `multipath = failover`: the best one by
- * measurement. Rank is `priority`, then `metered`. What is measured costs no message of its own: the
- * probes of health.c.
+ * Chooses the path that carries the traffic among several paths of equal rank, with `multipath =
+ * failover`: the best one by measurement. Rank is `priority`, then `metered`. Measuring costs no
+ * messages: health.c sends the probes anyway.
  *
- * Loss comes first. A probe whose request or response was lost counts 1, another one 0; the loss of a
- * path is the mean of the last sixteen or so. An answer that is merely late is no loss: each copy of
- * the request has a response of its own, and they are counted (ike_sa_info.unanswered). A path gains on
- * another one if its loss is lower by a tenth, once sixteen of its own probes have counted: the estimate
- * begins without loss. A probe that times out counts 1, so a path that returns has yet to show that it
- * does not lose packets.
+ * Loss is compared first. A probe whose request or response was lost counts 1, any other probe
+ * counts 0. The loss of a path is the mean of about the last sixteen probes. A late response is no
+ * loss: each copy of the request has its own response, and ike_sa_info.unanswered counts the
+ * missing ones. A path is better than another one if its loss is lower by a tenth, and sixteen of
+ * its own probes have counted: the estimate begins without loss. A probe that times out counts 1.
+ * So a path that returns must first show that it loses no packets.
  *
- * Then the round-trip time, the least of the last minute: a queue that our own traffic makes comes and
- * goes, and must not move it. A path gains if its time is lower by a quarter and by 10 ms, unless its
- * loss is higher by a thirty-second.
+ * The round-trip time is compared second: the least of the last minute. A queue of our own traffic
+ * comes and goes, and must not move the traffic. A path is better if its time is lower by a quarter
+ * and by 10 ms, unless its loss is higher by a thirty-second.
  *
- * The traffic changes its path when another one has gained for `stable_for` without a break, and for a
- * second at least. A second is enough while the path of the traffic loses much: of its last eight probes
- * or so a fifth more than the other path. Each change within ten minutes of the one before doubles that
- * time, up to 320 s, or to `stable_for` where that is longer. So paths whose quality goes up and down
- * share few changes. A path that dies is left at once, for the best of the others.
+ * The traffic moves to a path that has been better for `stable_for` without a break, and for at
+ * least a second. A second is enough while the path of the traffic loses much: a fifth more of its
+ * last eight probes or so than the other path. Each change within ten minutes of the last one
+ * doubles that time, up to 320 s, or to `stable_for` if that is longer. So the traffic changes
+ * rarely between paths whose quality goes up and down. The traffic leaves a dead path at once, for
+ * the best of the others.
  */
 #include "multipath/vpn.h"
 
@@ -32,7 +33,7 @@
 #define RTT_SPAN_NS    (30 * NANOS_PER_SEC) /* the last minute: this one and the one before */
 #define RTT_GAIN_NS    (10 * NANOS_PER_MS)
 #define CALM_NS        (600 * NANOS_PER_SEC)
-#define LASTS_MIN_NS   NANOS_PER_SEC /* with `stable_for = 0s`; twice nothing would be nothing */
+#define LASTS_MIN_NS   NANOS_PER_SEC /* with `stable_for = 0s`, since twice 0 is 0 */
 #define LASTS_MAX_NS   (320 * NANOS_PER_SEC)
 
 /* --- measurements --- */

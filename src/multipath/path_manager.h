@@ -91,8 +91,8 @@ struct path_link {
     } routes[PATH_LINK_ROUTES];
 };
 
-/* path_manager_links_set - the whole truth about links, after every change; at most PATH_LINKS are
- * looked at. Copies. */
+/* path_manager_links_set - replaces the list of all links. Call it after every change. At most
+ * PATH_LINKS are used. Copies. */
 void path_manager_links_set(struct path_manager *pm, const struct path_link *links, size_t n,
                             nanos now);
 
@@ -107,8 +107,9 @@ struct path_connect {
     /* resolved remote_addrs, preferred first; 0: those of the connection that are single addresses */
     uint8_t n_remotes;
     struct address remotes[POLICY_ADDRESSES];
-    /* a session to remotes[0] and nowhere else, beside others of the connection: for a packet to that host. At most
-     * LIMIT_TRAP_HOSTS; of those that have not answered LIMIT_TRAP_LOGINS: beyond them the first one makes way */
+    /* beside - for a packet to the host remotes[0]: a session with this host only, beside others of
+     * the connection. At most LIMIT_TRAP_HOSTS such sessions and logins exist. At most
+     * LIMIT_TRAP_LOGINS of them have no answer yet: a further one ends the first. */
     bool beside;
     /* the path manager logs in again when the session is lost, and creates this child again (start_action = start,
      * dpd_action = restart). keyingtries bounds the rounds of each login */
@@ -116,13 +117,13 @@ struct path_connect {
 };
 
 /*
- * path_manager_connect - wants a session of the connection: over any of its paths, raced. If the
- * connection has a session, the child is created on each of its paths and CONNECTED comes when the
- * first has it. Wishes for several children before there is one are one login, which asks for the
- * last of them; the others come behind it, and only the last tag is told. ERR_NO_MEMORY; ERR_FULL:
- * LIMIT_TRAP_HOSTS have a session, or LIMIT_TRAP_LOGINS are kept without one, beside it;
- * ERR_INVALID: no remote address; ERR_WRONG_STATE: the configuration of the session has no such
- * child.
+ * path_manager_connect - wants a session of the connection. The login is tried over all its paths;
+ * the first answer wins. If the connection has a session, the child is created on each of its
+ * paths, and CONNECTED comes with the first. While no session exists, wishes for several children
+ * share one login. It asks for the child of the last wish, and the other children follow. Only the
+ * tag of the last wish gets news. ERR_NO_MEMORY; ERR_FULL, with `beside`: LIMIT_TRAP_HOSTS have a
+ * session, or LIMIT_TRAP_LOGINS are kept without one; ERR_INVALID: no remote address;
+ * ERR_WRONG_STATE: the configuration of the session has no such child.
  */
 int path_manager_connect(struct path_manager *pm, const struct path_connect *wish,
                          nanos now) MUST_USE;
@@ -131,23 +132,22 @@ int path_manager_connect(struct path_manager *pm, const struct path_connect *wis
  * failed: the next round tries these addresses. A connection with a session keeps its own. */
 void path_manager_remotes(struct path_manager *pm, const struct path_connect *resolved, nanos now);
 
-/* path_manager_conn_loaded - another configuration of the same name has taken the place of what was
- * connected with. A login that runs begins anew with it; a session goes on as it is, and what
- * follows it (when it was lost, or the login is renewed) is of the new one, if that has any of its
- * children. */
+/* path_manager_conn_loaded - the connection was loaded anew under the same name. A login under way
+ * begins again with the new configuration. A session keeps the old one. Its next login uses the new
+ * one, if that has any of its children. */
 void path_manager_conn_loaded(struct path_manager *pm, struct ike_conn *conn, nanos now);
 
 /* path_manager_disconnect - forgets the wish: running logins are cancelled, and a session that ends
  * is not started again. Ends no session by itself (IKE_CMD_DELETE_SESSION does). */
 void path_manager_disconnect(struct path_manager *pm, const char *conn_name, nanos now);
 
-/* path_manager_session_release - before the daemon deletes a whole session on a person's command:
- * nothing of it is repaired any more, and it is not logged in again. Not for one of several IKE
- * SAs. */
+/* path_manager_session_release - call it before the daemon deletes a whole session because a user
+ * asked for it. The manager repairs nothing of the session, and does not log in again. Do not call
+ * it to delete one of several IKE SAs. */
 void path_manager_session_release(struct path_manager *pm, ike_session_id session);
 
-/* path_manager_child_release - the same for one child of the session: it is no longer created where
- * it is missing. path_manager_connect wants it again. */
+/* path_manager_child_release - the same for one child of the session: the manager no longer creates
+ * it on paths that lack it, until path_manager_connect asks for it again. */
 void path_manager_child_release(struct path_manager *pm, ike_session_id session, const char *child);
 
 /* --- input: what happened --- */
@@ -282,7 +282,7 @@ struct path_status {
     uint8_t n_classes;
     uint16_t classes;
     const struct ike_class_paths
-        *class_names;    /* NULL: those of a Gateway have numbers, from 1 on */
+        *class_names;    /* NULL: the classes of a Gateway have numbers, from 1 on */
     nanos rtt_ns;        /* smoothed; 0: unknown */
     nanos jitter_ns;     /* mean deviation of the round-trip time */
     nanos last_heard_ns; /* 0: never */

@@ -406,7 +406,8 @@ static void plan_remotes(const struct vpn *vpn, struct plan *plan)
     }
 }
 
-/* plan_rename - of the paths of a login one is left on the link: it may have been the second one. */
+/* plan_rename - a login may leave its second path as the only one on the link: gives it the first
+ * name. */
 static void plan_rename(const struct vpn *vpn, struct plan *plan)
 {
     for (unsigned i = 0; !plan_full(vpn) && i < plan->n; i++)

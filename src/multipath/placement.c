@@ -58,7 +58,7 @@ nanos home_gateway_moves(struct vpn *vpn, const struct leg *leg, nanos now)
         sa.nat_local)
         return 0;
     nanos until = leg->up_ns + GATEWAY_MOVES_NS + 2 * leg->rtt_ns;
-    /* the Gateway does not or cannot: no other clone waits for it */
+    /* the Gateway does not or cannot move: later clones do not wait for it */
     vpn->session.separate |= now >= until;
     return now < until ? until : 0;
 }
@@ -318,8 +318,8 @@ nanos home_settle(struct vpn *vpn, nanos now)
     return at;
 }
 
-/* first_rtt - of the leg's new place, for the time to answer its first probe. A path that no test has
- * measured takes what the last exchange of the move took. */
+/* first_rtt - sets the round-trip time after a move; the first probe needs it. A path without a
+ * test takes the time of the last exchange of the move. */
 static void first_rtt(const struct vpn *vpn, struct leg *leg, int index, nanos move_rtt_ns)
 {
     if (leg->rtt_ns != 0 || index < 0 || index != leg->path)

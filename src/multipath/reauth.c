@@ -26,7 +26,7 @@ void reauth_due(struct vpn *vpn, nanos now)
     if (successor == NULL) {
         vpn->replace.reauth_again_ns = beside_begin(vpn, true, now) ? 0 : now + AGAIN_NS;
     } else if (successor->redirect.only) {
-        successor->redirect.only = false; /* from now on it has a second cause */
+        successor->redirect.only = false; /* the reauthentication needs this login, too */
     } else if (!vpn_reauthenticates(successor)) {
         /* It knocks, since no path answers. The reauthentication does not wait for that. */
         successor->replace.phase = REPLACES_LIVING;
@@ -143,7 +143,7 @@ void reauth_further_asked(const struct vpn *successor)
     unsigned i = 0;
     while (i < elder->session.n_bearers && !lacks(successor, &elder->bearers[i], &child))
         i++;
-    for (; i < elder->session.n_bearers; i++) /* it may have one on each path */
+    for (; i < elder->session.n_bearers; i++) /* the Child SA may exist on each path */
         elder->bearers[i].renewed |=
             child_info(elder, &elder->bearers[i], &other) && takes(&child, &other);
 }

@@ -142,7 +142,7 @@ bool path_manager_question(struct path_manager *pm, struct path_question *ret_qu
     return false;
 }
 
-/* resolved - an answer that is of no use is as good as none that comes in time. */
+/* resolved - takes the addresses of the name. Unusable ones count as no answer. */
 static void resolved(struct vpn *vpn, const struct address *addresses, size_t n, nanos now)
 {
     struct address to[POLICY_ADDRESSES];

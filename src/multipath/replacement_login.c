@@ -57,7 +57,7 @@ bool beside_begin(struct vpn *vpn, bool reauth, nanos now)
     successor->wish.packet = vpn->wish.packet;
     successor->wish.only = vpn->wish.only;
     *successor->gateway = *vpn->gateway;
-    successor->redirect = vpn->redirect; /* from there it finds home, too */
+    successor->redirect = vpn->redirect; /* it has the configured addresses, too */
     successor->redirect.from = (struct address){0};
     successor->redirect.only = false;
     successor->n_own_remotes = vpn->n_own_remotes;
@@ -107,7 +107,7 @@ bool beside_answered(struct vpn *successor, const struct path *path, nanos now)
 {
     if (successor->replace.elder == NULL || successor->replace.phase != REPLACES_KNOCK)
         return false;
-    /* The elder has not asked there yet. Without MOBIKE it could not go there. */
+    /* The elder has not tried this address yet. Only MOBIKE can move it there. */
     if (path->login.later && successor->replace.elder->session.mobike)
         wanted_turn(successor->replace.elder, &path->remote);
     login_cancel(successor); /* before it authenticates */

@@ -21,7 +21,7 @@ struct world_link {
     bool hole; /* carrier, but nothing comes through */
     nanos rtt;
     unsigned loss_percent; /* of requests with their responses, and of packets of the flow */
-    unsigned probes;       /* ordered of the IKE SA that was there */
+    unsigned probes;       /* that were ordered from the IKE SA on this link */
 };
 
 struct world_intent {
@@ -49,8 +49,8 @@ struct world_sa {
     unsigned step; /* CONNECT: answered exchanges */
     bool parked;   /* an unanswered request blocks the window */
     nanos asked, next_try, answer_at, interval;
-    unsigned tries, answers; /* copies of the request that were sent, and that came through */
-    uint8_t unanswered;      /* of the last answered request */
+    unsigned tries, answers; /* copies of the request that were sent, and that arrived */
+    uint8_t unanswered;      /* copies of the last answered request without a response */
 };
 
 struct world {
@@ -62,12 +62,12 @@ struct world {
     struct world_link links[WORLD_LINKS];
     unsigned n_links;
     bool peer_up, peer_clones, peer_mobike;
-    bool childless; /* logins bring no Child SA (RFC 6023) */
-    bool refuses;   /* the peer refuses each Child SA (TS_UNACCEPTABLE) */
-    bool no_routes; /* the host is not asked for its routes: Child SAs do not come up */
-    bool chaos; /* links change faster than anybody can find out whether the old session lives */
-    nanos peer_started;         /* what is older than that is unknown to the peer */
-    struct address dead_remote; /* nothing comes back from there */
+    bool childless;     /* logins bring no Child SA (RFC 6023) */
+    bool refuses;       /* the peer refuses each Child SA (TS_UNACCEPTABLE) */
+    bool no_routes;     /* the host is not asked for its routes: Child SAs do not come up */
+    bool chaos;         /* links change too fast to find out whether the old session lives */
+    nanos peer_started; /* the peer knows nothing older than that */
+    struct address dead_remote; /* no packet returns from this address */
     unsigned peer_max_sas, n_remotes;
     struct world_sa sas[WORLD_SAS];
     ike_session_id session;
@@ -75,11 +75,11 @@ struct world {
     struct ike_event events[256], taken[256];
     unsigned n_events;
     /* the flow */
-    bool flow, upstream_only; /* upstream: nothing comes back */
+    bool flow, upstream_only; /* upstream_only: no packet returns */
     nanos flow_ok, worst_gap;
     ike_child_id carrier; /* the Child SA that carries it */
     /* what was seen */
-    unsigned for_packets; /* commands that name one */
+    unsigned for_packets; /* commands for a packet */
     unsigned early;       /* attempts that ask the Gateway more often at first */
     unsigned timeouts;    /* commands that end something by force, because the peer is silent */
     unsigned logins, connects, clones, moves, creates, probes, tests, deletes, commands;

@@ -223,7 +223,7 @@ struct vpn_choice {
     ike_sa_id line;
     nanos worse_ns;   /* another one has been better since then; 0: none is */
     nanos changed_ns; /* another one was chosen then for being better; 0: never */
-    unsigned changes; /* in a row, each soon after the one before */
+    unsigned changes; /* successive changes, each soon after the last one */
 };
 
 /* struct vpn_session - the session. Zero: there is none; session_down() resets it as a whole. */
@@ -429,15 +429,14 @@ bool redirect_login(struct vpn *vpn, const struct address *from, const struct ik
 struct ike_gateway redirect_target(const struct ike_event *event);
 /* redirect_session - the same of a session that is up: a login there begins beside it. */
 void redirect_session(struct vpn *vpn, const struct ike_event *event, nanos now);
-/* redirect_home - the next login goes where it is configured to. */
+/* redirect_home - the next login uses the configured addresses. */
 void redirect_home(struct vpn *vpn);
-/* redirect_configured - the configured addresses are others from now on. A session that was sent to
- * another Gateway stays there. */
+/* redirect_configured - replaces the configured addresses. A redirected session stays where it is. */
 void redirect_configured(struct vpn *vpn, const struct address remotes[REMOTES_MAX], uint8_t n);
 /* redirect_waits - until when the login waits for addresses; 0: it does not. */
 nanos redirect_waits(const struct vpn *vpn);
-/* redirect_over - the login failed at the other Gateway, and was for nothing but to be there: the
- * session goes on where it is. false: it has other causes. */
+/* redirect_over - the login at the other Gateway failed. true: the redirection was its only cause,
+ * so it ends, and the session stays where it is. */
 bool redirect_over(struct vpn *vpn);
 
 /* --- connect_wish.c --- */
@@ -610,9 +609,9 @@ bool reauth_further(const struct vpn *successor, uint8_t *ret_policy,
 /* reauth_further_asked - the request has begun: reauth_further() does not name that Child SA
  * again. */
 void reauth_further_asked(const struct vpn *successor);
-/* reauth_further_done - the Child SA is there. A peer that no longer gives its selectors answers
- * with those of another one on the same IKE SA: then the new one carries nothing, and is
- * deleted. */
+/* reauth_further_done - the Child SA exists. A peer that does not give its selectors any more may
+ * repeat those of another Child SA on the same IKE SA. Then the new Child SA carries nothing, and
+ * is deleted. */
 void reauth_further_done(struct vpn *successor, const struct leg *leg);
 /* reauth_progress - of the successor: touches the elder when it can hand over. */
 void reauth_progress(const struct vpn *successor, nanos now);

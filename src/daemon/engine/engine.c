@@ -143,7 +143,7 @@ static void on_order(void *context, int fd, unsigned events)
         return;
     }
     if (error == 0 && order.kind == ORDER_UPGRADE && !engine_upgrade_answered(e, order.upgrade))
-        return; /* we stay; otherwise we stop as at the end of the daemon */
+        return; /* no upgrade: the engine goes on; otherwise it stops as at its end */
     if (error == 0 && order.kind == ORDER_UPGRADE && n_fds == 1)
         engine_leave_begin(e, fds[0]);
     /* the supervisor has ended: no other process can change the host */
@@ -279,7 +279,7 @@ static void serve_check(struct engine *e)
     if (e->start->initiator_only || e->serving || !e->load_ended || ike_conn_at(e->ike, 0) == NULL)
         return;
     e->serving = true;
-    if (!e->kept) /* to the server, earlier sessions would have ended */
+    if (!e->kept) /* an Accounting-On would end earlier sessions at the server */
         engine_accounting_nas(e, AAA_ACCOUNT_ON);
     ike_serve(e->ike);
 }

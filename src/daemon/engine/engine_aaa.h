@@ -31,8 +31,8 @@ uint64_t engine_grant_add(struct engine *e, const struct aaa_grant *what, uint64
 int engine_grant_lease(const struct engine *e, const struct ike_event *event,
                        struct pools_grant *room, const struct pools_grant **ret_lease) MUST_USE;
 
-/* engine_aaa_up - the session is authenticated; engine_aaa_down - it is over, and its counters are
- * still there. */
+/* engine_aaa_up - the session is authenticated. engine_aaa_down - the session has ended; its
+ * counters still exist. */
 void engine_aaa_up(struct engine *e, ike_session_id session);
 void engine_aaa_down(struct engine *e, ike_session_id session, enum ike_outcome outcome);
 
@@ -54,9 +54,10 @@ bool engine_groups_fit(const struct engine *e, const struct ike_conn *conn,
 nanos engine_aaa_deadline(const struct engine *e);
 void engine_aaa_tick(struct engine *e);
 
-/* engine_accounting.c. engine_accounts - a server takes records. engine_accounting_begin - the
- * session is up; engine_accounting_send - `grant` has an account. engine_accounting_cause - of a
- * session that ended so. */
+/* engine_accounting.c. engine_accounts - a server takes accounting records.
+ * engine_accounting_begin - the session is up: begins its account. engine_accounting_send - sends a
+ * record of `grant`, which has an account. engine_accounting_cause - the cause of the end of a
+ * session, for its last record. */
 bool engine_accounts(const struct engine *e);
 /* engine_accounting_user - User-Name, as RADIUS servers know it (RFC 2865 section 5.1). Returns its
  * length. */
@@ -84,7 +85,7 @@ void engine_grants_arrived(struct engine *e);
 void engine_accounting_nas(struct engine *e, enum aaa_account_kind kind);
 enum aaa_cause engine_accounting_cause(const struct engine *e, enum ike_outcome outcome);
 
-/* engine_helpers.c; engine_aaa_farewell - the last records are on their way before we end. */
+/* engine_helpers.c. engine_aaa_farewell - the engine ends: sends the last records. */
 int engine_aaa_send(struct engine *e, const struct aaa_request *request) MUST_USE;
 int engine_aaa_send_server(struct engine *e, struct aaa_request *request,
                            const struct aaa_server *server) MUST_USE;

@@ -12,7 +12,7 @@
 
 struct device {
     uint16_t number; /* 0: free */
-    bool asked;      /* the supervisor, and no answer came yet */
+    bool asked;      /* the supervisor was asked and has not answered */
     bool there;      /* the data plane has it */
     int error;       /* of the last attempt */
     uint32_t n_children;
@@ -33,7 +33,7 @@ struct child_device {
 struct engine_devices {
     struct device devices[LIMIT_DEVICES]; /* by number % LIMIT_DEVICES; the first stays free */
     uint16_t last_number;
-    uint32_t last_mark, last_id; /* that %unique stood for */
+    uint32_t last_mark, last_id; /* the last values that replaced %unique */
     struct map by_child, by_session;
 };
 
@@ -101,7 +101,7 @@ static void device_close(struct engine *e, struct device *device)
 {
     if (device->there && esp_plane_device_remove(e->esp, device->number) != 0)
         log_line(LOG_LEVEL_WARNING, "event=device-lost device=%s", device->what.name);
-    host_device_close(e->host, device->number); /* one that is refused is blocked there */
+    host_device_close(e->host, device->number); /* ends the blocks of a refused device, too */
     *device = (struct device){.number = 0};
 }
 
@@ -334,8 +334,8 @@ static struct inner_unique unique_next(struct engine_devices *d, const struct ik
     return unique;
 }
 
-/* unique_of - what other Child SAs of the session and child have, else numbers that no other device
- * has. ERR_FULL: none was found. */
+/* unique_of - the marks of other Child SAs of the session and child. Without any: numbers that no
+ * other device has. ERR_FULL: none was found. */
 static int unique_of(struct engine *e, const struct ike_child_install *install,
                      struct inner_unique *ret)
 {

@@ -202,7 +202,7 @@ int engine_load_all(struct engine *e, const struct engine_load *load,
         error = switch_conns(e, load, names);
     if (error == 0) {
         engine_pools_check(e);
-        if (left.n > 0) /* the routes of former pools led to their sessions */
+        if (left.n > 0) /* sessions with addresses of former pools had the routes of those pools */
             engine_routes_renew(e);
         engine_lan_check(e);
         left_say(&left);

@@ -216,7 +216,7 @@ static int op_conn_unload(void *engine, const char *name)
 {
     struct engine *e = engine;
     struct ike_conn *conn = ike_conn_find(e->ike, name);
-    if (conn != NULL) /* `name` may be its own */
+    if (conn != NULL) /* `name` may lie in the connection */
         ike_conn_ref(conn);
     engine_connect_forget(e, name);
     path_manager_disconnect(e->paths, name, e->now);

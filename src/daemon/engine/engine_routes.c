@@ -276,7 +276,7 @@ void engine_conn_networks_hold(struct engine *e, const struct ike_conn *conn)
 {
     for (size_t i = 0; i < conn->n_pools; i++)
         engine_pool_hold(e, conn, conn->pools[i]);
-    /* a trap holds all that it catches, which is more */
+    /* a trap already holds more than these selectors */
     for (uint8_t i = 0; conn->n_remote_addrs == 0 && i < conn->n_children; i++)
         if (!engine_is_trap(e, conn, &conn->children[i]))
             engine_remote_hold(e, conn, &conn->children[i]);

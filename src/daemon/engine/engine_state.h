@@ -525,7 +525,7 @@ int engine_load_all(struct engine *e, const struct engine_load *load,
 
 /* engine_ops.c */
 void engine_ops_init(struct engine *e);
-void engine_delete_all(struct engine *e); /* but the sessions that leave */
+void engine_delete_all(struct engine *e); /* except the sessions that leave */
 /* engine_conn_begin - start_action of a connection that was loaded before sessions arrived. */
 void engine_conn_begin(struct engine *e, struct ike_conn *conn);
 

@@ -157,8 +157,8 @@ static bool trap_takes(const struct engine *e, const struct ike_conn *conn,
            trap_host(e, conn, child, wanted, &to);
 }
 
-/* trap_precedes - the narrower trap, as with routes; of two alike that with a peer that is known, else
- * the first. */
+/* trap_precedes - the narrower trap comes first, as with routes. Of two equal traps, the one with a
+ * known peer comes first, or else the earlier one. */
 static bool trap_precedes(const struct trap_found *one, const struct trap_found *other)
 {
     if (!range_within(&one->range, &other->range))

@@ -23,7 +23,8 @@ struct trap_peers {
     struct ike_ts_list *list;
 };
 
-/* add_peer - where the peer, or each possible one, is within `range`. There is room: selectors_trapped(). */
+/* add_peer - adds a selector for `range`, the address of the peer or a range of possible peers, for
+ * each dynamic entry of the child. selectors_trapped() has checked the room. */
 static int add_peer(void *context, const struct address_range *range)
 {
     const struct trap_peers *peers = context;
@@ -181,7 +182,7 @@ void engine_traps_renew(struct engine *e)
     data_plane_acquire(e->plane, any);
 }
 
-/* is_held_anyway - a trap, or the load has the connection begin it. */
+/* is_held_anyway - the child is a trap, or the load begins the connection. */
 static bool is_held_anyway(const struct engine *e, const struct ike_conn *conn, const char *name)
 {
     for (uint8_t c = 0; c < conn->n_children; c++)

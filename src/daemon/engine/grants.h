@@ -38,9 +38,9 @@ struct grants *grants_free(struct grants *grants); /* takes NULL; returns NULL *
 /* grants_add - a login succeeded. Returns the number of its grant; 0: no memory. */
 uint64_t grants_add(struct grants *grants, const struct aaa_grant *what, nanos now);
 
-/* grants_join - what a later round of the same login was granted besides. The shorter times count;
- * groups, name servers and Class attributes of both, as far as there is room; else what the later
- * round gives, where it gives anything. */
+/* grants_join - adds the grant of a later round of the same login. The shorter times count. Groups,
+ * name servers and Class attributes of both rounds count, while there is room. Any other value of
+ * the later round replaces the earlier one. */
 void grants_join(struct grant *grant, const struct aaa_grant *more);
 
 /* grants_find - NULL: there is none with that number. Borrowed until it is dropped. */

@@ -129,8 +129,8 @@ static bool kept_request_set(struct sa *sa, const struct answering *answering)
     return true;
 }
 
-/* wait_for_job - keeps the request until a job has ended: one of the login, which keeps the request
- * itself, or a key exchange. */
+/* wait_for_job - the request waits until a job has ended. A login has its own copy of the request;
+ * for a key exchange the copy is made here. */
 static void wait_for_job(struct sa *sa, struct answering *answering)
 {
     free(answering->state);

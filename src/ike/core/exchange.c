@@ -30,8 +30,9 @@ static const struct exchange_ops *const ops_of[INTENT_KINDS] = {
     [INTENT_REKEY_IKE] = &exchange_rekey_ike,
 };
 
-#define REKEY_AGAIN_NS  (30 * NANOS_PER_SEC)
-#define MEMORY_ATTEMPTS 16 /* of an intent that may be dropped, each after a failed allocation */
+#define REKEY_AGAIN_NS (30 * NANOS_PER_SEC)
+/* an intent that may be dropped: attempts that fail for want of memory */
+#define MEMORY_ATTEMPTS 16
 
 /* --- the end of an intent --- */
 

@@ -18,7 +18,7 @@ struct gate {
     uint32_t request;   /* Message ID of the next request */
     uint32_t response;  /* Message ID of the outstanding request, or of the last answered one ... */
     uint8_t exchange;   /* ... and its exchange type; 0: no request is outstanding */
-    uint8_t unanswered; /* copies of the request before that one without a response */
+    uint8_t unanswered; /* copies of the last answered request that have no response yet */
     bool known : 1;     /* the peer's SPI is known; if not, the gate decides nothing */
     bool initiator : 1;
     bool later : 1; /* request `request` arrived; a job has to end before it is answered */

@@ -31,7 +31,7 @@ void kept_message_get(const struct kept_message *kept, struct wire_message *ret_
     uint8_t critical, inner;
     enum wire_fault fault = wire_chain_read(span_of(kept->octets, kept->len), kept->first,
                                             ret_message, &critical, &inner);
-    ASSERT(fault == WIRE_OK); /* as on its arrival */
+    ASSERT(fault == WIRE_OK); /* it was well-formed on its arrival */
     ret_message->header = kept->header;
     ret_message->octets = (struct span){0};
 }

@@ -154,7 +154,8 @@ static bool same_conversation(const struct login *login, const struct ike_conn *
     return conn->remote[login->theirs.round].conversation == login_peer_policy(login)->conversation;
 }
 
-/* proof_fits - what EAP has proved counts for the connection, and is of a person whom it is for. */
+/* proof_fits - no EAP conversation has ended, or the connection uses it and accepts the identity
+ * that it proved. */
 static bool proof_fits(const struct login *login, const struct ike_conn *conn,
                        const struct login_claim *claim)
 {

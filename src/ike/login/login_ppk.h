@@ -55,8 +55,8 @@ enum login_ppk_next {
 enum login_ppk_next login_ppk_read(struct sa *sa);
 /* login_ppk_unknown - no PPK with that PPK_ID is loaded. */
 enum login_ppk_next login_ppk_unknown(struct sa *sa);
-/* login_ppk_fits - the connection allows this login's use of a PPK: of this one, of none, or not
- * decided yet. */
+/* login_ppk_fits - the connection allows what is known of this login's PPK: this PPK, none, or no
+ * decision yet. */
 bool login_ppk_fits(const struct login *login, const struct ike_conn *conn);
 /* login_ppk_apply - from now on the IKE SA has the mixed keys. */
 void login_ppk_apply(struct sa *sa);

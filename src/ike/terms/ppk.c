@@ -20,7 +20,7 @@ int ppk_id_parse(const char *text, struct ike_id *ret_id)
     return 0;
 }
 
-/* named - the identity as a user would write it for these octets. */
+/* named - the identity of a text that a user writes for these octets. */
 static struct ike_id named(const struct ike_id *id)
 {
     char text[LIMIT_ID / 2 + 1];
