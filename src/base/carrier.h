@@ -62,8 +62,8 @@ void carry_address(struct carrier *c, struct address *address);
 void carry_endpoint(struct carrier *c, struct endpoint *endpoint);
 void carry_range(struct carrier *c, struct address_range *range);
 
-/* carry_begin, carry_end - a section: a tag and the length of what lies between the two. What is read
- * in a section cannot leave it, and has to be all of it. */
+/* carry_begin, carry_end - a section: a tag, a length, and the octets between the two calls. A
+ * reader cannot leave the section, and must read all of it. */
 struct carrier_section {
     size_t at;           /* of the length, in the writer */
     struct reader outer; /* behind the section */

@@ -24,12 +24,12 @@ struct deadline_heap {
     size_t members; /* that joined, in it or not */
 };
 
-/* deadline_heap_join - one more that may be in it. ERR_NO_MEMORY. deadline_heap_leave - the
- * opposite; it is taken out if it was in. */
+/* deadline_heap_join - makes room for one more deadline. ERR_NO_MEMORY. deadline_heap_leave - gives
+ * the room back, and removes the deadline from the heap. */
 int deadline_heap_join(struct deadline_heap *heap) MUST_USE;
 void deadline_heap_leave(struct deadline_heap *heap, struct deadline *deadline);
 
-/* deadline_heap_set - of one that joined. Puts it where `at` says; NANOS_NEVER takes it out. */
+/* deadline_heap_set - puts a deadline that has joined to the place of `at`; NANOS_NEVER removes it. */
 void deadline_heap_set(struct deadline_heap *heap, struct deadline *deadline, nanos at);
 void deadline_heap_remove(struct deadline_heap *heap, struct deadline *deadline);
 struct deadline *deadline_heap_first(const struct deadline_heap *heap); /* NULL: empty */

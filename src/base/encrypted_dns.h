@@ -29,19 +29,20 @@ struct encrypted_dns {
  * ERR_TRUNCATED: too long. On errors nothing changes. */
 int encrypted_dns_name(struct encrypted_dns *dns, struct span name) MUST_USE;
 
-/* encrypted_dns_add - adds the servers of another one, as far as there is room, if it is the same resolver or `dns` is
- * none yet. */
+/* encrypted_dns_add - adds the servers of `more`, while there is room, if `dns` is the same
+ * resolver or empty. */
 void encrypted_dns_add(struct encrypted_dns *dns, const struct encrypted_dns *more);
 
-/* encrypted_dns_keep - only the servers for which `wanted` says so stay. Without any it is none. */
+/* encrypted_dns_keep - removes the servers that `wanted` refuses. Without servers `dns` is empty. */
 void encrypted_dns_keep(struct encrypted_dns *dns,
                         bool (*wanted)(const struct address *server, const void *context),
                         const void *context);
 
-/* encrypted_dns_equal - the same resolver at the same addresses, or both none. */
+/* encrypted_dns_equal - both are the same resolver at the same addresses, or both are empty. */
 bool encrypted_dns_equal(const struct encrypted_dns *a, const struct encrypted_dns *b);
 
-/* encrypted_dns_sound - none, or a whole one. For what comes from other processes. */
+/* encrypted_dns_sound - `dns` is empty, or complete and well-formed. Check what other processes
+ * send. */
 bool encrypted_dns_sound(const struct encrypted_dns *dns);
 
 /* encrypted_dns_print - server `index` as systemd-resolved has it: 192.0.2.53:853#dns.example. Returns `out`. */

@@ -57,8 +57,9 @@
  * doubles it. */
 #define LIMIT_AUTH_WAIT_NS      (NANOS_PER_SEC / 4)
 #define LIMIT_AUTH_WAIT_MOST_NS (8 * NANOS_PER_SEC)
-/* Hosts with which the traps of one connection with %any have a session, at once; hosts with which they want one and
- * that have not let this host in. Packets from forged sources can fill the second list, not the first. */
+/* The traps of one connection with %any. TRAP_HOSTS: hosts with a session. TRAP_LOGINS: hosts
+ * without one, for which a login is under way or has failed. Packets from forged sources can fill
+ * the second list, but not the first. */
 #define LIMIT_TRAP_HOSTS      256
 #define LIMIT_TRAP_LOGINS     64
 #define LIMIT_IKE_SAS_SESSION 8 /* default of max_ike_sas */
@@ -105,7 +106,7 @@
 #define LIMIT_REPLAY_WINDOW 8192 /* packets; the default is 1024 */
 #define LIMIT_WORKERS       8
 #define LIMIT_DEVICES       64   /* TUN devices, the first one included */
-#define LIMIT_COMPARISONS   1024 /* of selectors for one outbound packet: all of one session */
+#define LIMIT_COMPARISONS   1024 /* selectors that are compared for one outbound packet */
 #define LIMIT_SESSION_PATHS 16
 #define LIMIT_CLASSES       16 /* of traffic, in a connection */
 #define LIMIT_CLASS_RANGES  4  /* of addresses, in a class */

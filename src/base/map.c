@@ -30,7 +30,7 @@ static size_t scatter(const struct map *map, uint64_t key)
     return (size_t)((key * 0x9e3779b97f4a7c15u) >> 32) & (map->cap - 1);
 }
 
-/* place - of the key, or of the free slot where it would be. */
+/* place - the slot of the key, or the free slot where the key would be. */
 static size_t place(const struct map *map, uint64_t key)
 {
     size_t at = scatter(map, key);
@@ -55,7 +55,7 @@ static int resize(struct map *map, size_t cap)
     return 0;
 }
 
-/* make_room - for `n` entries. */
+/* make_room - makes the table large enough for `n` entries. */
 static int make_room(struct map *map, size_t n)
 {
     size_t cap = map->cap == 0 ? CAP_MIN : map->cap;

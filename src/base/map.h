@@ -19,7 +19,7 @@ struct map {
     uint8_t *slots; /* owned; each a struct map_slot and what lies beside it */
     size_t n;
     size_t cap;      /* a power of two; 0: none yet */
-    size_t reserved; /* for so many there is always room */
+    size_t reserved; /* map_put cannot fail while there are fewer entries */
     size_t beside;   /* octets, a multiple of eight; set while the table is empty */
 };
 
@@ -35,13 +35,13 @@ int map_put(struct map *map, uint64_t key, void *value) MUST_USE;
 /* map_set - replaces the object of the key, if any. ERR_NO_MEMORY: nothing changed; never for a key
  * that exists. */
 int map_set(struct map *map, uint64_t key, void *value) MUST_USE;
-/* map_replace - the key must be there; NULL: it is taken out. */
+/* map_replace - replaces the object of a key that exists; NULL removes the key. */
 void map_replace(struct map *map, uint64_t key, void *value);
-/* map_reserve - until another number is said, as long as there are not more than `n`, map_put
- * cannot fail. ERR_NO_MEMORY: nothing happened; never for a number that is not higher. */
+/* map_reserve - from now on map_put cannot fail while there are at most `n` entries. A later call
+ * changes `n`. ERR_NO_MEMORY: nothing happened; never for a smaller `n`. */
 int map_reserve(struct map *map, size_t n) MUST_USE;
-/* map_at - for who looks at all of them: the value in slot `index`, below `cap`. NULL: it is free.
- */
+/* map_at - for a walk over all entries: the value in slot `index`, below `cap`. NULL: the slot is
+ * free. */
 void *map_at(const struct map *map, size_t index);
 void *map_take(struct map *map, uint64_t key); /* out of the table; NULL: none */
 void map_done(struct map *map);

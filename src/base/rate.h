@@ -3,7 +3,7 @@
 #define BASE_RATE_H
 
 /*
- * How often something may be done that others can cause: a token bucket, kept as the moment at
+ * A token bucket: how often something may happen that others can cause. It is kept as the time at
  * which it is full again. 0: it is full.
  */
 
@@ -23,7 +23,7 @@ static inline bool MUST_USE rate_take(nanos *full_ns, unsigned burst, nanos inte
     return true;
 }
 
-/* rate_second - so many in a second, and as many at once. */
+/* rate_second - allows that many in a second, all of them at once if need be. */
 static inline bool MUST_USE rate_second(nanos *full_ns, unsigned per_second, nanos now)
 {
     return rate_take(full_ns, per_second, NANOS_PER_SEC / per_second, now);

@@ -7,8 +7,8 @@
 
 #define CAP_MIN 16
 
-/* place - of the key, or of the free slot where it would be; never more than three quarters have a
- * key. */
+/* place - the slot of the key, or the free slot where the key would be. At most three quarters of
+ * the slots have a key. */
 static struct shared_slot *place(struct shared_table *table, uint64_t key)
 {
     size_t at = (size_t)((key * 0x9e3779b97f4a7c15u) >> 32) & table->mask; /* Fibonacci hashing */
@@ -36,7 +36,7 @@ static void slot_set(struct shared_slot *slot, uint64_t key, void *value)
     atomic_store(&slot->key, key);
 }
 
-/* rebuild - a table half full at most, without the keys that lost their values. */
+/* rebuild - makes a table that is at most half full, without the keys that have no value. */
 static int rebuild(struct shared_map *map, struct retired_list *retired)
 {
     struct shared_table *old = atomic_load(&map->table);

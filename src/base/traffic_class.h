@@ -38,7 +38,7 @@ static inline bool number_any(struct number_range range)
 /* struct traffic_classes - a list of them, borrowed. */
 struct traffic_classes {
     unsigned n;    /* at most LIMIT_CLASSES */
-    bool mirrored; /* we are the other end: a Gateway that has them of its End User */
+    bool mirrored; /* we are the other end: the Gateway of the End User that sent them */
     const struct traffic_class *classes;
 };
 

@@ -320,8 +320,8 @@ static struct tree *new_node(struct parser *p, struct tree *parent, enum tree_ki
     return node;
 }
 
-/* replaced_warn - of two values in two files, the earlier one is lost. In one file that is how a
- * default is overridden. */
+/* replaced_warn - warns if two files have the same key: the earlier value is lost. Within one file,
+ * the later value overrides a default on purpose. */
 static void replaced_warn(struct parser *p, const struct tree *node, const struct text *text)
 {
     char why[SETTINGS_ERROR_MAX / 2];

@@ -4,9 +4,8 @@
 
 /*
  * The tables of the workers: SPI -> Child SA, and inner packet -> group of Child SAs that carry it.
- * One thread changes them. Any number of threads read them at the same time, without a lock.
- *
- * A change costs the same with one Child SA as with a hundred thousand. An object that is removed
+ * One thread changes them. Any number of threads read them at the same time, without a lock. A
+ * change costs the same with one Child SA as with a hundred thousand. An object that is removed
  * stays intact for readers that hold it. It waits in `esp_policy_retired` until the owner of the
  * threads knows that no reader holds it. The same goes for Child SAs, which are borrowed.
  *
@@ -16,8 +15,9 @@
  * sending. A peer that may choose its selectors could otherwise add groups without end. The limit
  * affects only peers with the same destinations, whose packets such a peer could take anyway.
  *
- * Each TUN device has policies of its own: a packet sees those Child SAs only whose device it comes
- * from. So several Child SAs can have the same selectors, and none gets packets of another.
+ * Each TUN device has policies of its own: a packet sees only the Child SAs of the device from
+ * which it comes. So Child SAs of different devices can have the same selectors, and their packets
+ * stay apart.
  */
 
 #include "base/limits.h"
@@ -80,8 +80,8 @@ int esp_policy_mode(struct esp_policy *policy, esp_session_id session, enum esp_
                     bool follow) MUST_USE;
 void esp_policy_mode_end(struct esp_policy *policy, esp_session_id session);
 
-/* esp_policy_classes - of a session, in place of those before; n 0: none. No child may
- * carry any of them yet. ERR_NO_MEMORY: it has those before. */
+/* esp_policy_classes - replaces the classes of traffic of a session; n 0: none. No child may carry
+ * any of them yet. ERR_NO_MEMORY: the former ones stay. */
 int esp_policy_classes(struct esp_policy *policy, esp_session_id session,
                        const struct traffic_classes *classes) MUST_USE;
 

@@ -501,7 +501,7 @@ struct small_plane *small_plane_free(struct small_plane *plane)
 
 /* --- packets --- */
 
-/* volume_check - `octets` are the last of all that went in this direction. */
+/* volume_check - reports the limits that were crossed by `octets`, the last ones in this direction. */
 static void volume_check(struct small_plane *plane, struct esp_child *child, enum esp_count which,
                          uint64_t octets)
 {

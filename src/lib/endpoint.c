@@ -143,7 +143,7 @@ int lib_queue(struct ikat *ikat, const struct ikat_output *output)
     return IKAT_OK;
 }
 
-/* tell - news. One that is lost can be looked up. */
+/* tell - queues an output. A caller can look up what a lost one said. */
 static void tell(struct ikat *ikat, const struct ikat_output *output)
 {
     if (lib_queue(ikat, output) != IKAT_OK)
@@ -171,7 +171,7 @@ static bool auth_equal(struct span a, struct span b)
     return a.len == b.len && ct_equal(a.ptr, b.ptr, a.len);
 }
 
-/* auth_job - an identity without a secret takes as long as a wrong AUTH. */
+/* auth_job - computes or checks AUTH. An identity without a secret takes as long as a wrong AUTH. */
 static void auth_job(struct ikat *ikat, const struct ike_event *event)
 {
     struct ike_result result = {0};
@@ -257,7 +257,7 @@ static void event_act(struct ikat *ikat, const struct ike_event *event)
                                          .session = event->session,
                                          .reason = ike_outcome_name(event->outcome)});
         break;
-    default: /* news that nobody asks for, or a job that no configuration of ours leads to */
+    default: /* libikat does not report this event, or cannot do this job */
         if (event->job != 0)
             ike_complete(ikat->ike, event->job, &cannot, ikat->now);
         break;

@@ -55,7 +55,7 @@ static int resolvers_add(struct host_facts *facts, const char *path)
     return error;
 }
 
-/* nets_find - the narrowest network of this host that a router or resolver is in. */
+/* nets_find - finds the narrowest network of this host that contains a router or resolver. */
 static void nets_find(struct host_facts *facts)
 {
     for (size_t i = 0; i < facts->n; i++) {

@@ -306,7 +306,8 @@ int packet_filter_set(struct packet_filter *filter, const struct packet_filter_l
     bool elements_only = error == 0 && now->chains != NULL && strcmp(now->chains, next.chains) == 0;
     if (elements_only)
         error = picture_show(filter, now, &next);
-    if ((error == 0 && !elements_only) || error == ERR_SYSTEM) /* or others changed our table */
+    /* ERR_SYSTEM: another program may have changed our table, so write all of it */
+    if ((error == 0 && !elements_only) || error == ERR_SYSTEM)
         error = picture_show(filter, NULL, &next);
     if (error == 0) {
         picture_done(&filter->now);

@@ -77,7 +77,7 @@ int sandbox_supervisor(void)
 {
     static const struct {
         unsigned capability;
-        bool must; /* otherwise it stays if it is there */
+        bool must; /* false: kept only if the process has it */
     } kept[] = {{CAP_NET_ADMIN, true}, {CAP_SETUID, true},    {CAP_SETGID, true},
                 {CAP_SETPCAP, true},   {CAP_IPC_LOCK, false}, {CAP_NET_BIND_SERVICE, false}};
     const capng_type_t sets = CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET;

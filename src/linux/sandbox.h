@@ -18,21 +18,22 @@
  * with its parent, and at once when that is gone already. ERR_SYSTEM. */
 int sandbox_common(pid_t parent) MUST_USE;
 
-/* sandbox_supervisor - CAP_NET_ADMIN stays, and what it takes to start processes under other users
- * (CAP_SETUID, CAP_SETGID, CAP_SETPCAP). If they are there, CAP_IPC_LOCK, for the keyholder's
- * memory, and CAP_NET_BIND_SERVICE, for sockets of single paths at port 500. The rest goes.
- * ERR_SYSTEM. */
+/* sandbox_supervisor - keeps CAP_NET_ADMIN, and CAP_SETUID, CAP_SETGID and CAP_SETPCAP, which start
+ * processes of other users. It keeps two more if the process has them: CAP_IPC_LOCK for the
+ * keyholder's memory, and CAP_NET_BIND_SERVICE for sockets of single paths at port 500. It gives up
+ * all others. ERR_SYSTEM. */
 int sandbox_supervisor(void) MUST_USE;
 
-/* sandbox_memory_lockable - so much may be locked by this process and by those that it starts.
- * ERR_SYSTEM: it takes CAP_SYS_RESOURCE, or the limit is that high already. */
+/* sandbox_memory_lockable - lets this process and those that it starts lock so much memory. It
+ * needs CAP_SYS_RESOURCE, unless the limit is that high already. ERR_SYSTEM. */
 int sandbox_memory_lockable(uint64_t octets) MUST_USE;
 
-/* sandbox_limits - descriptors, octets of address space (0: as many as it likes), and no further
- * process or thread. For a process of its own user. ERR_SYSTEM. */
+/* sandbox_limits - limits the descriptors and the octets of address space (0: no limit), and
+ * forbids further processes; further threads unless `threads`. For a process with a user of its
+ * own. ERR_SYSTEM. */
 int sandbox_limits(unsigned descriptors, uint64_t memory, bool threads) MUST_USE;
 
-/* sandbox_seconds - of processor time; a process that uses up more is killed. ERR_SYSTEM. */
+/* sandbox_seconds - limits the processor time. A process that uses up more is killed. ERR_SYSTEM. */
 int sandbox_seconds(unsigned seconds) MUST_USE;
 
 /* sandbox_has_net_admin - lets the caller name the missing right; the kernel's error is vague. */

@@ -44,9 +44,10 @@ static GVariant *name_servers(const struct nm_grant *grant, enum address_family 
     return g_variant_builder_end(&builder);
 }
 
-/* domains - with "~" they are names that the servers are asked for, and complete no short ones: the Gateway chose them.
- * "~." sends all names to the servers of the Gateway: the connection has no default route in
- * NetworkManager's eyes, so a resolver with a server list for each device would ask others. */
+/* domains - the domains for which the servers are asked. The "~" keeps them out of the search list,
+ * since the Gateway chose them. "~." sends all names to the Gateway's servers. Without it a
+ * resolver with one list for each device would ask others, because NetworkManager gives the
+ * connection no default route. */
 static GVariant *domains(const struct nm_grant *grant)
 {
     GVariantBuilder builder;

@@ -3,8 +3,9 @@
 #define NM_CONFIG_H
 
 /*
- * What NetworkManager is told of a connection that is up. It gives the inner addresses to the
- * connection's device, and the name servers to the host. Routes are ikatd's, so it is told of none.
+ * What NetworkManager learns of a connection that is up. NetworkManager gives the inner addresses
+ * to the connection's device, and the name servers to the host. ikatd sets the routes, so
+ * NetworkManager learns of none.
  */
 
 #include <gio/gio.h>

@@ -2,7 +2,7 @@
 #ifndef NM_GRANT_H
 #define NM_GRANT_H
 
-/* What the Gateway gave a connection: read of ikatd's answers to list-sessions and list-sas. A pure
+/* What the Gateway gave a connection, from ikatd's answers to list-sessions and list-sas. A pure
  * function. */
 
 #include "base/address.h"

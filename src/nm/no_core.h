@@ -5,7 +5,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-/* no_core - secrets in memory go into no core file, and to no debugger of another user. */
+/* no_core - keeps secrets in memory out of core files, and from debuggers of other users. */
 static inline void no_core(void)
 {
     (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});

@@ -102,7 +102,8 @@ static bool is_plain(const char *text)
     return true;
 }
 
-/* take_data - a name is printed only if it is one of ours, or plain. */
+/* take_data - keeps one value. An error message prints a name only if it is one of ours, or plain
+ * text. */
 static bool take_data(struct work *work, const struct nm_value *given)
 {
     size_t key = 0;
@@ -167,7 +168,7 @@ static bool read_all(const struct nm_settings *settings, struct work *work)
     return ok && read_method(work);
 }
 
-/* need_keys - what the method cannot do without. */
+/* need_keys - the settings have all keys that the method needs. */
 static bool need_keys(const struct work *work)
 {
     static const enum key needs[][3] = {
@@ -192,8 +193,8 @@ static unsigned flags_of(const struct work *work, enum secret secret)
     return text != NULL && sscanf(text, "%3u", &flags) == 1 ? flags : 0;
 }
 
-/* is_wanted - whether a private key is encrypted is not known here: its passphrase is wanted where the
- * settings say that it is to be asked for. */
+/* is_wanted - the secret has to be asked for. We cannot see whether a private key is encrypted, so
+ * the settings decide about its passphrase. */
 static bool is_wanted(const struct work *work, enum secret secret)
 {
     unsigned flags = flags_of(work, secret);
@@ -255,8 +256,8 @@ static void put(struct work *work, struct tree *parent, const char *name, const 
         (void)add(work, parent, tree_value(name, span_of(text, strlen(text))));
 }
 
-/* put_list - the items of `text`, which commas or spaces separate (nmcli has commas between keys).
- * Returns how many. */
+/* put_list - adds the items of `text`. Commas or spaces separate them: nmcli itself separates keys
+ * by commas. Returns how many. */
 static size_t put_list(struct work *work, struct tree *parent, const char *name, const char *text)
 {
     size_t n = 0;
@@ -279,8 +280,8 @@ static bool put_gateways(struct work *work, struct tree *conn)
     return true;
 }
 
-/* put_paths - one for each interface. With failover the first of the list is the favourite; all else
- * spreads traffic over paths of the same priority. */
+/* put_paths - adds one path for each interface. With failover the first path has the best priority.
+ * In the other modes all paths have the same priority. */
 static bool put_paths(struct work *work, struct tree *conn)
 {
     const char *mode = work->value[KEY_MULTIPATH];

@@ -26,8 +26,8 @@ typedef struct {
     char device[NM_DEVICE_MAX], key_id[64];
     bool persists;
     bool up;               /* NetworkManager was told so */
-    unsigned attempt;      /* a login that ends later is of an attempt before */
-    struct nm_grant grant; /* that NetworkManager was told of */
+    unsigned attempt;      /* number of the login; an older one is ignored when it ends */
+    struct nm_grant grant; /* what NetworkManager was told */
     struct client *events; /* child-updown; NULL: no connection */
     guint events_source;
 } IkatPlugin;
@@ -114,13 +114,13 @@ static void fail(IkatPlugin *plugin, NMVpnPluginFailure reason, const char *why)
     (void)nm_vpn_service_plugin_disconnect(NM_VPN_SERVICE_PLUGIN(plugin), NULL);
 }
 
-/* show - NetworkManager learns what the session has now. A login anew may have other addresses. */
+/* show - tells NetworkManager the state of the session. A new login may bring other addresses. */
 static void show(IkatPlugin *plugin)
 {
     NMVpnServicePlugin *to = NM_VPN_SERVICE_PLUGIN(plugin);
     struct nm_grant grant = {0};
     enum nm_answer answer = nm_session_grant(plugin->socket, plugin->conn, &grant);
-    /* ikatd logs in again; until then it drops what was for the session */
+    /* the session is lost: ikatd drops its packets and logs in again */
     if (answer == NM_NO && plugin->up && plugin->persists)
         answer = nm_session_is_loaded(plugin->socket, plugin->conn) == NM_NO ? NM_NO : NM_UNKNOWN;
     if (answer == NM_NO || (answer == NM_UNKNOWN && !plugin->up))
@@ -144,7 +144,8 @@ static void show(IkatPlugin *plugin)
         nm_vpn_service_plugin_set_ip6_config(to, nm_config_ip(&grant, ADDRESS_V6));
 }
 
-/* event_keep - show() may close the connection that the event comes from, so it is looked at later. */
+/* event_keep - keeps the event for later, because show() may close the connection from which it
+ * comes. */
 static void event_keep(void *context, const char *name, struct tree *message)
 {
     struct tree *kept = context;
@@ -166,7 +167,7 @@ static gboolean events_ready(gint fd, GIOCondition condition, gpointer context)
     else if (plugin->up && tree_get(message, plugin->conn) != NULL)
         show(plugin);
     tree_free(message);
-    /* if end() has run, the source is removed already, and a login that followed has one of its own */
+    /* end() removes the source, and a later login makes another one */
     return source == plugin->events_source ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
 }
 
@@ -256,7 +257,7 @@ static gboolean ikat_connect(NMVpnServicePlugin *base, NMConnection *connection,
     g_strlcpy(plugin->conn, plan.conn, sizeof(plugin->conn));
     g_strlcpy(plugin->device, plan.device, sizeof(plugin->device));
     plugin->persists = plan.persists;
-    /* what a service that was killed has left */
+    /* end what a killed service has left */
     nm_session_end(plugin->socket, plugin->conn, plugin->key_id);
     bool ok = events_open(plugin, failed) &&
               nm_session_load(plugin->socket, &plan, plugin->key_id, failed);

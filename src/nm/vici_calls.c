@@ -111,7 +111,7 @@ static bool load_key(struct client *client, const struct nm_plan *plan, const st
     struct tree *before = ask(client, "get-keys");
     struct tree *response = client_request(client, &w, NULL, NULL, ANSWER_MS);
     const char *id = response == NULL ? "" : tree_text_or(response, "id", "");
-    /* a key that was there before is not ours to unload */
+    /* ikatd had the key before: do not unload it at the end */
     if (before != NULL && !has_item(before, "keys", id))
         (void)snprintf(key_id, 64, "%.63s", id);
     tree_free(before);
@@ -202,7 +202,7 @@ enum nm_answer nm_session_is_loaded(const char *socket, const char *conn)
     return answer;
 }
 
-/* tell - a request whose failure changes nothing: what it ends may be gone already. */
+/* tell - sends a request that may fail: its object may have ended already. */
 static void tell(struct client *client, const char *command, const char *key, const char *value)
 {
     struct vici_writer w;
@@ -220,7 +220,7 @@ void nm_session_end(const char *socket, const char *conn, const char *key_id)
     char error[NM_ERROR_MAX];
     struct client *client = client_open(socket, error);
     if (client == NULL)
-        return; /* ikatd has ended: so has all that it had */
+        return; /* ikatd has ended, with all that it had loaded */
     tell(client, "terminate", "ike", conn);
     tell(client, "unload-conn", "name", conn);
     tell(client, "unload-shared", "id", conn);

@@ -20,10 +20,10 @@ bool nm_session_load(const char *socket, struct nm_plan *plan, char key_id[64],
                      char error[NM_ERROR_MAX]);
 /* nm_session_initiate - logs in, and waits. false: `error` has the outcome. */
 bool nm_session_initiate(const char *socket, const char *conn, char error[NM_ERROR_MAX]);
-/* nm_session_grant - is it up, and what did the Gateway give? */
+/* nm_session_grant - reads whether the session is up, and what the Gateway gave. */
 enum nm_answer nm_session_grant(const char *socket, const char *conn, struct nm_grant *ret_grant);
-/* nm_session_is_loaded - ikatd still has the connection: a reload of its files takes it away, and then
- * ikatd does not log in again. */
+/* nm_session_is_loaded - ikatd still has the connection. A reload of ikatd's files unloads it, and
+ * then ikatd does not log in again. */
 enum nm_answer nm_session_is_loaded(const char *socket, const char *conn);
 /* nm_session_end - ends the session, and unloads connection, secret and private key. A key that ikatd had before is not
  * unloaded, nor one that another connection of NetworkManager may use: ikatd keeps it until it ends. */

@@ -30,7 +30,8 @@ static bool extension_is_ca(struct reader extension)
     return read_u8(&ca) != 0 && reader_done(&ca);
 }
 
-/* ca_read - of what follows subjectPublicKeyInfo. */
+/* ca_read - reads the octets behind subjectPublicKeyInfo: basicConstraints tells whether it is a
+ * CA. */
 static bool ca_read(struct reader *tbs)
 {
     bool ca = false;

@@ -5,9 +5,9 @@
 #include "base/der.h"
 
 /*
- * The outline of an X.509 certificate (RFC 5280 section 4.1): whose it is, and its key. Of
- * certificates that the configuration names; it proves nothing. Those of peers are for the
- * verifier.
+ * struct wire_certificate - the outline of an X.509 certificate (RFC 5280 section 4.1): its names
+ * and its key. It is for certificates of the configuration, and proves nothing. The verifier reads
+ * those of peers.
  *
  *      Certificate ::= SEQUENCE { TBSCertificate, signatureAlgorithm, signature }
  *      TBSCertificate ::= SEQUENCE { [0] version, serialNumber, signature, issuer, validity,
@@ -20,16 +20,17 @@ struct wire_certificate {
     bool ca;                     /* basicConstraints (section 4.2.1.9) has cA TRUE */
 };
 
-/* wire_certificate_read - false: no certificate, or octets behind it. */
+/* wire_certificate_read - false: the octets are no certificate, or octets follow it. */
 bool wire_certificate_read(struct span octets, struct wire_certificate *ret_certificate);
 
-/* wire_certificate_root - of a CA that names itself as its issuer. */
+/* wire_certificate_root - the certificate is of a CA that names itself as its issuer. */
 static inline bool wire_certificate_root(const struct wire_certificate *certificate)
 {
     return certificate->ca && span_equal(certificate->issuer, certificate->subject);
 }
 
-/* wire_key_info_read - a SubjectPublicKeyInfo: its subjectPublicKey. false: it is none. */
+/* wire_key_info_read - reads subjectPublicKey of a SubjectPublicKeyInfo. false: the octets are
+ * none. */
 bool wire_key_info_read(struct span octets, struct span *ret_key);
 
 #endif

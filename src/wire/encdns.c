@@ -45,7 +45,8 @@ struct svc_params {
     uint16_t port;
 };
 
-/* param_take - false: the resolver is of no use to us. The hints MUST NOT be there: the addresses stand for them. */
+/* param_take - false: we cannot use the resolver. RFC 9464 section 3.1: the attribute has the
+ * addresses, so it MUST NOT have hints. */
 static bool param_take(uint16_t key, struct span value, struct svc_params *params)
 {
     struct reader r = reader_of(value);
@@ -125,7 +126,8 @@ void wire_encrypted_dns_write(struct writer *w, const struct encrypted_dns *dns,
             write_bytes(w, address_span(&dns->servers[i]));
     write_bytes(w, span_of(dns->name, name_len));
     write_param(w, SVC_ALPN,
-                sizeof(dot)); /* its length octet stands for the 0 at the end of `dot` */
+                /* dot[] has one octet more than its text, as the value has its length */
+                sizeof(dot));
     write_u8(w, sizeof(dot) - 1);
     write_bytes(w, span_text(dot));
     if (!port)

@@ -7,8 +7,8 @@
 #include "base/encrypted_dns.h"
 #include "base/writer.h"
 
-/* wire_encrypted_dns_read - false: the value is not well-formed, or no resolver that answers over TLS under a name.
- * Its addresses are of the family. */
+/* wire_encrypted_dns_read - reads one attribute, with addresses of the family. false: the value is
+ * malformed, or the resolver has no name or does not answer over TLS. */
 bool wire_encrypted_dns_read(struct span value, uint8_t family, uint16_t *ret_priority,
                              struct encrypted_dns *ret_dns);
 

@@ -41,7 +41,7 @@ bool wire_type_known(uint8_t type)
     return (type >= WIRE_PAYLOAD_SA && type <= WIRE_PAYLOAD_EAP) || type == WIRE_PAYLOAD_SKF;
 }
 
-/* notify_whole - its SPI is within it (RFC 7296 section 3.10). */
+/* notify_whole - the notify contains its whole SPI (RFC 7296 section 3.10). */
 static bool notify_whole(struct span body)
 {
     return body.len >= 4 && body.len - 4 >= body.ptr[1];

@@ -4,8 +4,8 @@
 #include "base/reader.h"
 #include "base/writer.h"
 
-/* Transform attributes, section 3.3.5: only Key Length (14, TV form) is defined; two of a type must
- * not be (section 3.3). */
+/* Transform attributes, section 3.3.5: only Key Length (14, TV form) is defined. A type may occur
+ * once (section 3.3). */
 static bool read_attributes(struct reader *r, struct wire_transform *transform)
 {
     while (r->left > 0) {
@@ -72,8 +72,7 @@ bool wire_sa_read(struct span body, struct wire_sa *ret_sa)
             !read_proposal(&r, &ret_sa->proposals[ret_sa->n], &last))
             return false;
         ret_sa->n++;
-        /* Section 3.3.1: numbered from 1. That each is one more than the one before is not insisted
-         * on. */
+        /* Section 3.3.1: the first number is 1. We do not check that the others count up. */
         if (ret_sa->proposals[ret_sa->n - 1].number == 0)
             return false;
     }

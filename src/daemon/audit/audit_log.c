@@ -155,7 +155,7 @@ static int put_more(json_t *line, const struct audit_record *r)
     return bad;
 }
 
-/* line_begin - adds number and time, which the sender of a record cannot choose. */
+/* line_begin - adds the number and the time itself: the sender of a record cannot choose them. */
 static json_t *line_begin(struct audit_log *log, const char *event)
 {
     char time[LOG_CLOCK_MAX];

@@ -31,9 +31,10 @@ struct hook_request {
     struct ike_id local_id, remote_id;
 };
 
-/* struct hook_name_servers - the servers that this host asks from now on for the domains (none: for
- * all names), before those that it has of its own; n = 0, and none encrypted: only its own. All are reached through
- * the device. encrypted_dns: to be asked in place of `servers` where the host can ask over TLS. */
+/* struct hook_name_servers - the servers that this host asks from now on, before its own servers,
+ * through the device. domains: the names for which it asks them; empty: all names. n = 0 without
+ * encrypted servers: only its own servers. encrypted_dns: replaces `servers` if the host can ask
+ * over TLS. */
 struct hook_name_servers {
     char device[16];
     uint32_t n;

@@ -46,23 +46,24 @@ enum key_request_kind {
     /* tls; behind it what TLS signs. The eap and aaa processes may ask this, and nothing else */
     KEY_TLS_SIGN,
     KEY_PRIVATE_TRY, /* as KEY_PRIVATE_LOAD, but checks only that the key could be loaded */
-    /* load_number: what that loader staged takes the place of all that has a name; ERR_NOT_FOUND */
+    /* load_number: the secrets and keys that this loader staged replace all that have a name;
+     * ERR_NOT_FOUND */
     KEY_STAGE_COMMIT,
-    KEY_STAGE_DROP,  /* load_number: it is forgotten */
-    KEY_TOKEN_LOAD,  /* token: a key that stays on its token; as PRIVATE_LOAD */
-    KEY_TOKEN_CERT,  /* token: of a loader alone; the answer has the certificate behind it */
-    KEY_MODULE,      /* module: of a loader alone: a PKCS#11 library that may be loaded */
+    KEY_STAGE_DROP,  /* load_number: drops what this loader staged */
+    KEY_TOKEN_LOAD,  /* token: a key that stays on its token; else as PRIVATE_LOAD */
+    KEY_TOKEN_CERT,  /* token: from a loader only; the certificate is behind the answer */
+    KEY_MODULE,      /* module: from a loader only; allows a PKCS#11 library */
     KEY_PPK,         /* ppk; behind it SK_d', SK_pi' and SK_pr' */
-    KEY_TICKET_SEAL, /* ticket; behind it SK_d and `extra`: a ticket of the session */
-    KEY_TICKET_OPEN, /* ticket; behind it the ticket, Ni and Nr: SKEYSEED, what it says, `extra` */
-    /* ticket.family, .issued_ms: it does not count any more. ERR_DENIED: it did not before */
+    KEY_TICKET_SEAL, /* ticket; behind it SK_d and `extra`: makes a ticket */
+    KEY_TICKET_OPEN, /* ticket; behind it the ticket, Ni, Nr: opens it; `extra` */
+    /* ticket.family, .issued_ms: makes the ticket invalid. ERR_DENIED: it was invalid before */
     KEY_TICKET_USE,
-    KEY_TICKET_END, /* ticket.family: none of its tickets counts any more */
+    KEY_TICKET_END, /* ticket.family: makes all its tickets invalid */
 };
 
-/* A loader has a channel of its own, for KEY_LOAD, KEY_PRIVATE_LOAD, KEY_TOKEN_LOAD, KEY_TOKEN_CERT and
- * KEY_MODULE alone: these stage. Where a token has to be asked, the answer comes later than those to
- * later requests. */
+/* A loader has a channel of its own. It may only send KEY_LOAD, KEY_PRIVATE_LOAD, KEY_TOKEN_LOAD,
+ * KEY_TOKEN_CERT and KEY_MODULE, and each of them stages. An answer that needs a token may come
+ * after the answers to later requests. */
 
 struct key_load {
     char name[LIMIT_NAME];

@@ -65,21 +65,22 @@ struct permits {
     struct inner_device devices[PERMIT_DEVICES];
 };
 
-/* permits_add - one more. PERMIT_END and unknown kinds are ERR_INVALID, as is a range that is none;
+/* permits_add - adds one permit. ERR_INVALID: PERMIT_END, an unknown kind, or a malformed range;
  * ERR_FULL, ERR_NO_MEMORY. */
 int permits_add(struct permits *permits, const struct permit *permit) MUST_USE;
 
-/* permits_settle - after the last one, before the first question. */
+/* permits_settle - call it after the last permit and before the first question. */
 void permits_settle(struct permits *permits);
 void permits_done(struct permits *permits);
 
-/* permits_route - a prefix lies inside of one range, or is a single address that may be one.
- * permits_narrowed - it does, but is no whole piece of any range: the peer chose it. */
+/* permits_route - a route to this prefix is permitted: it lies in one range, or it is a single
+ * address and PERMIT_HOSTS is there. permits_narrowed - the prefix is only a part of a larger
+ * permitted prefix, so the peer chose it. */
 bool permits_route(const struct permits *permits, const struct address *address,
                    unsigned prefix_len);
 bool permits_narrowed(const struct permits *permits, const struct address *address,
                       unsigned prefix_len);
-/* permits_pass, permits_drop - such a policy to that prefix. */
+/* permits_pass, permits_drop - a pass or drop policy to that prefix is permitted. */
 bool permits_pass(const struct permits *permits, const struct address *address,
                   unsigned prefix_len);
 bool permits_drop(const struct permits *permits, const struct address *address,
@@ -92,8 +93,8 @@ bool permits_device(const struct permits *permits, const struct inner_device *de
 /* permits_script - a permit names exactly this script with these arguments. */
 bool permits_script(const struct permits *permits, const char script[POLICY_SCRIPT]);
 
-/* permits_send - all of them over the loader's channel, and waits for the answer. Blocking. The
- * answer's error; ERR_SYSTEM. */
+/* permits_send - sends all permits over the loader's channel, and waits for the answer. Returns the
+ * error in the answer, or ERR_SYSTEM. Blocking. */
 int permits_send(int fd, const struct permits *permits) MUST_USE;
 
 #endif

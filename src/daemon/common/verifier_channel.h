@@ -32,8 +32,8 @@ enum verifier_kind {
     VERIFIER_CRLS_BEGIN, /* a load of all CRLs begins; at its END, CRLs that it lacks are removed */
     VERIFIER_CRLS_END,
     VERIFIER_AUTHORITY, /* authority: URIs of the CA */
-    /* show: what is here of CAs and responders, one after the other: behind the answer, in DER. ERR_NOT_FOUND: no
-     * more; ERR_FULL: too long to be shown */
+    /* show: the lists of CAs and the responses of responders, one for each request; in DER behind
+     * the answer. ERR_NOT_FOUND: no more; ERR_FULL: too long to be shown */
     VERIFIER_SHOW,
     VERIFIER_CLAIM,  /* claim: a login became a session. An answer comes only if it must end */
     VERIFIER_PASS,   /* claim: what `from` has claimed passes to the session. As CLAIM */
@@ -49,7 +49,7 @@ enum cert_role {
     CERT_ROLE_PUBKEY,      /* a SubjectPublicKeyInfo instead of a certificate */
     CERT_ROLE_CONN_PUBKEY, /* the same, named by connections in pubkeys */
     CERT_ROLE_AUTHORITY,   /* a trust anchor as CERT_ROLE_CA, of a section of authorities */
-    CERT_ROLE_OCSP,        /* a responder that is trusted, whatever CA it answers for */
+    CERT_ROLE_OCSP,        /* a responder that is trusted for certificates of any CA */
     CERT_ROLES
 };
 
@@ -73,7 +73,8 @@ struct engine_uris {
 struct verifier_authority {
     uint8_t digest[CERT_DIGEST];  /* of a certificate that is here */
     struct engine_uris crl, ocsp; /* where it says which certificates it has revoked */
-    /* behind it: the SHA-1 of a certificate that it issued, in hexadecimal digits; empty: nowhere */
+    /* base of URLs; the SHA-1 of a certificate of this CA follows, in hexadecimal digits; empty:
+     * none */
     char cert_uri_base[AUTHORITY_URI];
 };
 

@@ -83,15 +83,15 @@ static bool mapped(const struct address *a)
     return a->family == ADDRESS_V6 && memcmp(a->octets, prefix, sizeof(prefix)) == 0;
 }
 
-/* redirected - to a URL that a server chose, whoever named the first one. */
+/* redirected - the current URL comes from a server, not from the request. */
 static bool redirected(const struct transfer *t)
 {
     long n = 0;
     return curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_COUNT, &n) != CURLE_OK || n > 0;
 }
 
-/* address_allowed - no certificate and no server makes us talk to services that trust this host;
- * the administrator may. */
+/* address_allowed - no certificate and no server may lead us to services that trust this host. The
+ * administrator may. */
 static bool address_allowed(const struct transfer *t, const struct address *address)
 {
     return (t->request.local != 0 && !redirected(t)) ||
@@ -153,7 +153,7 @@ static bool limits_set(struct transfer *t)
     SET(CURLOPT_PROXY, "");
     SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     SET(CURLOPT_NOSIGNAL, 1L);
-    SET(CURLOPT_QUICK_EXIT, 1L); /* a name that does not resolve holds nobody up */
+    SET(CURLOPT_QUICK_EXIT, 1L); /* do not wait for a name that does not resolve */
     SET(CURLOPT_FORBID_REUSE, 1L);
     SET(CURLOPT_FRESH_CONNECT, 1L);
     SET(CURLOPT_FAILONERROR, 1L);
@@ -196,14 +196,15 @@ static void failure_send(struct fetcher *f, uint64_t job, int error, const char 
     answer_send(f, &answer, (struct span){0});
 }
 
-/* had_time - the server had about `ms`. TOTAL_MS also runs while a transfer waits for its turn, which
- * tells nothing of the server. */
+/* had_time - the server had about `ms` to answer. TOTAL_MS also counts the time before the transfer
+ * began, so it says nothing about the server. */
 static bool had_time(const struct transfer *t, long ms)
 {
     return t->begun_at != 0 && clock_now() - t->begun_at >= ms * NANOS_PER_MS * 9 / 10;
 }
 
-/* error_of - the host that a redirect led to is not the one of the URL. */
+/* error_of - the error for the verifier. After a redirect the failed host is not the host of the
+ * URL, so the error does not name a dead host. */
 static int error_of(const struct transfer *t, CURLcode code)
 {
     curl_off_t connected_us = 0;
@@ -260,7 +261,8 @@ static void transfer_begin(struct fetcher *f, const struct fetch_request *reques
 
 /* --- the verifier --- */
 
-/* request_take - false: none is there. A request that our verifier never makes ends us. */
+/* request_take - handles one request. false: none waits. We exit if the request is malformed: our
+ * verifier sends no such request. */
 static bool request_take(struct fetcher *f)
 {
     struct fetch_request request;

@@ -84,8 +84,8 @@ static void up_ordered(int permit_fd, const struct hook_request *request, struct
         (void)hook_list_take(list, request);
 }
 
-/* down_ordered - a script that is up may go down, even if a reload has taken it out of the files. A script that got no
- * `up` gets no `down`: it would take away what another program has set. */
+/* down_ordered - runs `down` for a script that is up, even if a reload has removed the script from
+ * the files. A script without `up` gets no `down`: it could undo the work of another program. */
 static void down_ordered(const struct hook_request *request, struct hook_list *list)
 {
     if (hook_list_take(list, request))
@@ -134,7 +134,7 @@ int hooks_run(const struct spawn_start *start)
     static struct name_servers servers;
     struct hook_list list = {0};
     int error;
-    /* start->parent: the process outlives it while it has something to take back */
+    /* start->parent is not used: this process may outlive its parent to undo its changes */
     log_open("hooks", LOG_LEVEL_INFO);
     (void)signal(SIGINT, SIG_IGN);
     (void)signal(SIGTERM, SIG_IGN);

@@ -32,9 +32,10 @@ struct keyring *keyring_free(struct keyring *keyring); /* wipes; takes NULL; ret
  * length is wrong; ERR_NOT_FOUND: no secret for the identities, no such key, or no such PPK;
  * ERR_AUTH: the peer's AUTH is wrong; ERR_FULL. An unknown identity takes as long as a wrong AUTH.
  *
- * A secret serves a pair of identities when its owners name the peer, or name nobody but ourselves,
- * or when it has no owners; where the peer is not known yet (%any), also when they name us. The one
- * that names the peer wins, among those the one that names us too, then the one loaded first.
+ * A secret serves a pair of identities in one of three cases: an owner names the peer, or all
+ * owners name us, or it has no owners. While the peer is not known (%any), an owner that names us
+ * is enough. A secret that names the peer wins; among those, one that names us too; then the one
+ * that was loaded first.
  */
 void keyring_answer(struct keyring *keyring, const struct key_request *request, struct span octets,
                     struct key_answer *ret_answer, struct writer *ret_octets);
@@ -49,11 +50,12 @@ void keyring_stage_answer(struct keyring *keyring, const struct key_request *req
                           struct span octets, struct key_answer *ret_answer);
 
 /*
- * Keys on tokens (KEY_TOKEN_LOAD, KEY_TOKEN_CERT, and signatures by such keys) have the token process
- * asked. Then ret_answer->error is ERR_AGAIN, and nothing is answered yet. After each request the
- * caller sends what keyring_token_request() has, if that is something; the octets are borrowed until
- * the answer. keyring_token_answer - what follows from the answer of a hostile token process, and whom
- * it is for. `ret_octets` has room for TOKEN_ANSWER.
+ * Keys on tokens (KEY_TOKEN_LOAD, KEY_TOKEN_CERT, and signatures by such keys) need the token
+ * process. For such a request ret_answer->error is ERR_AGAIN, and the answer comes later.
+ * keyring_token_request - the next request for the token process; false: none. Call it after each
+ * request of another process. The octets are borrowed until the answer.
+ * keyring_token_answer - turns the answer of a hostile token process into the answer for the asker,
+ * and returns the asker. `ret_octets` has room for TOKEN_ANSWER.
  */
 bool keyring_token_request(struct keyring *keyring, struct token_request *ret_request,
                            struct span *ret_octets);

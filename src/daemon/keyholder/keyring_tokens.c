@@ -26,8 +26,8 @@ int keyring_tokens_module(struct key_set *set, const struct key_module *module)
     return 0;
 }
 
-/* module_find - the one of that name, or the only one. The name comes from anybody who may load keys:
- * the path never does. */
+/* module_find - the module of that name; without a name, the only one. Anybody who may load keys
+ * can give a name, but nobody can give a path. */
 static const struct key_module *module_find(const struct token_modules *modules, const char *name,
                                             struct key_answer *answer)
 {
@@ -136,8 +136,8 @@ bool keyring_token_request(struct keyring *keyring, struct token_request *ret_re
 
 /* --- answers --- */
 
-/* set_of - where a key is put: in what is in use, or in what its loader stages. NULL: that loader has
- * gone. */
+/* set_of - the set for a new key: the one in use, or the one that the loader stages. NULL: the
+ * loader has gone. */
 static struct key_set *set_of(struct keyring *keyring, const struct token_call *call)
 {
     if (call->from != KEYRING_LOADER)
@@ -160,8 +160,8 @@ static int key_put(struct key_set *set, const struct token_call *call, struct sp
     return error;
 }
 
-/* load_end - a key of a client, whose answer the token gave after all keys were cleared or loaded
- * anew, would be one that the engine does not know. */
+/* load_end - ends the load of a key. It refuses a client's key if all keys were cleared or replaced
+ * while the token was asked: the engine does not know such a key. */
 static int load_end(const struct keyring *keyring, struct key_set *set,
                     const struct token_call *call, struct span octets, struct key_answer *answer)
 {

@@ -34,8 +34,8 @@ struct ticket_key {
 
 struct ticket_file;
 
-/* ticket_file_new - `fd` -1: all of it is in memory only. A file that is no such file, or of a
- * future time, is begun anew with a new key. NULL: no memory. */
+/* ticket_file_new - `fd` -1: keeps everything in memory only. A file of another kind, or from a
+ * future time, is replaced by a new one with a new key. NULL: no memory. */
 struct ticket_file *ticket_file_new(const struct random *random, int fd, int64_t now_ms);
 struct ticket_file *
 ticket_file_free(struct ticket_file *file); /* wipes; takes NULL; returns NULL */
@@ -46,7 +46,7 @@ const struct ticket_key *ticket_file_key(struct ticket_file *file, int64_t now_m
 const struct ticket_key *ticket_file_key_of(const struct ticket_file *file,
                                             const uint8_t id[TICKET_KEY_ID], int64_t now_ms);
 
-/* ticket_file_counts - the ticket of the family, issued then, counts. */
+/* ticket_file_counts - a ticket of the family, issued at that time, is valid. */
 bool ticket_file_counts(const struct ticket_file *file, uint64_t family, uint64_t issued_ms);
 /* ticket_file_from - when the oldest ticket of the family that counts was issued; 0: no record. */
 uint64_t ticket_file_from(const struct ticket_file *file, uint64_t family);

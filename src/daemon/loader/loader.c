@@ -21,7 +21,7 @@ static int permits_feed(const struct settings *settings, int fd, struct build_er
     return failure;
 }
 
-/* warnings_log - those from number `from` on. Returns how many there are now. */
+/* warnings_log - logs the warnings from number `from` on. Returns their number now. */
 static unsigned warnings_log(const struct build_errors *warnings, unsigned from)
 {
     for (unsigned i = from; i < warnings->n; i++)
@@ -76,7 +76,7 @@ int loader_run(const struct spawn_start *start)
 {
     if (sandbox_common(start->parent) != 0 || sandbox_filter(SANDBOX_READER) != 0)
         return EXIT_FAILURE;
-    if (start->gate.gate_fd < 0) /* at a gate the engine does not answer */
+    if (start->gate.gate_fd < 0) /* the engine of an upgrade does not answer yet */
         log_listen(on_line, (void *)(uintptr_t)start);
     return config_feed(start) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

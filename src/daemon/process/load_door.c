@@ -25,7 +25,7 @@ int load_door_take(int orders_fd, int *ret_fd, uint64_t *ret_number)
 
 unsigned load_stages_begin(struct load_stages *stages, uint64_t number)
 {
-    unsigned place = 0; /* numbers rise, and that of a free place is the lowest */
+    unsigned place = 0; /* numbers rise, and a free place has number 0 */
     for (unsigned i = 1; i < LOAD_STAGES; i++)
         if (stages->numbers[i] < stages->numbers[place])
             place = i;

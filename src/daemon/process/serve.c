@@ -38,7 +38,7 @@ int serve_once(struct served *list, nfds_t n, nanos deadline)
     if (poll(fds, n, milliseconds_to(deadline)) < 0)
         return errno == EINTR ? 0 : ERR_SYSTEM; /* `revents` is of the last time */
     for (nfds_t i = n; error == 0 && i-- > 0;)
-        if (fds[i].fd == list[i].fd) /* else it has just come, or gone */
+        if (fds[i].fd == list[i].fd) /* otherwise the channel has just been replaced */
             error = served_once(&list[i], fds[i].revents);
     return error;
 }

@@ -23,10 +23,10 @@ struct served {
 /* The places of the channels that keyholder and eap process have in common. */
 enum { SERVED_ENGINE, SERVED_ORDERS, SERVED_LOADER, SERVED_OTHERS };
 
-/* serve_once - requests of all channels, as they come; until `deadline` at the latest. The engine
- * is polled first and served last: its STAGE_COMMIT follows the supervisor's order, which begins
- * that stage, so whoever sees the commit has the order as well. ERR_NOT_FOUND: a channel that is not
- * `passing` has ended; ERR_SYSTEM, or the error of `serve`. */
+/* serve_once - serves the requests that have arrived on all channels; waits until `deadline` at the
+ * latest. The engine is polled first and served last. So the order of the supervisor that begins a
+ * stage is served before STAGE_COMMIT of the engine, which follows it. ERR_NOT_FOUND: a channel
+ * that is not `passing` has ended; ERR_SYSTEM, or the error of `serve`. */
 int serve_once(struct served *list, nfds_t n, nanos deadline) MUST_USE;
 
 /* serve_all - serves all channels, until one ends that is not `passing`. Returns its error, never 0. */

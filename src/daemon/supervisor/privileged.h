@@ -32,7 +32,7 @@ nanos privileged_deadline(const struct privileged *privileged);
 void privileged_reset(struct privileged *privileged);
 
 /* privileged_hand_over - the engine has ended, and the next one continues its sessions. Each entry
- * stays unless the next engine has not claimed it by PRIV_SHUNTS_ALL. */
+ * stays until PRIV_SHUNTS_ALL of the next engine. Then the entries that it has not claimed go. */
 void privileged_hand_over(struct privileged *privileged);
 
 /* privileged_free - removes everything that was added. With `keep_blocks` the blocks, and the rules

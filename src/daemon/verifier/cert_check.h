@@ -27,17 +27,18 @@ struct cert_check {
     STACK_OF(X509) * others; /* the other certificates of the peer; borrowed */
     const struct span *ocsp; /* OCSP responses that it sent (RFC 4806); borrowed */
     size_t n_ocsp;
-    char ocsp_why[VERIFIER_REASON]; /* in between: why a response was not accepted */
-    char revoked_on[32];            /* in between: the date in the CRL */
-    uint32_t unlisted;              /* in between: bit i: no list covers chain[i] */
+    char ocsp_why[VERIFIER_REASON]; /* for the check itself: why a response was not accepted */
+    char revoked_on[32];            /* for the check itself: the date in the CRL */
+    uint32_t unlisted;              /* for the check itself: bit i: no list covers chain[i] */
     uint64_t waits[CERT_WAITS];     /* out, ERR_AGAIN: jobs of struct revocation */
     size_t n_waits;
-    int64_t not_after;      /* out: the first end of the chain */
-    STACK_OF(X509) * chain; /* out, 0: as it was verified; owned by the caller */
-    bool revoked;           /* out: it is certain that a certificate of the chain is */
-    /* out, cert_check_again(): the status of a certificate is unknown, and no server was asked; the
-     * servers that are being asked; one could not be asked yet; the end of the first status, in
-     * seconds since 1970 */
+    int64_t not_after; /* out: the first end of the chain */
+    /* out, if the check succeeds: the verified chain; owned by the caller */
+    STACK_OF(X509) * chain;
+    bool revoked; /* out: a certificate of the chain is revoked for certain */
+    /* out, cert_check_again(). unknown: the status of a certificate is unknown, and no server was
+     * asked. n_fetching: servers that are being asked. crowded: a server could not be asked yet.
+     * known_until: the end of the first status, in seconds since 1970 */
     bool unknown;
     size_t n_fetching;
     bool crowded;

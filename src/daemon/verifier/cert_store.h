@@ -14,7 +14,7 @@
 #define CERT_STORE_CRLS   1024
 #define CERT_STORE_SKEW_S 300 /* between the clock of a CA or a responder and ours */
 
-/* Of lists that were fetched; the oldest goes first. */
+/* limits of fetched lists; the oldest list goes first */
 #define CERT_STORE_FETCHED        256
 #define CERT_STORE_FETCHED_OCTETS (16u << 20)
 
@@ -40,7 +40,7 @@ struct cert_crl {
     X509_CRL *list;
     bool verified; /* signed by a CA that we have */
     bool fetched;  /* from a URL; else loaded */
-    unsigned load; /* not fetched: the load that brought it last */
+    unsigned load; /* of a loaded list: the number of the load that brought it last */
     size_t n_octets;
 };
 
@@ -48,7 +48,7 @@ struct cert_store {
     struct cert *certs; /* in order of loading */
     size_t n_crls;
     struct cert_crl *crls; /* owned */
-    unsigned load;         /* of all CRLs: the number of the last one */
+    unsigned load;         /* number of the last load of all CRLs */
     uint64_t changes;      /* number of changes of lists or CAs: earlier results may be outdated */
     X509_STORE *anchors;   /* of CERT_ROLE_CA; NULL: to be made anew */
     size_t n_keys;

@@ -20,14 +20,13 @@
 #include "daemon/verifier/cert_store.h"
 #include "daemon/verifier/revocation_ocsp.h"
 
-#define REVOCATION_RESPONSES 4096 /* answers of OCSP responders that are kept */
-#define REVOCATION_OCTETS    4096 /* of one of them, if it is kept as it was signed */
-#define REVOCATION_ATTEMPTS  1024 /* fetches that run, or ran of late */
-#define REVOCATION_RUNNING   256
-#define REVOCATION_BACKGROUND                                                                      \
-    32 /* of those: while so many run, no check in the background begins one */
-#define REVOCATION_FULL UINT64_MAX           /* in place of a job: so many run already */
-#define REVOCATION_CALM (10 * NANOS_PER_SEC) /* before the same URL is tried again */
+#define REVOCATION_RESPONSES  4096 /* answers of OCSP responders that are kept */
+#define REVOCATION_OCTETS     4096 /* of one of them, if it is kept as it was signed */
+#define REVOCATION_ATTEMPTS   1024 /* fetches that run, or ended recently */
+#define REVOCATION_RUNNING    256
+#define REVOCATION_BACKGROUND 32 /* no check in the background begins a fetch while so many run */
+#define REVOCATION_FULL       UINT64_MAX /* in place of a job: REVOCATION_RUNNING fetches run already */
+#define REVOCATION_CALM       (10 * NANOS_PER_SEC) /* before the same URL is tried again */
 
 struct revocation;
 
@@ -38,7 +37,7 @@ struct revocation *revocation_free(struct revocation *revocation); /* takes NULL
 struct revocation_of {
     X509 *cert, *issuer;
     const struct cert_uris *uris; /* what the configuration says of that CA; NULL: nothing */
-    const X509_CRL *base; /* a valid list of that CA to which no delta is here; NULL: none */
+    const X509_CRL *base; /* a valid list of that CA for which no delta is here; NULL: none */
     bool behind;          /* the deltas that are here need a later base (RFC 5280 section 5.2.4) */
     bool background;      /* no login waits for it */
 };
@@ -68,11 +67,11 @@ enum revocation_age revocation_octets(const struct revocation *revocation,
 uint64_t revocation_ask_ocsp(struct revocation *revocation, const struct revocation_of *of,
                              nanos now);
 
-/* revocation_ask - `listed`: a valid list tells the status, so that only responders are asked, and
- * for a delta of that list (of->base), where it or the certificate names one (freshestCRL), or for
- * its successor (of->behind).
+/* revocation_ask - `listed`: a valid list has the status. Then it asks only the responders, and
+ * fetches a delta of that list (of->base) if the list or the certificate names one (freshestCRL),
+ * or the next base (of->behind).
  * Returns the job of the fetch to wait for; REVOCATION_FULL: a fetch can begin when another one has
- * ended; 0: there is no URL, or each was tried of late or leads to a dead host. */
+ * ended; 0: there is no URL, or each was tried recently or leads to a dead host. */
 uint64_t revocation_ask(struct revocation *revocation, const struct revocation_of *of, bool listed,
                         nanos now);
 
@@ -88,7 +87,8 @@ bool revocation_has_uris(const struct revocation_of *of);
 /* revocation_lacks_delta - a list or the certificate says where a delta is, and none is here. */
 bool revocation_lacks_delta(const struct revocation_of *of);
 
-/* revocation_why - URL and reason of the last fetch that failed for it, or from its host; empty: none. */
+/* revocation_why - URL and reason of the last failed fetch for the certificate, or from its host;
+ * empty: none. */
 void revocation_why(const struct revocation *revocation, const struct revocation_of *of, nanos now,
                     char ret_text[VERIFIER_REASON]);
 
@@ -100,8 +100,8 @@ bool revocation_send(struct revocation *revocation, struct fetch_request *ret_re
 void revocation_take(struct revocation *revocation, struct cert_store *store,
                      const struct fetch_answer *answer, struct span octets, nanos now);
 
-/* revocation_lost - the fetcher has ended. What it was asked for has failed: it is not asked for at
- * once again, since one of the answers may have ended it. What was not sent yet still can be. */
+/* revocation_lost - the fetcher has ended. Requests that were sent have failed, and are not sent
+ * again at once: one of the answers may have ended the fetcher. Requests that were not sent stay. */
 void revocation_lost(struct revocation *revocation, nanos now);
 
 /* revocation_at - the response with that index, in the order of arrival, as it was signed; borrowed

@@ -161,7 +161,7 @@ static bool peer_certs_read(struct peer *peer, struct reader *r)
             peer->ocsp[peer->n_ocsp++] = octets;
         if (request->encodings[i] != CERT_X509)
             continue;
-        X509 *x509 = cert_read(octets); /* one that is none helps nobody, and harms nobody */
+        X509 *x509 = cert_read(octets); /* a malformed certificate is ignored */
         if (x509 != NULL && peer->leaf == NULL)
             peer->leaf = x509;
         else if (x509 != NULL && sk_X509_push(peer->others, x509) <= 0)
@@ -248,9 +248,9 @@ static int raw_check(struct verifier *verifier, struct peer *peer, struct verifi
     return error;
 }
 
-/* known_key_find - a public key that is loaded, and whose id (SHA-1 of the whole SubjectPublicKeyInfo
- * or of the key in it) is the peer's identity. Not for connections that say what a certificate must
- * be: a key alone has no CA, and cannot be revoked. */
+/* known_key_find - a loaded public key whose id is the peer's identity. The id is the SHA-1 of the
+ * whole SubjectPublicKeyInfo, or of the key in it. Connections with demands on a certificate do not
+ * use it: a bare key has no CA, and cannot be revoked. */
 static const struct cert *known_key_find(const struct verifier *verifier, const struct peer *peer)
 {
     const struct cert_policy *policy = &peer->request->policy;
@@ -318,7 +318,7 @@ static int cert_verify(struct verifier *verifier, struct peer *peer, struct cert
         return refuse(answer, ERR_AUTH, "%s certificate %.150s is not that of its identity %.150s",
                       peer->of_gateway ? "the gateway's" : "the peer's", subject,
                       identity_print(&peer->request->remote, text));
-    /* the signature first: it costs less than a path, and others' certificates end here */
+    /* the signature first: it costs less than a path, and a stranger's certificate is refused here */
     int error = signature_verify(peer, key, subject, answer);
     if (error == 0)
         error = cert_check_run(check);
@@ -349,7 +349,7 @@ static int peer_check(struct verifier *verifier, const struct verifier_check *re
     }
     answer->unfit = (error == ERR_AUTH || error == ERR_NOT_FOUND) && !peer.wrong;
     peer_done(&peer);
-    check->ocsp = NULL; /* they were the peer's; a check that is asked again reads them anew */
+    check->ocsp = NULL; /* they point into the request; a later check reads them again */
     check->n_ocsp = 0;
     return error;
 }
@@ -466,8 +466,8 @@ static bool radius_server_is(X509 *leaf, const struct ike_id *id)
            X509_check_ip(leaf, id->data, id->len, 0) == 1;
 }
 
-/* tls_names - the certificate is the one of the identity. An EAP identity has upper and lower case:
- * the session is that of the text which came. */
+/* tls_names - the certificate has the identity. EAP identities are case-sensitive, and the session
+ * has the identity as the peer wrote it. */
 static bool tls_names(const struct verifier_tls *request, X509 *leaf)
 {
     switch (request->of) {
@@ -521,7 +521,7 @@ static int tls_check(struct verifier *verifier, const struct verifier_tls *reque
     if (error != 0)
         memcpy(answer->reason, check.reason, sizeof(answer->reason));
     answer->not_after = error == 0 ? check.not_after : 0;
-    if (error == 0 && check.radius) { /* no session hangs on it: a new connection is checked anew */
+    if (error == 0 && check.radius) { /* it has no session: a new connection is checked again */
         sk_X509_pop_free(check.chain, X509_free);
         return 0;
     }

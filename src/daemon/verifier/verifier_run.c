@@ -69,7 +69,7 @@ enum { VERIFIES_ENGINE, VERIFIES_EAP, VERIFIES_AAA, VERIFIES_ORDERS, VERIFIES_FE
 struct verifier_holder {
     struct verifier *verifier;
     struct served served[VERIFIES];
-    bool fetches; /* there is a fetcher, as far as the verifier knows */
+    bool fetches; /* the verifier has been told of a fetcher */
 };
 
 static void fetcher_drop(struct verifier_holder *holder)
@@ -103,7 +103,7 @@ static void requests_send(struct verifier_holder *holder)
     struct fetch_request request;
     uint8_t body[FETCH_BODY];
     if (fetcher->fd < 0)
-        fetcher_drop(holder); /* if it has just gone */
+        fetcher_drop(holder); /* the fetcher has just ended */
     while (fetcher->fd >= 0 && verifier_fetch(holder->verifier, &request, body))
         if (channel_send_tail(fetcher->fd, span_of(&request, sizeof(request)),
                               span_of(body, request.n_octets)) != 0)
