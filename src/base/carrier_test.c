@@ -97,13 +97,14 @@ static void both_directions(void **state)
     assert_true(is.future == 65 * NANOS_PER_SEC);
     assert_true(is.never == NANOS_NEVER);
     assert_true(is.none == 0);
-    assert_true(is.stamp == 1); /* before that clock began, and still a moment */
+    assert_true(is.stamp == 1); /* a time before that clock began stays a time */
     assert_string_equal(is.name, was.name);
     assert_true(endpoint_equal(&is.endpoint, &was.endpoint));
     assert_memory_equal(&is.range, &was.range, sizeof(is.range));
 }
 
-/* Hostile twin: nothing that is cut or has more behind it is taken, and no octet beside it is read. */
+/* Hostile twin: octets that are cut, or that are too many, are refused. No octet beside them is
+ * read. */
 static void cut(void **state)
 {
     (void)state;
@@ -166,7 +167,7 @@ static void no_room(void **state)
     }
 }
 
-/* An object whose export fails is one that lives on. */
+/* A failed export leaves the object unchanged. */
 static void failed_writer_changes_nothing(void **state)
 {
     (void)state;

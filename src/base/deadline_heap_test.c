@@ -26,7 +26,7 @@ static void first_is_least(const struct deadline_heap *heap, const struct deadli
     assert_int_equal(first == NULL ? NANOS_NEVER : first->at, least);
 }
 
-/* those that are in it are set anew, taken out and put back at random, without any memory */
+/* Random members change, leave and come back, without any memory. */
 static void test_against_array(void **state)
 {
     (void)state;
@@ -67,10 +67,10 @@ static void test_no_memory(void **state)
     size_t more = 0;
     while (deadline_heap_join(&heap) == 0)
         more++;
-    deadline_heap_set(&heap, &one, 5); /* whoever is in has room */
+    deadline_heap_set(&heap, &one, 5); /* a member needs no memory */
     assert_ptr_equal(deadline_heap_first(&heap), &one);
     deadline_heap_leave(&heap, &one);
-    assert_int_equal(deadline_heap_join(&heap), 0); /* the room of who left */
+    assert_int_equal(deadline_heap_join(&heap), 0); /* the room of the one that left */
     assert_int_equal(deadline_heap_join(&heap), ERR_NO_MEMORY);
     assert_int_equal(heap.members, more + 1);
     starved = false;

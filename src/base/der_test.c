@@ -19,7 +19,7 @@ static void lengths(void **state)
         {5, {0x04, 0x82, 0x00, 0x01, 0xaa}, false},       /* nor this one */
         {3, {0x04, 0x80, 0xaa}, false},                   /* indefinite */
         {7, {0x04, 0x84, 0, 0, 0, 1, 0xaa}, false},       /* wider than any name */
-        {6, {0x04, 0x83, 0xff, 0xff, 0xff, 0xaa}, false}, /* longer than what there is */
+        {6, {0x04, 0x83, 0xff, 0xff, 0xff, 0xaa}, false}, /* longer than the octets that are left */
         {4, {0x1f, 0x81, 0x01, 0x00}, false},             /* a tag of two octets */
         {3, {0x02, 0x01, 0xaa}, false},                   /* another tag */
     };

@@ -86,7 +86,7 @@ static void unwanted_servers_go(void **state)
     assert_string_equal(dns.name, "");
 }
 
-/* An engine that an attacker has taken over writes what it likes. */
+/* A compromised engine may send any octets. */
 static void hostile_octets_are_not_sound(void **state)
 {
     (void)state;

@@ -21,7 +21,7 @@ static uint64_t key_of(size_t i, unsigned kind)
     return kind == 0 ? i : kind == 1 ? (uint64_t)i << 40 : i * 0xf1de83e19937733du;
 }
 
-/* random puts and takes, beside a table of what must be there */
+/* random puts and takes; an array shows the expected contents */
 static void test_against_array(void **state)
 {
     (void)state;
@@ -77,8 +77,8 @@ static void test_empty(void **state)
     assert_null(map_get(&map, 0));
 }
 
-/* Nothing is lost, and what is there can be replaced and taken out; where room was reserved, new
- * ones can come. */
+/* Without memory nothing is lost: objects can be replaced and removed. New ones fit where room was
+ * reserved. */
 static void test_no_memory(void **state)
 {
     (void)state;
@@ -106,13 +106,13 @@ static void test_no_memory(void **state)
     starved = false;
     assert_int_equal(map_reserve(&map, KEYS - 1), 0);
     for (size_t i = 2; i <= n; i++)
-        assert_non_null(map_take(&map, i)); /* does not make it small */
+        assert_non_null(map_take(&map, i)); /* the table does not shrink */
     starved = true;
     for (size_t i = 1; i < KEYS; i++)
         assert_int_equal(map_put(&map, i, &objects[i]), 0);
     assert_int_equal(map_reserve(&map, 0), 0);
     for (size_t i = 1; i < KEYS; i++)
-        assert_ptr_equal(map_take(&map, i), &objects[i]); /* it cannot be made small */
+        assert_ptr_equal(map_take(&map, i), &objects[i]); /* shrinking fails */
     assert_int_equal(map.n, 0);
     starved = false;
     map_done(&map);

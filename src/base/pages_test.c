@@ -21,7 +21,7 @@ static size_t present(void *pages)
     return n;
 }
 
-/* Again and again: what was freed before is not zeroed by writing to it. */
+/* Again and again, because freed memory may be written to make it zero. */
 static void pages_come_when_written(void **state)
 {
     (void)state;

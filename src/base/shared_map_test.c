@@ -22,7 +22,7 @@ static size_t dice_next(uint64_t *dice)
     return (size_t)(*dice >> 33);
 }
 
-/* random changes, beside a table of what must be there */
+/* random changes; an array shows the expected contents */
 static void test_against_array(void **state)
 {
     (void)state;
@@ -51,7 +51,7 @@ static void test_against_array(void **state)
     }
 }
 
-/* keys that come once and go for ever, as SPIs do: the table does not grow with them */
+/* Each key comes once, as an SPI does: the table does not grow with their number. */
 static void test_passing_keys(void **state)
 {
     (void)state;
@@ -74,7 +74,7 @@ static void test_passing_keys(void **state)
 
 /* --- with readers --- */
 
-#define STABLE 64 /* keys that are there all the time */
+#define STABLE 64 /* keys that always have a value */
 #define ROUNDS 60000
 
 struct shared {
@@ -102,7 +102,7 @@ static void test_readers(void **state)
 {
     (void)state;
     static struct shared shared;
-    struct retired_list retired = {0}; /* until the reader is gone */
+    struct retired_list retired = {0}; /* freed after the reader has ended */
     pthread_t thread;
     uint64_t dice = 5;
     for (size_t key = 1; key <= STABLE; key++)

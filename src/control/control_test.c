@@ -36,7 +36,7 @@ static void vici_example(void **state)
     assert_string_equal((char *)items->first->next->value, "b");
     tree_free(items);
     tree_free(tree);
-    /* cut anywhere: never accepted as a whole, never read beyond */
+    /* cut at any octet: it is refused, and no octet behind the cut is read */
     for (size_t len = 0; len < read.message.len; len++) {
         struct tree *cut = vici_message_read(span_of(read.message.ptr, len));
         assert_true(cut == NULL || len == 0 || len == 14);
@@ -69,7 +69,8 @@ static void items_of_values(void **state)
     items_are("'ldap://x/cn=CA, o=X', b", "ldap://x/cn=CA, o=X|b|");
     items_are("a,  \"b,'c\" ,d", "a|b,'c|d|");
     items_are("'a', 'b'", "a|b|");
-    /* a mark that does not begin an item, or has no other before the comma, is one of its characters */
+    /* a quotation mark counts only at the beginning of an item, and with a second one before the
+     * comma */
     items_are("it's, 'tis, b", "it's|'tis|b|");
     items_are("'a' b, c'", "'a' b|c'|");
     items_are("'", "'|");
@@ -133,7 +134,8 @@ static void settings_syntax(void **state)
     settings_done(&s);
 }
 
-/* Twenty thousand sections, each opened twice: the keys of both are in one, and the later value counts. */
+/* Twenty thousand sections, each opened twice: each section has the keys of both, and the later
+ * value counts. */
 static void settings_many(void **state)
 {
     (void)state;
@@ -159,7 +161,7 @@ static void settings_many(void **state)
     free(text);
 }
 
-/* Reading goes on behind what is wrong with a line, and ends where braces may be missing. */
+/* The parser continues after a line with an error, and stops where a brace may be missing. */
 static void settings_all_errors(void **state)
 {
     (void)state;
@@ -231,7 +233,7 @@ static size_t warned(const char *text, const char *want)
     return n;
 }
 
-/* A second key in a line; what is quoted, and names with '=' in them, are as they should be. */
+/* A second key in a line is an error. Quoted texts and names with '=' are not. */
 static void settings_second_key(void **state)
 {
     (void)state;
@@ -241,7 +243,7 @@ static void settings_second_key(void **state)
     assert_int_equal(warned("x = C=CH\nx = ;a\ny = \"a = b\" c\n", ""), 0);
 }
 
-/* Sections of two files are merged: a value that is lost is told. So is a name that is not there. */
+/* Sections of two files are merged. The errors name a lost value and a name that does not exist. */
 static void settings_lost(void **state)
 {
     (void)state;

@@ -209,7 +209,7 @@ static void sk_round_trip_and_tampering(void **state)
             assert_true(sk_plain_max(&keys, sk_size(&keys, plain)) >= plain);
             for (size_t i = 0; i < plain; i++)
                 assert_int_equal(copy[32 + iv + i], 0x5a);
-            /* no octet can be changed unnoticed, and no length */
+            /* no changed octet and no changed length passes */
             for (size_t at = 0; plain == 20 && at < len; at++) {
                 memcpy(copy, octets, len);
                 copy[at] ^= 0x40;

@@ -89,7 +89,7 @@ static void each_scheme_is_made_and_checked(void **state)
         struct signature_scheme scheme;
         assert_int_equal(signature_check(keys[rows[i].key], &claim, octets, &scheme), 0);
         assert_string_equal(signature_scheme_name(&scheme), rows[i].name);
-        /* A16: other octets; A6: a key of the same kind */
+        /* A16: other octets; A6: another key of the same kind */
         assert_int_not_equal(
             signature_check(keys[rows[i].key], &claim, span_text("others"), &scheme), 0);
         assert_int_not_equal(signature_check(others[rows[i].key], &claim, octets, &scheme), 0);

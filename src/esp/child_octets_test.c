@@ -95,12 +95,12 @@ static void goes_on(void **state)
         uint64_t sequence;
         assert_int_equal(verdict(source, seen, seen_len), ESP_PASS);
         struct esp_child *child = moved(source);
-        /* the source has no number left, and takes no packet */
+        /* the source has no numbers left, and accepts no packet */
         assert_false(reserve(source, &sequence));
         atomic_store(&source->exhausted, false); /* as a worker read it before the export */
         assert_false(reserve(source, &sequence));
         assert_int_equal(verdict(source, late, late_len), ESP_REPLAYED);
-        /* what the source has seen is a replay, and what it has not is none */
+        /* a packet that the source has seen is a replay; a new one is accepted */
         assert_int_equal(verdict(child, seen, seen_len), ESP_REPLAYED);
         assert_int_equal(verdict(child, late, late_len), ESP_PASS);
         assert_int_equal(verdict(child, late, late_len), ESP_REPLAYED);
@@ -135,7 +135,7 @@ static void exhausted(void **state)
     esp_child_free(child);
 }
 
-/* The same of octets. A soft limit that was reached is told once more, with the next packet. */
+/* The same for octets. A soft limit that was reached is reported again with the next packet. */
 static void limits_of_octets(void **state)
 {
     (void)state;
@@ -168,7 +168,7 @@ static void *worker(void *argument)
     return (void *)(uintptr_t)last;
 }
 
-/* A worker that still sends meanwhile has only numbers that the importer does not have. */
+/* A worker that still sends during the export has only numbers that the importer does not use. */
 static void under_a_worker(void **state)
 {
     (void)state;
@@ -187,7 +187,7 @@ static void under_a_worker(void **state)
     }
 }
 
-/* Hostile twin: octets that are cut or changed are refused, or make a Child SA that is sound. */
+/* Hostile twin: cut or changed octets are refused, or make a consistent Child SA. */
 static void cut_or_changed(void **state)
 {
     (void)state;
@@ -224,7 +224,7 @@ static void cut_or_changed(void **state)
     esp_child_free(source);
 }
 
-/* Without room nothing is taken from the Child SA. */
+/* Without room the Child SA is unchanged. */
 static void no_room(void **state)
 {
     (void)state;

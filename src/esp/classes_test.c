@@ -84,7 +84,7 @@ static void test_each_condition(void **state)
     assert_true(takes(class, inner));
 }
 
-/* Ports of what has none: all fragments of a packet are of one class, and types of ICMP are no ports. */
+/* Packets without ports: all fragments of a packet are in one class, and ICMP types are no ports. */
 static void test_without_ports(void **state)
 {
     (void)state;
@@ -192,8 +192,8 @@ static uint32_t choose_udp(const struct esp_group *group, uint16_t tag)
     return child == NULL ? 0 : child->id;
 }
 
-/* A class of traffic takes the paths that it may take, whatever the rank of others. While none of them works it takes
- * any, or with `strict` none. */
+/* A class takes the paths that it may take, whatever their rank. While none of them works it takes
+ * any path, or with `strict` none. */
 static void test_choice(void **state)
 {
     (void)state;
@@ -214,7 +214,8 @@ static void test_choice(void **state)
         p.children[2]->priority = 9;
         assert_int_equal(choose_udp(p.group, 0), 2);
         assert_int_equal(choose_udp(p.group, 3), 3); /* came in there */
-        assert_int_equal(choose_udp(p.group, 1), 2); /* it may not answer where it came in */
+        assert_int_equal(choose_udp(p.group, 1), 2); /* it may not answer on the child on which it
+                                                      * arrived */
         assert_int_equal(esp_group_choose(p.group, 1, nowhere)->id, 1); /* of no class */
         p.children[1]->usable = false;
         assert_int_equal(choose_udp(p.group, 0), 3);
@@ -222,7 +223,7 @@ static void test_choice(void **state)
         assert_int_equal(choose_udp(p.group, 0), strict ? 0 : 1);
         p.children[1]->usable = p.children[2]->usable = true;
     }
-    /* another list, which has no packet of this kind: what the children carry is forgotten */
+    /* a new list without this packet: the old permissions of the children are void */
     class.protocol = 6;
     assert_int_equal(esp_policy_classes(p.policy, session, &list), 0);
     assert_int_equal(p.children[1]->classes, 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sealing and opening: what passes, and everything that must not. */
+/* Sealing and opening: accepted packets, and all kinds of refused ones. */
 #include "esp/esp_child.h"
 
 #include <pthread.h>
@@ -126,7 +126,7 @@ static void test_largest_fits(void **state)
     }
 }
 
-/* no bit may be flipped, and the window does not move by what failed */
+/* Each flipped bit is detected, and a refused packet does not move the window. */
 static void test_every_bit(void **state)
 {
     (void)state;
@@ -135,7 +135,7 @@ static void test_every_bit(void **state)
         struct esp_child_config config = config_of(&algorithms[a], true);
         struct esp_child *child = child_of(&config);
         size_t len = sealed_udp(child, 77, good, 50);
-        for (size_t bit = 32; bit < len * 8; bit++) { /* the SPI chooses the child before this */
+        for (size_t bit = 32; bit < len * 8; bit++) { /* the SPI has already chosen the child */
             memcpy(packet, good, len);
             packet[bit / 8] ^= (uint8_t)(1 << bit % 8);
             assert_int_not_equal(open_one(child, packet, len).verdict, ESP_PASS);
@@ -244,7 +244,7 @@ static enum esp_verdict text_verdict(struct esp_child *child, const uint8_t *tex
     return open_one(child, packet, sealed).verdict;
 }
 
-/* authentic, and yet not to be believed */
+/* Authentic, but malformed. */
 static void test_hostile_text(void **state)
 {
     (void)state;
@@ -317,14 +317,15 @@ static enum esp_verdict source_verdict(struct esp_child *child, const char *src,
 }
 
 struct trailer_row {
-    bool agreed, present; /* the agreement, and what must come of it */
+    bool agreed, present; /* agreed: both ends agreed on trailers; present: a trailer is found */
     uint8_t first_octet;  /* of the trailer */
     size_t between,
         behind; /* octets of TFC padding in front of it; of the trailer that are there */
 };
 
-/* Who agreed on order trailers finds them, behind real TFC padding too; who did not discards them
- * (RFC 4303 section 2.7). What is too short or of another version is none. */
+/* A receiver that agreed on order trailers finds them, also behind real TFC padding. Another
+ * receiver discards them (RFC 4303 section 2.7). A short trailer, or one of another version, counts
+ * as none. */
 static void test_order_trailer(void **state)
 {
     static const struct trailer_row rows[] = {
@@ -395,7 +396,7 @@ static void test_spoofed_inner_source(void **state)
     esp_child_free(child);
 }
 
-/* never the same sequence number again */
+/* A sequence number is never used twice. */
 static void test_sequence_numbers_end(void **state)
 {
     (void)state;
@@ -516,7 +517,7 @@ static void test_cut_transport_header(void **state)
             struct test_packet p = {.v6 = v6, .protocol = rows[i / 2].protocol};
             size_t len = test_ip_write(packet, &p, l4);
             assert_int_equal(len, ip);
-            /* the octets have a place of their own, so that ASan sees a read behind them */
+            /* in a block of its own, so that ASan sees a read behind it */
             uint8_t *exact = malloc(ip + l4);
             assert_non_null(exact);
             memset(exact, 7, ip + l4);
@@ -535,7 +536,8 @@ static void test_ecn(void **state)
 {
     (void)state;
     uint8_t tos;
-    assert_false(esp_tos_in(0xb8, 3, true, false, &tos)); /* CE, and the inner one cannot say so */
+    assert_false(esp_tos_in(0xb8, 3, true, false, &tos)); /* CE, and the inner header cannot carry
+                                                           * it */
     assert_true(esp_tos_in(0xb8, 3, false, false, &tos));
     assert_int_equal(tos, 0xb8);
     assert_true(esp_tos_in(0xba, 3, true, false, &tos));
@@ -596,7 +598,7 @@ static void test_two_threads(void **state)
         assert_int_equal(pthread_create(&threads[t], NULL, race_run, &race[t]), 0);
     for (int t = 0; t < 2; t++)
         pthread_join(threads[t], NULL);
-    /* a thread that falls behind by more than the window loses those that nobody else had: none */
+    /* a thread that falls behind by more than the window could lose packets: it loses none */
     assert_int_equal(race[0].passed + race[1].passed, RACE_PACKETS);
     struct esp_counters counters;
     esp_child_counters(child, &counters);

@@ -30,7 +30,7 @@ static uint32_t next(struct flow_queue *q, nanos now, unsigned *ret_line)
     return number;
 }
 
-/* Lines take turns; a flow that begins to wait does not wait for the packets of another one. */
+/* Lines take turns. A new flow does not wait for the packets of another one. */
 static void turns(void **state)
 {
     (void)state;
@@ -48,7 +48,7 @@ static void turns(void **state)
     flow_queue_free(q);
 }
 
-/* A flow whose packets always find its line empty gets no more than its turn. */
+/* A flow that always finds its line empty gets no more than its turn. */
 static void comes_back(void **state)
 {
     (void)state;
@@ -66,7 +66,7 @@ static void comes_back(void **state)
     flow_queue_free(q);
 }
 
-/* The limit in octets holds; the longest line pays for it with its oldest packet. */
+/* The limit in octets holds. The longest line loses its oldest packet. */
 static void limit(void **state)
 {
     (void)state;
@@ -99,7 +99,7 @@ static struct flow_queue *standing(uint8_t tos)
     return q;
 }
 
-/* A queue that stands is told to the flow: by losses, or by marks where it understands them. */
+/* A standing queue is signalled to the flow: by drops, or by marks if it understands ECN. */
 static void controlled_delay(void **state)
 {
     (void)state;
@@ -131,7 +131,7 @@ static void marks(void **state)
     flow_queue_free(q);
 }
 
-/* What waited without a path is not sent when it comes back. */
+/* A packet that waited too long for a path is not sent when the path comes back. */
 static void stale(void **state)
 {
     (void)state;
@@ -144,12 +144,13 @@ static void stale(void **state)
     flow_queue_free(q);
 }
 
-/* struct naive - what a line should hold: numbers, the oldest first. */
+/* struct naive - the expected packets of a line, the oldest first. */
 struct naive {
     uint32_t first, end;
 };
 
-/* Against a list for each line: each packet leaves once, in the order of its line, or is counted. */
+/* Compared with a list for each line: each packet leaves once, in the order of its line, or is
+ * counted. */
 static void random_against_naive(void **state)
 {
     (void)state;

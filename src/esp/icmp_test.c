@@ -43,9 +43,9 @@ static void test_hostile(void **state)
         {20, 0},    /* an echo reply */
         {28, 0x65}, /* quotes another version */
         {28, 0x44}, /* quotes too short a header ... */
-        {28, 0x4f}, /* ... or one that is longer than what is there */
+        {28, 0x4f}, /* ... or one longer than the packet */
         {19, 2},    /* to another than the sender of the quoted packet */
-        {43, 2},    /* the same, seen from there */
+        {43, 2},    /* the same from the other side */
         {6, 0x20},  /* a fragment */
         {3, 40},    /* cut off within the quoted header */
     };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Segmentation, coalescing and checksums, against the plainest way to do them. */
+/* Segmentation, coalescing and checksums, compared with the simplest algorithms. */
 #include <stdlib.h>
 
 #include "base/unit_test.h"
@@ -40,7 +40,7 @@ static enum esp_segment_plan begin(struct esp_segments *s, const struct esp_vnet
     return esp_segments_begin(s, vnet, (struct buffer){frame, len}, &inner, inner_max);
 }
 
-/* segments_check - all packets are right, and together are the frame. Returns their number. */
+/* segments_check - each packet is right, and all together are the frame. Returns their number. */
 static unsigned segments_check(struct esp_segments *s, const struct test_packet *p,
                                size_t inner_max)
 {
@@ -130,7 +130,7 @@ static void test_partial_checksum(void **state)
     }
 }
 
-/* what the header of the TUN device may claim */
+/* false values in the header of the TUN device */
 static void test_hostile_vnet(void **state)
 {
     (void)state;
@@ -213,7 +213,7 @@ static size_t gather(const struct esp_frame *f)
     return len;
 }
 
-/* Coalesced and segmented again, the packets are what they were. */
+/* Packets that were coalesced and segmented again are unchanged. */
 static void test_round_trip(void **state)
 {
     (void)state;

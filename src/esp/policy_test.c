@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which Child SA: by SPI, by selectors, by flow. */
+/* The choice of the Child SA: by SPI, by selectors, by flow. */
 #include "esp/policy.h"
 
 #include <limits.h>
@@ -52,7 +52,7 @@ static struct esp_inner packet_to(const char *dst, uint16_t port)
     return inner;
 }
 
-/* struct entry - one child to put in. */
+/* struct entry - one child to add. */
 struct entry {
     struct esp_child *child;
     bool sends;
@@ -128,14 +128,14 @@ static void test_narrow_before_wide(void **state)
         struct esp_inner inner = packet_to(rows[i].dst, 1);
         assert_int_equal(esp_policy_group(policy, &inner)->children[0]->id, rows[i].child);
     }
-    /* a session that cannot send stands back, and is still chosen when there is no other */
+    /* a session that cannot send comes last, and is still chosen if it is the only one */
     struct esp_inner narrow = packet_to("192.168.1.7", 1);
     entries[3].child->usable = false;
     assert_int_equal(esp_policy_group(policy, &narrow)->children[0]->id, 3);
     entries[0].child->usable = entries[1].child->usable = entries[2].child->usable = false;
     assert_int_equal(esp_policy_group(policy, &narrow)->children[0]->id, 4);
     struct esp_inner inner = packet_to("8.8.8.8", 1);
-    assert_true(address_parse("11.0.0.1", &inner.src)); /* the source is nobody's */
+    assert_true(address_parse("11.0.0.1", &inner.src)); /* the source matches no selector */
     assert_null(esp_policy_group(policy, &inner));
     esp_policy_free(policy);
     for (size_t i = 0; i < 5; i++)
@@ -165,9 +165,9 @@ static void test_devices(void **state)
         esp_child_free(entries[i].child);
 }
 
-/* Selectors that a peer chose to be in the way: under the prefix of others and for other ports, or
- * for two addresses in the middle of it. They cost so much, and do not keep those behind them for
- * ever. */
+/* Selectors that a peer chose to get in the way: under the prefix of others and for other ports, or
+ * for two addresses in the middle of a prefix. Their cost is bounded, and the groups behind them
+ * are found again. */
 /* `priority` of the configuration: the lowest number counts, among equals the narrowest prefix. */
 static void test_priority(void **state)
 {
@@ -195,7 +195,7 @@ static void test_priority(void **state)
         esp_child_free(entries[i].child);
 }
 
-/* A selector of multicast alone: not one that has it among everything else. */
+/* A selector with multicast addresses only; one with all addresses is none. */
 static void test_multicast(void **state)
 {
     (void)state;
@@ -234,7 +234,7 @@ static void test_in_the_way(void **state)
     assert_null(esp_policy_group(policy, &inner));
     esp_policy_silence(policy, entries[BEFORE / 2].child);
     assert_int_equal(esp_policy_group(policy, &inner)->children[0]->id, BEFORE + 1);
-    /* those before them are found whatever comes behind */
+    /* earlier groups are found, whatever follows them */
     inner.dst_port = 7;
     assert_int_equal(esp_policy_group(policy, &inner)->children[0]->id, 1);
     esp_policy_free(policy);
@@ -276,7 +276,7 @@ static uint64_t hash_of(uint32_t flow)
     return esp_flow_hash(HASH_KEY, &inner, false);
 }
 
-/* chosen_for - of a flow that came in with this tag just now. */
+/* chosen_for - the child for a flow that has just arrived on the child with this tag. */
 static const struct esp_child *chosen_for(const struct esp_group *group, uint64_t hash,
                                           uint16_t tag)
 {
@@ -296,7 +296,7 @@ static void test_failover(void **state)
     assert_int_equal(chosen_for(p.group, hash_of(1), 1)->id, 1); /* came in there */
     assert_int_equal(chosen_for(p.group, hash_of(1), 3)->id, 2); /* ... but not usable */
     assert_int_equal(chosen_for(p.group, hash_of(1), 4)->id, 2); /* another session's tag */
-    /* a while ago: only on a path that is as good as the best one */
+    /* some time ago: only on a path with the best priority */
     struct flow_origin before = {.tag = 1};
     assert_int_equal(esp_group_choose(p.group, hash_of(1), before)->id, 2);
     p.entries[0].child->priority = 2;
@@ -327,7 +327,7 @@ static void test_balance(void **state)
     /* weights 1 : 2 : 1, within 5 % of all flows */
     assert_in_range(n[1], FLOWS / 4 - FLOWS / 20, FLOWS / 4 + FLOWS / 20);
     assert_in_range(n[2], FLOWS / 2 - FLOWS / 20, FLOWS / 2 + FLOWS / 20);
-    /* a path that goes moves its own flows only, and that comes back gets them back */
+    /* a path that goes moves only its own flows, which return with it */
     p.entries[1].child->usable = false;
     for (uint32_t i = 0; i < FLOWS; i++) {
         uint32_t now = chosen_for(p.group, hash_of(i), 0)->id;
@@ -347,7 +347,7 @@ static void test_balance(void **state)
 #define MODEL_CHILDREN 96
 #define MODEL_SESSIONS 12
 
-/* struct model - what there should be: the children, and the groups in order of age. */
+/* struct model - the expected state: the children, and the groups by age. */
 struct model {
     struct esp_policy *policy;
     struct model_child {
@@ -490,7 +490,7 @@ static void model_check(struct model *m)
     assert_int_equal(members, n);
 }
 
-/* model_reselect - it gets the selectors of another one, or those that it has. */
+/* model_reselect - gives it the selectors of another child, or its own again. */
 static void model_reselect(struct model *m, struct model_child *one, const struct model_child *like)
 {
     const struct esp_ts_list local = one->child->selectors->local,
@@ -575,7 +575,7 @@ static void test_modes(void **state)
     for (uint32_t i = 0; i < 100; i++)
         others += chosen_for(p.group, hash_of(i), 0)->id != 1;
     assert_in_range(others, 40, 90);
-    /* who joins finds the mode as it is; who has left is not chosen */
+    /* a new child gets the mode of the session; a child that left is not chosen */
     esp_policy_silence(p.policy, p.entries[1].child);
     assert_int_equal(esp_policy_send(p.policy, p.entries[1].child, NULL), 0);
     struct esp_inner inner = packet_to("10.5.0.1", 1);
@@ -591,7 +591,7 @@ static void test_tags(void **state)
     (void)state;
     struct paths p;
     paths_init(&p, ESP_MODE_FAILOVER, true);
-    /* all come by, but those that the session has */
+    /* all tags are used, except those that the session has */
     for (uint32_t i = 0; i < 70000; i++) {
         uint16_t tag = esp_policy_tag(p.policy, 1);
         assert_true(tag > 3);
@@ -620,7 +620,7 @@ struct churn {
     } readers[READERS];
 };
 
-/* churn_look - one packet, to a host or a network that always have somebody who sends. */
+/* churn_look - looks up one packet to a host or network that always has a sending child. */
 static bool churn_look(const struct churn *churn, uint32_t n)
 {
     struct esp_inner inner = churn->packets[n % 2];
@@ -646,7 +646,7 @@ static void *churn_read(void *argument)
     return NULL;
 }
 
-/* churn_settle - waits until nobody can hold what is out of sight. */
+/* churn_settle - waits until no reader can hold a removed object. */
 static void churn_settle(struct churn *churn, struct esp_child *const gone[3])
 {
     uint64_t epoch = atomic_fetch_add(&churn->epoch, 1) + 1;

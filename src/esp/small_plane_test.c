@@ -126,7 +126,7 @@ static int user_send(size_t payload, nanos now)
     return small_plane_send(user.small, span_of(packet, len), now);
 }
 
-/* arrives - what the user sent last comes to the Gateway from there. */
+/* arrives - the user's last packet arrives at the Gateway, from this source. */
 static enum esp_verdict arrives(const struct endpoint *from, nanos now)
 {
     struct esp_opened opened;
@@ -165,7 +165,7 @@ static void packets_pass(void **state)
     assert_int_equal(arrives(&config.path.local, NOW), ESP_PASS);
     assert_int_equal(arrives(&config.path.local, NOW), ESP_REPLAYED);
     event_is(&gateway, ESP_EVENT_TRAFFIC, 1);
-    no_event(&gateway); /* once a second, and it came from where it should */
+    no_event(&gateway); /* once a second, and only for another source */
     assert_int_equal(user_send(100, NOW), 0);
     assert_int_equal(arrives(&config.path.local, NOW + NANOS_PER_SEC), ESP_PASS);
     event_is(&gateway, ESP_EVENT_TRAFFIC, 1);
@@ -294,7 +294,7 @@ static void rekeyed(void **state)
     assert_int_equal(data_plane_deadline(user.plane), NANOS_NEVER);
 }
 
-/* A child that ends takes its news along. */
+/* A removed child leaves no news behind. */
 static void news_of_the_dead(void **state)
 {
     (void)state;
@@ -353,7 +353,7 @@ static void flow_is_followed(void **state)
     data_plane_session_end(gateway.plane, 1);
 }
 
-/* It refuses what it cannot do. */
+/* Verbs that it does not support are refused. */
 static void refused(void **state)
 {
     (void)state;
@@ -393,7 +393,7 @@ static size_t leaves(const struct end *end, esp_child_id child, uint8_t *octets)
     return w.len;
 }
 
-/* goes_over - the Child SAs of the end go on in a new data plane, in this order. */
+/* goes_over - moves the Child SAs of the end to a new data plane, in this order. */
 static void goes_over(struct end *end, const esp_child_id *children, size_t n)
 {
     struct small_plane *old = end->small;
@@ -447,7 +447,7 @@ static void leaves_and_goes_on(void **state)
     assert_true(inner_max < 1280);
 }
 
-/* A Child SA that only receives, and one that may not carry traffic, stay so. */
+/* A Child SA that only receives, and one that is not usable, stay so. */
 static void state_goes_over(void **state)
 {
     (void)state;

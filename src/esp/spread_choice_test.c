@@ -74,7 +74,7 @@ static void test_one_path(void **state)
     assert_int_equal(w.choice.state, SPREAD_FLOWS);
 }
 
-/* Packets change over only when those sent before have been reported, or half a second passed. */
+/* The mode changes only once all earlier packets have been reported, or after half a second. */
 static void test_drained(void **state)
 {
     (void)state;
@@ -99,7 +99,7 @@ static void test_drained(void **state)
     assert_int_equal(w.choice.state, SPREAD_PACKETS);
 }
 
-/* attempt - waits for packets that are spread, which deliver less; returns how long it took. */
+/* attempt - waits while packets are spread with less success; returns how long it took. */
 static nanos attempt(struct world *w)
 {
     nanos from = w->now;

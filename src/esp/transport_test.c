@@ -20,7 +20,7 @@ static struct esp_transport between(const char *src, const char *dst, uint8_t ne
     return t;
 }
 
-/* A datagram leaves without its header and comes with the same one. */
+/* A datagram arrives with the header that was removed before. */
 static void test_there_and_back(void **state)
 {
     (void)state;
@@ -49,8 +49,8 @@ static void test_there_and_back(void **state)
     }
 }
 
-/* RFC 3948 section 3.1.2: behind a NAT the checksum was made with other addresses. Without one it
- * is the sender's, right or wrong. */
+/* RFC 3948 section 3.1.2: behind a NAT the checksum covers other addresses, so it is computed anew.
+ * Without a NAT the sender's checksum stays, right or wrong. */
 static void test_checksums(void **state)
 {
     (void)state;
@@ -77,7 +77,7 @@ static void test_checksums(void **state)
             assert_true((memcmp(packet + header, l4, sizeof(l4)) == 0) == (in_udp == 0));
         }
     }
-    /* a datagram without a checksum has none afterwards; what is too short for one is left alone */
+    /* a datagram without a checksum has none afterwards; a packet too short for one is unchanged */
     uint8_t none[8] = {1, 2, 3, 4, 0, 8}, packet[64];
     struct esp_transport t = between("192.0.2.1", "192.0.2.2", ESP_PROTO_UDP, true);
     assert_int_equal(esp_transport_restore(&t, span_of(none, 8), packet), 28);
@@ -87,7 +87,8 @@ static void test_checksums(void **state)
     assert_memory_equal(packet + 20, none, 8);
 }
 
-/* A fragment, IPv4 options and IPv6 extension headers belong to a header that is not sent. */
+/* Fragments, IPv4 options and IPv6 extension headers cannot be carried, since the header is not
+ * sent. */
 static void test_what_does_not_fit(void **state)
 {
     (void)state;

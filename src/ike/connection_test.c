@@ -133,7 +133,7 @@ static change *const changes[] = {
     change_esp,     change_selector, change_dynamic,  change_shunts,     change_last,
 };
 
-/* A copy is the same, and has nothing of the original: a change of one is no change of the other. */
+/* A copy is equal and independent: a change of one does not change the other. */
 static void copies(void **state)
 {
     (void)state;

@@ -37,7 +37,7 @@ static const char user_text[] = "connections {\n home {\n"
 struct world {
     struct ikat *user, *gateway;
     ikat_time now;
-    uint32_t cut;        /* interface of the user on which nothing passes; 0: none */
+    uint32_t cut;        /* interface of the user that loses all packets; 0: none */
     uint32_t session[2]; /* up; by side: user, gateway */
     unsigned up, failed, down, packets[2];
     char reason[64];
@@ -127,7 +127,7 @@ static void take(struct world *w, bool user, const struct ikat_output *output)
     }
 }
 
-/* turn - until both have nothing to do before `until`. */
+/* turn - runs until neither endpoint has work before `until`. */
 static void turn(struct world *w, ikat_time until)
 {
     struct ikat_output output;
@@ -185,7 +185,7 @@ static struct ikat_address log_in(struct world *w)
     return session.addresses[0];
 }
 
-/* exchange - one packet of each of `n` flows there, and one back. Returns how many arrived. */
+/* exchange - sends one packet of each of `n` flows, and one back. Returns how many arrived. */
 static unsigned exchange(struct world *w, const struct ikat_address *inner, uint8_t n)
 {
     const struct ikat_address host = v4(10, 20, 0, 9);
@@ -235,13 +235,13 @@ static void login_and_clone(void **state)
     assert_int_equal(ikat_down(w->user, "home", w->now), IKAT_NOT_FOUND);
 }
 
-/* A path is cut: its flows go over the other one. It comes back. */
+/* A path is cut: its flows take the other one. Then it comes back. */
 static void path_lost(void **state)
 {
     struct world *w = *state;
     struct ikat_address inner = log_in(w);
     w->cut = 1;
-    for (int i = 0; i < 20; i++) { /* traffic, so that the silence is noticed */
+    for (int i = 0; i < 20; i++) { /* only traffic makes the silence noticeable */
         (void)exchange(w, &inner, 4);
         turn(w, w->now + 200 * NANOS_PER_MS);
     }
@@ -249,13 +249,13 @@ static void path_lost(void **state)
     w->cut = 0;
     turn(w, w->now + 20 * NANOS_PER_SEC);
     assert_int_equal(exchange(w, &inner, 16), 32);
-    links_set(w, false); /* the system says that the other one is gone */
+    links_set(w, false); /* the system reports that the link is gone */
     turn(w, w->now + NANOS_PER_SEC);
     assert_int_equal(exchange(w, &inner, 16), 32);
     assert_int_equal(w->down, 0);
 }
 
-/* Rekeys of a day lose nothing. */
+/* The rekeys of a day lose no packet. */
 static void rekeys(void **state)
 {
     struct world *w = *state;
@@ -280,7 +280,7 @@ static void wrong_secret(void **state)
     turn(w, w->now + NANOS_PER_SEC);
 }
 
-/* Whatever arrives, the session goes on, and nothing of it is delivered. */
+/* The session survives all forged datagrams, and delivers none of them. */
 static void hostile_datagrams(void **state)
 {
     struct world *w = *state;

@@ -15,7 +15,7 @@
 
 #define MOST 40
 
-/* struct model - prefixes that are wanted, nested ones among them. */
+/* struct model - the wanted prefixes, some of them nested. */
 struct model {
     struct packet_filter_prefix inner[MOST], protected[MOST];
     size_t n_inner, n_protected;
@@ -80,7 +80,7 @@ static uint64_t next(uint64_t *dice)
     return *dice >> 16;
 }
 
-/* After any changes the table is what it would be if it were made anew. */
+/* After any changes the table equals one that is made anew. */
 static void changes_like_anew(void **state)
 {
     (void)state;
@@ -108,8 +108,8 @@ static void changes_like_anew(void **state)
     nft_ctx_free(reader);
 }
 
-/* The table stays when a prefix comes or goes, and so do its counters. One that others removed is made
- * anew. */
+/* The table and its counters stay when a prefix comes or goes. A table that another program removed
+ * is made anew. */
 static void table_stays(void **state)
 {
     (void)state;

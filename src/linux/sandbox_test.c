@@ -111,7 +111,7 @@ static int probe_code(void)
     return result(mprotect(page, 4096, PROT_READ | PROT_EXEC));
 }
 
-/* what is open already */
+/* file descriptors that are open already */
 static int probe_exec_open(void)
 {
     char *const arguments[] = {"true", NULL};
@@ -125,8 +125,8 @@ static int probe_memory(void)
     return page == MAP_FAILED ? errno : result(munmap(page, 1 << 20));
 }
 
-/* probe_time - the calls that time(3) and its kin make where the kernel has no vDSO. A certificate is
- * judged by the clock, so a clock that cannot be read refuses each login. */
+/* probe_time - the calls of time(3) and others without a vDSO in the kernel. Certificates need the
+ * clock: without it each login would fail. */
 static int probe_time(void)
 {
     struct timespec t;
@@ -192,7 +192,7 @@ static void *read_a_file(void *context)
     return NULL;
 }
 
-/* a thread that ran before the filter came is behind it too */
+/* the filter also applies to a thread that started before it */
 static int probe_thread(void)
 {
     int ends[2], go;
@@ -251,8 +251,8 @@ static void test_files(void **state)
     }
 }
 
-/* the supervisor: programs start, files beside its socket go, files beside the audit file are made and
- * written, and no others */
+/* the supervisor may start programs, remove files beside its socket, and make and write files
+ * beside the audit file; nothing else */
 static int probe_supervisor_files(void)
 {
     int abi;

@@ -17,7 +17,7 @@ static void class_add(struct ike_conn *conn, const char *path, uint32_t priority
         (void)snprintf(class->paths[class->n_paths++], LIMIT_NAME, "%s", path);
 }
 
-/* carries - the classes that may take the link: as told of the Child SA that is there. */
+/* carries - the classes that may take the link, as last ordered for its Child SA. */
 static int carries(const struct world *world, unsigned link)
 {
     for (unsigned i = 0; i < WORLD_SAS; i++) {
@@ -71,7 +71,7 @@ static void test_parked(void **state)
     world_free(world);
 }
 
-/* A reload concerns the session that is up, without a login, also when it takes the classes back. */
+/* A reload changes the classes of a session that is up, without a login. It can also remove them. */
 static void test_reload(void **state)
 {
     (void)state;

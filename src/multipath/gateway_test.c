@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The Gateway's side: it clones and moves nothing, but it knows which path is silent. Two IKE SAs
- * with a Child SA each; probes are answered as long as the path lives.
+ * The Gateway's side: it clones and moves nothing, but it finds silent paths. Two IKE SAs with a
+ * Child SA each; probes are answered while the path lives.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +31,7 @@ struct side {
     bool follow;
     struct traffic_classes classes; /* that the End User told */
     uint32_t classes_changes;
-    unsigned classes_told, n_classes; /* to the data plane: how often, and the last ones */
+    unsigned classes_told, n_classes; /* orders to the data plane: how many, and the last ones */
 };
 
 static void fill(void *context, void *octets, size_t len)
@@ -166,7 +166,7 @@ static void probes_step(struct side *side)
     }
 }
 
-/* run - `down`: index of the SA that sends downstream packets, -1: none; `up`: packets come in. */
+/* run - `down`: index of the IKE SA that sends downstream packets, -1: none; `up`: packets arrive. */
 static void run(struct side *side, nanos duration, int down, int up)
 {
     for (nanos end = side->now + duration; side->now < end; side->now += STEP) {
@@ -234,13 +234,13 @@ static void test_downstream_only(void **state)
     assert_true(side->follow);
     assert_true(side->sa[0].usable && side->sa[1].usable);
     run(side, SECONDS(10), 0, -1);
-    assert_in_range(side->probes, 5, 15); /* nothing comes back by itself: it asks */
+    assert_in_range(side->probes, 5, 15); /* no packet arrives, so the Gateway probes */
     assert_true(side->sa[0].usable);
     side->sa[0].alive = false;
     run(side, SECONDS(2), 0, -1);
     assert_false(side->sa[0].usable);
     assert_true(side->sa[1].usable);
-    /* it comes back: not used before it was stable */
+    /* the path returns, and is not used before it is stable */
     side->sa[0].alive = true;
     run(side, SECONDS(4), 1, -1);
     assert_false(side->sa[0].usable);
@@ -257,7 +257,7 @@ static void test_idle_gateway_is_silent(void **state)
     run(side, SECONDS(60), -1, -1);
     assert_int_equal(side->probes, 0);
     run(side, SECONDS(60), 0, 0);
-    assert_true(side->probes <= 10); /* traffic both ways: hardly ever */
+    assert_true(side->probes <= 10); /* traffic in both directions: few probes */
     side_free(side);
 }
 
@@ -278,9 +278,9 @@ static void say(struct side *side, unsigned i, struct path_terms terms)
     event(side, &(struct ike_event){.kind = IKE_EV_PATH_TERMS, .session = 1, .sa = i + 1});
 }
 
-/* The End User sends on the worse path: the Gateway still sends over the better one, unless that is dead. A path of
- * which nothing was said is behind the others. Of equal ones a metered one is behind, and then the End User's traffic
- * decides. */
+/* The End User sends on the worse path: the Gateway still prefers the better one while it lives. A
+ * path without terms comes after the others. Of equal paths a metered one comes last, and then the
+ * End User's traffic decides. */
 static void test_the_end_users_terms(void **state)
 {
     (void)state;
@@ -302,7 +302,8 @@ static void test_the_end_users_terms(void **state)
     side_free(side);
 }
 
-/* The data plane gets the classes that the End User told, in place of those before, and what each path carries. */
+/* The data plane gets the End User's classes in place of the former ones, and the classes of each
+ * path. */
 static void test_classes_of_the_end_user(void **state)
 {
     static const struct traffic_class classes[2];
@@ -318,7 +319,7 @@ static void test_classes_of_the_end_user(void **state)
     run(side, SECONDS(1), 0, 0);
     assert_true(side->classes_told == 1 && side->n_classes == 2);
     assert_true(side->sa[0].carries == 1 && side->sa[1].carries == 2);
-    /* another list: the IKE core has forgotten what was said of the other path */
+    /* a new list: the IKE core has dropped the classes of the other path */
     side->classes_changes = 2;
     side->classes.n = 1;
     side->sa[0].terms.classes = 0;
@@ -334,7 +335,7 @@ static void test_classes_of_the_end_user(void **state)
     side_free(side);
 }
 
-/* Wrong or not, the last path is never taken away. */
+/* The last path stays usable, even if the verdict about it is wrong. */
 static void test_the_last_path_stays(void **state)
 {
     (void)state;
@@ -343,7 +344,7 @@ static void test_the_last_path_stays(void **state)
     run(side, SECONDS(3), 0, -1);
     run(side, SECONDS(3), 1, -1);
     assert_true(side->sa[0].usable && side->sa[1].usable);
-    /* an IKE SA that nobody answers on does not stay for ever */
+    /* an IKE SA without answers ends some time */
     run(side, SECONDS(200), 1, -1);
     assert_true(side->others > 0);
     side_free(side);
@@ -363,7 +364,7 @@ static void test_peer_that_vanished(void **state)
     side_free(side);
 }
 
-/* dpd_timeout says how long such a peer may stay. */
+/* dpd_timeout limits how long such a peer may stay. */
 static void test_peer_that_vanished_in_short(void **state)
 {
     (void)state;
@@ -379,8 +380,7 @@ static void test_peer_that_vanished_in_short(void **state)
     side_free(side);
 }
 
-/* A peer that had been silent before anyone sent to it sleeps: its session stays, and it is hardly
- * asked. */
+/* A peer that was silent before packets for it came sleeps: its session stays, with few probes. */
 static void test_peer_that_sleeps(void **state)
 {
     (void)state;
@@ -402,9 +402,9 @@ static void test_peer_that_sleeps(void **state)
     side_free(side);
 }
 
-/* News of things that are unknown, or over, change nothing. */
-/* A path that is idle and dead stays "up", since nobody is asked: what was heard last is said as of
- * now, before anything looks at the IKE SA again. */
+/* Events of unknown or ended objects change nothing. */
+/* An idle and dead path stays "up", since it is not probed. The status has the time of the last
+ * packet as of now, even before the next look at the IKE SA. */
 static void test_idle_path_says_when_it_was_heard(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How soon a dead path is noticed, and a living one is not taken for dead. */
+/* A dead path is found in time, and a living one does not count as dead. */
 #include "multipath/test_world.h"
 
 #define SECONDS(n) ((nanos)(n)*NANOS_PER_SEC)
@@ -22,7 +22,7 @@ static void black_hole(nanos probe_interval, nanos busy, nanos budget)
         world->links[0].hole = true;
         world_run(world, SECONDS(5));
         assert_true(world->worst_gap <= budget);
-        assert_true(world->worst_gap >= budget / 4); /* not at the first packet that is late */
+        assert_true(world->worst_gap >= budget / 4); /* one late packet is not enough */
         assert_int_equal(world_carrier_link(world), 1);
         world->links[0].hole = false;
         world_until(world, world_all_up, SECONDS(20));
@@ -34,7 +34,7 @@ static void black_hole(nanos probe_interval, nanos busy, nanos budget)
 static void test_black_hole(void **state)
 {
     (void)state;
-    black_hole(NANOS_PER_SEC, 0, MS(1300)); /* promised: 2 s; what was in use is left sooner */
+    black_hole(NANOS_PER_SEC, 0, MS(1300)); /* 2 s are promised; a path in use is left sooner */
 }
 
 static void test_black_hole_of_a_conversation(void **state)
@@ -43,7 +43,7 @@ static void test_black_hole_of_a_conversation(void **state)
     black_hole(NANOS_PER_SEC, MS(750), MS(500)); /* the default */
 }
 
-/* Packets of ours that nothing answers: the probes about them are answered, until the path dies. */
+/* Our packets get no answers, but the probes do, until the path dies. */
 static void test_black_hole_of_an_upload(void **state)
 {
     (void)state;
@@ -52,7 +52,8 @@ static void test_black_hole_of_an_upload(void **state)
     upstream_only = false;
 }
 
-/* The peer pauses, and packets for it go on: probes, and the path stays. Idle paths get no more of them. */
+/* The peer pauses while packets for it leave: the path is probed and stays. Idle paths get no more
+ * probes. */
 static void test_pause_of_the_peer(void **state)
 {
     (void)state;
@@ -70,7 +71,7 @@ static void test_pause_of_the_peer(void **state)
     world_free(world);
 }
 
-/* A link that was idle takes a while for its first packets, as a modem does that wakes. It is not dead. */
+/* After idle time a link delays its first packets, as a waking modem does. It is not dead. */
 static void idle_link_wakes_slowly(bool upload)
 {
     struct world *world = world_up(2, 7);
@@ -104,8 +105,8 @@ static void test_black_hole_quick(void **state)
     black_hole(MS(100), 0, MS(350)); /* promised: 500 ms */
 }
 
-/* A peer that answers ever later makes its path look slow, up to a bound: a path that dies then is
- * noticed in spite of it, and one that is slow is not starved. */
+/* A peer that answers later and later makes its path look slow, up to a bound. So a dead path is
+ * still found, and a slow path is still used. */
 static void test_late_answers_are_bounded(void **state)
 {
     (void)state;
@@ -130,7 +131,7 @@ static void test_late_answers_are_bounded(void **state)
     world_free(world);
 }
 
-/* Paths without traffic are known to be dead as well, within the budget. */
+/* Dead paths without traffic are found, too, within the budget. */
 static void test_black_hole_idle(void **state)
 {
     (void)state;
@@ -144,7 +145,7 @@ static void test_black_hole_idle(void **state)
     world_free(world);
 }
 
-/* Traffic in both directions is proof enough: (nearly) no probes on the path that carries it. */
+/* Traffic in both directions proves that the path lives: (nearly) no probes. */
 static void test_traffic_saves_probes(void **state)
 {
     (void)state;
@@ -159,7 +160,7 @@ static void test_traffic_saves_probes(void **state)
     world_free(world);
 }
 
-/* A failover is one of the path that carried traffic, with the gap that the flow had. */
+/* A failover counts if the failed path carried traffic. Its gap is the gap of the flow. */
 static void test_failovers_are_counted(void **state)
 {
     (void)state;
@@ -186,7 +187,7 @@ static void test_failovers_are_counted(void **state)
     world_free(world);
 }
 
-/* The only path fails and works again: nothing took over. */
+/* The only path fails and works again: no failover, since no path took over. */
 static void test_outage_is_no_failover(void **state)
 {
     (void)state;
@@ -222,7 +223,7 @@ static void test_parked_are_one_failover(void **state)
     }
 }
 
-/* Jitter is 0 while all round-trip times are the same, and about what they differ by afterwards. */
+/* Jitter is 0 while all round-trip times are equal, and then about their differences. */
 static void test_jitter(void **state)
 {
     (void)state;

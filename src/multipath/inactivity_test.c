@@ -14,7 +14,7 @@ static struct world *up(void)
     return world;
 }
 
-/* One VPN carries the flow, the other one nothing: neither is idle. */
+/* One VPN carries the flow, the other one is idle: the child is in use. */
 static void test_in_use(void **state)
 {
     (void)state;
@@ -25,7 +25,7 @@ static void test_in_use(void **state)
     world_free(world);
 }
 
-/* Without a packet both end, once and for good; their IKE SAs stay, and take them up again. */
+/* Without packets both Child SAs end, once and for good. Their IKE SAs stay, and get new Child SAs. */
 static void test_idle(void **state)
 {
     (void)state;
@@ -51,7 +51,7 @@ static void test_idle(void **state)
     world_free(world);
 }
 
-/* A new Child SA in the place of an old one is no use of it. */
+/* A rekey does not count as use. */
 static void test_rekeyed(void **state)
 {
     (void)state;

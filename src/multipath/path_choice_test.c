@@ -5,7 +5,7 @@
 #define SECONDS(n) ((nanos)(n)*NANOS_PER_SEC)
 #define MS(n)      ((nanos)(n)*NANOS_PER_MS)
 
-/* equals - as world_up, with paths of equal priority whose round-trip times are given. */
+/* equals - as world_up, with paths of equal priority and these round-trip times. */
 static struct world *equals(uint64_t seed, unsigned rtt_a, unsigned rtt_b)
 {
     struct world *world = world_new(2, seed);
@@ -55,7 +55,8 @@ static void test_shorter_round_trip(void **state)
     }
 }
 
-/* A path with 30 % loss is left, and is not flapped to, neither while it loses nor when that ends. */
+/* The traffic leaves a path with 30 % loss, and does not return to it, neither during the loss nor
+ * at its end. */
 static void test_loss(void **state)
 {
     (void)state;
@@ -73,7 +74,7 @@ static void test_loss(void **state)
     }
 }
 
-/* A path that was measured for a few seconds is not taken for one without loss. */
+/* A path with few measurements does not count as lossless. */
 static void test_fresh_path(void **state)
 {
     (void)state;
@@ -96,7 +97,7 @@ static void test_fresh_path(void **state)
     }
 }
 
-/* A path that returns was dead a moment ago: its loss counts for a while. */
+/* A path that returns from death keeps its loss for a while. */
 static void test_loss_of_the_dead(void **state)
 {
     (void)state;
@@ -138,8 +139,7 @@ static void test_little_loss(void **state)
     world_free(world);
 }
 
-/* A download fills the queue of its link again and again: answers to probes come late, each copy of a
- * probe is answered, and nothing is lost. */
+/* A download fills the queue of its link: responses to probes are late, but none is lost. */
 static void test_own_queue(void **state)
 {
     (void)state;
@@ -153,7 +153,7 @@ static void test_own_queue(void **state)
     world_free(world);
 }
 
-/* Paths that become good and bad by turns share few changes. */
+/* The traffic changes seldom between paths that become good and bad by turns. */
 static void test_turns(void **state)
 {
     (void)state;
@@ -221,7 +221,7 @@ static void test_rank_first(void **state)
     }
 }
 
-/* A path that died and returned is as good as the other one: the traffic stays. */
+/* A path that died and returned is no better than the other one: the traffic stays. */
 static void test_return_is_no_gain(void **state)
 {
     (void)state;
@@ -313,7 +313,7 @@ static void test_loss_told(void **state)
     world_free(world);
 }
 
-/* The probes that compare do not delay the ones that find a path dead. */
+/* Probes that compare paths do not delay the detection of a dead path. */
 static void test_black_hole(void **state)
 {
     (void)state;

@@ -35,8 +35,8 @@ static void test_each_path_gets_its_vpn(void **state)
     world_free(world);
 }
 
-/* The packet that asked for the session goes to the Child SA of each path, and is forgotten with
- * the session. */
+/* The Child SA of each path is created for the packet that asked for the session. The packet is
+ * forgotten with the session. */
 static void test_packet_that_asked(void **state)
 {
     (void)state;
@@ -108,7 +108,7 @@ static void test_race_has_one_winner(void **state)
     }
 }
 
-/* The whole cost of a link that goes: the flow is elsewhere at once. */
+/* A link goes down: the flow takes another path at once. */
 static void test_link_down(void **state)
 {
     (void)state;
@@ -134,7 +134,7 @@ static void test_link_down(void **state)
     world_free(world);
 }
 
-/* An IKE SA that is gone is cloned anew, from any survivor. */
+/* An IKE SA that ended is cloned again, from any other one. */
 static void test_lost_sa_is_cloned_anew(void **state)
 {
     (void)state;
@@ -178,7 +178,7 @@ static void test_clone_of_a_dead_link(void **state)
     }
 }
 
-/* An IKE SA that timed out says something of its path: it must prove itself before it is used. */
+/* An IKE SA timed out: its path must answer for a while before it is used. */
 static void test_timed_out_path_proves_itself(void **state)
 {
     (void)state;
@@ -193,7 +193,7 @@ static void test_timed_out_path_proves_itself(void **state)
     world_free(world);
 }
 
-/* A route can go without its link. */
+/* A route goes, and its link stays. */
 static void test_route_lost(void **state)
 {
     (void)state;
@@ -376,7 +376,7 @@ static struct world *up_kept(unsigned n_links, uint64_t seed)
     return world;
 }
 
-/* The Gateway was killed and comes back with nothing: one login, beside the old session, soon. */
+/* The Gateway restarts without state: one login beside the old session, soon. */
 static void test_gateway_restarted(void **state)
 {
     (void)state;
@@ -392,15 +392,15 @@ static void test_gateway_restarted(void **state)
         assert_int_equal(world->logins, 2);
         world_until(world, world_all_up, SECONDS(3));
         world_run(world, SECONDS(10));
-        assert_int_equal(world_established(world), 2); /* nothing is left of the old one */
+        assert_int_equal(world_established(world), 2); /* the old session is gone */
         assert_int_equal(world->logins, 2);
         assert_true(world->now - world->flow_ok <= 2 * WORLD_STEP);
         world_free(world);
     }
 }
 
-/* All links are black holes for a minute or two, the Gateway keeps its state: it is the old session
- * that goes on, whatever comes back first. */
+/* All links are black holes for a minute or two, and the Gateway keeps its state: the old session
+ * goes on, over the first link that returns. */
 static void test_black_hole_of_all_paths(void **state)
 {
     (void)state;
@@ -425,8 +425,7 @@ static void test_black_hole_of_all_paths(void **state)
     }
 }
 
-/* Somebody between lets logins pass and nothing else: sessions that do not last are replaced at
- * growing intervals. */
+/* An attacker lets only logins pass: sessions that do not last are replaced at growing intervals. */
 static void test_no_storm_of_logins(void **state)
 {
     (void)state;
@@ -443,7 +442,7 @@ static void test_no_storm_of_logins(void **state)
     world_free(world);
 }
 
-/* Nobody wants the session any more while a login beside it knocks. */
+/* The user disconnects while a login beside the session knocks. */
 static void test_disconnect_while_knocking(void **state)
 {
     (void)state;
@@ -465,7 +464,7 @@ static void test_disconnect_while_knocking(void **state)
     world_free(world);
 }
 
-/* Loaded anew while the login is tried: what counts is the new one. */
+/* A reload during the login: the new configuration counts. */
 static void test_conn_replaced(void **state)
 {
     (void)state;
@@ -488,7 +487,7 @@ static void test_conn_replaced(void **state)
     world_free(world);
 }
 
-/* What a person ended stays ended, whatever `keep` says. */
+/* A session that a user ended stays ended, even with `keep`. */
 static void test_released(void **state)
 {
     (void)state;
@@ -503,7 +502,7 @@ static void test_released(void **state)
     world_free(world);
 }
 
-/* One child of a session is given up: it is created nowhere any more. */
+/* A user ends one child of a session: it is not created again on any path. */
 static void test_child_released(void **state)
 {
     (void)state;
@@ -530,7 +529,7 @@ static void test_no_path_at_all(void **state)
     world_until(world, failed, SECONDS(1));
     assert_int_equal(world->outcome, IKE_NO_PATH);
     assert_int_equal(world->connects, 0);
-    world_connect(world, true); /* who wants to stay connected waits for a link */
+    world_connect(world, true); /* with `keep`, the wish waits for a link */
     world_run(world, SECONDS(30));
     world_link_set(world, 1, true);
     world_until(world, connected, SECONDS(1));
@@ -593,7 +592,7 @@ static bool reachable_all_up(const struct world *world)
     return true;
 }
 
-/* Where nothing else decides, the way that the kernel would take: to a network before to all. */
+/* Without other rules the route of the kernel counts: the narrowest network first. */
 static void test_narrow_route_first(void **state)
 {
     (void)state;
@@ -611,8 +610,8 @@ static void test_narrow_route_first(void **state)
     }
 }
 
-/* local_addrs without path sections: where the login comes from, and where a session that can move
- * comes back to; while that address is away, any other one is better than none. */
+/* local_addrs without path sections: the login uses these addresses, and a session that can move
+ * returns to them. While they are missing, any other address will do. */
 static void test_local_addrs(void **state)
 {
     (void)state;
@@ -642,8 +641,8 @@ static void test_local_addrs(void **state)
     world_free(world);
 }
 
-/* Whatever happens: the world's own checks hold, there is no storm, and when it calms down each
- * path that can have its VPN gets it, with no login as long as one IKE SA lived. */
+/* Random faults: the checks of the world hold and there is no storm. Afterwards each possible path
+ * has its VPN, without a login as long as one IKE SA lived. */
 static void test_random(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a wish asks for, and for how long. */
+/* What a wish asks for, and how long it lasts. */
 #include "multipath/test_world.h"
 
 #define SECONDS(n) ((nanos)(n)*NANOS_PER_SEC)
@@ -15,7 +15,7 @@ static bool failed(const struct world *world)
     return world->failed > 0;
 }
 
-/* RFC 8305 section 5: 250 ms between two attempts; nobody answers here. */
+/* RFC 8305 section 5: 250 ms between two attempts; no peer answers. */
 static void test_attempts_one_after_another(void **state)
 {
     (void)state;
@@ -55,8 +55,8 @@ static ike_sa_id established(const struct world *world)
     return id;
 }
 
-/* An IKE SA keeps its number, however often its login is tried. The next session has the next free number, also after a
- * restart of the Gateway: the attempts to find out whether the Gateway is there use up no number. */
+/* An IKE SA keeps its number through all attempts of its login. The next session has the next
+ * number, also after a restart of the Gateway: knocks use up no number. */
 static void test_number_of_a_login(void **state)
 {
     (void)state;
@@ -115,7 +115,8 @@ static void test_wanted_once(void **state)
     world_free(world);
 }
 
-/* test_childless_login - RFC 6023: who waits for a child hears of success when the child is there. */
+/* test_childless_login - RFC 6023: a caller that waits for a child gets CONNECTED once the Child SA
+ * exists. */
 static void test_childless_login(void **state)
 {
     (void)state;
@@ -130,7 +131,7 @@ static void test_childless_login(void **state)
     world_free(world);
 }
 
-/* A path is up when the host has the routes of a Child SA on it, and not before. */
+/* A path is up once the host has the routes of a Child SA on it. */
 static void test_up_with_its_routes(void **state)
 {
     (void)state;
@@ -141,7 +142,7 @@ static void test_up_with_its_routes(void **state)
     world_run(world, SECONDS(5));
     assert_int_not_equal(world->sas[0].child, 0);
     assert_int_equal(world_path(world, "p0").state, PATH_CREATING);
-    assert_int_equal(world->creates, 0); /* the Child SA of the login is there: no second one */
+    assert_int_equal(world->creates, 0); /* the login created the Child SA: no second one */
     world_child_routed(world);
     assert_int_equal(world_path(world, "p0").state, PATH_UP);
     world_free(world);
@@ -152,7 +153,7 @@ static bool ended(const struct world *world)
     return world->connected + world->failed > 0;
 }
 
-/* A path is never up before a Child SA is agreed, however the peer comes to refuse it. */
+/* A path is not up before it has a Child SA, however the peer refuses it. */
 static void test_refused_is_not_up(void **state)
 {
     (void)state;
@@ -207,7 +208,8 @@ static void all_deleted(struct world *world)
         world_sa_kill(world, link, IKE_PEER_DELETED);
 }
 
-/* A Gateway that deletes a session may start anew: the attempts of the next round ask it early, and no others. */
+/* A Gateway that deletes a session may be restarting: the attempts of the next round repeat their
+ * requests early, and no other attempts do. */
 static void test_gateway_starts_anew(void **state)
 {
     (void)state;
@@ -243,7 +245,7 @@ static unsigned logins_to(const struct world *world, const struct address *remot
     return n;
 }
 
-/* Who reads one link forges a REDIRECT there: the login over the other link is not disturbed. */
+/* An attacker on one link forges a REDIRECT: the login over the other link goes on. */
 static void test_forged_redirect_on_one_path(void **state)
 {
     (void)state;
@@ -263,7 +265,7 @@ static void test_forged_redirect_on_one_path(void **state)
     world_free(world);
 }
 
-/* It is followed when no other path has answered within a second. */
+/* The REDIRECT is followed if no other path answers within a second. */
 static void test_redirect_while_others_are_dead(void **state)
 {
     (void)state;
@@ -280,7 +282,7 @@ static void test_redirect_while_others_are_dead(void **state)
     world_free(world);
 }
 
-/* All paths are sent away, or there is one path only: nothing is worth to be waited for. */
+/* All paths are redirected, or only one path exists: the REDIRECT is followed at once. */
 static void test_redirect_of_all_paths(void **state)
 {
     (void)state;
@@ -301,7 +303,7 @@ static void test_redirect_of_all_paths(void **state)
     }
 }
 
-/* asked - the question for the name; 0: there is none. */
+/* asked - the number of the open question for the name; 0: none. */
 static uint64_t asked(struct world *world)
 {
     struct path_question question;
@@ -329,7 +331,7 @@ static struct world *sent_to_a_name(uint32_t seed, uint64_t *ret_tag)
     return world;
 }
 
-/* Nothing is tried before the name has addresses, and no answer to another question is taken. */
+/* No login begins before the name has addresses. Answers to other questions are ignored. */
 static void test_redirect_to_a_name(void **state)
 {
     (void)state;
@@ -349,8 +351,8 @@ static void test_redirect_to_a_name(void **state)
     world_free(world);
 }
 
-/* Addresses that are none for a Gateway, or that no path leads to; none at all; and no answer: the
- * login goes on at the configured Gateway. */
+/* Unusable addresses, addresses without a route, no address, and no answer: the login continues at
+ * the configured Gateway. */
 static void test_redirect_to_a_name_in_vain(void **state)
 {
     (void)state;
@@ -412,8 +414,8 @@ static int connect_to(struct world *world, unsigned host, bool keep)
     return error;
 }
 
-/* The trap of a connection with any peer: a login to each host, and one only. The session of the
- * connection itself is another one. */
+/* The trap of a connection with any peer makes one login to each host. The session of the
+ * connection itself is separate. */
 static void test_hosts_beside_each_other(void **state)
 {
     (void)state;
@@ -452,8 +454,8 @@ static void test_limit_of_hosts(void **state)
     world_free(world);
 }
 
-/* Packets from forged sources ask for many hosts that do not answer: the first of them makes way for the next, but
- * not for a host that is asked already. */
+/* Packets from forged sources ask for many silent hosts: a further host displaces the first one. A
+ * host that is already asked displaces none. */
 static void test_hosts_that_do_not_answer(void **state)
 {
     (void)state;
@@ -485,7 +487,7 @@ static void remotes_are(struct world *world, const struct address *first,
     remotes[1].range = (struct address_range){*second, *second};
 }
 
-/* A host whose login goes on keeps its place: of the hosts that say nothing the first one makes way. */
+/* A host whose login proceeds keeps its place: only silent hosts are displaced. */
 static void test_host_that_answers_slowly(void **state)
 {
     (void)state;
@@ -505,8 +507,8 @@ static void test_host_that_answers_slowly(void **state)
     world_free(world);
 }
 
-/* The first address of the list does not answer, or no route leads there: the login goes on with the
- * next one, and the session has its paths to that one alone. */
+/* The first address of the list does not answer, or has no route: the login continues with the next
+ * one, and all paths of the session lead to that one. */
 static void test_next_address(void **state)
 {
     (void)state;
@@ -533,7 +535,7 @@ static void test_next_address(void **state)
     }
 }
 
-/* The next address may be another Gateway: it is not asked while the first one needs its time. */
+/* The next address may be another Gateway: it is not tried while the first one may still answer. */
 static void test_first_address_is_slow(void **state)
 {
     (void)state;
@@ -549,8 +551,8 @@ static void test_first_address_is_slow(void **state)
     world_free(world);
 }
 
-/* The address of the session falls silent for a moment, and a further address of the Gateway answers the knock. Without
- * MOBIKE the session cannot move there: its path stays where it is, and works again. */
+/* The address of the session is silent for a moment, and another address of the Gateway answers the
+ * knock. Without MOBIKE the session cannot move there: its path stays, and works again. */
 static void test_knock_answered_elsewhere(void **state)
 {
     (void)state;
@@ -571,8 +573,8 @@ static void test_knock_answered_elsewhere(void **state)
     }
 }
 
-/* A name has another address after a round that failed. An answer without one changes nothing, nor
- * does one that comes when there is a session. */
+/* A name gets another address after a failed round. An answer without an address changes nothing,
+ * nor does one that arrives when a session exists. */
 static void test_resolved_again(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a session at ikatd is to NetworkManager. */
+/* How a session of ikatd looks to NetworkManager. */
 #include "nm/grant.h"
 
 #include <stdio.h>

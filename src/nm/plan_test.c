@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What users may write into a connection of NetworkManager, and what becomes of it. */
+/* Values that users may set in a connection of NetworkManager, and the configuration that results. */
 #include "nm/plan.h"
 
 #include <stdio.h>

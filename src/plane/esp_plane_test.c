@@ -236,8 +236,8 @@ static bool stats_wait(const struct esp_plane *plane, uint64_t no_policy)
     return false;
 }
 
-/* Two Child SAs with the same selectors: each takes the packets of its own device and of no other,
- * also when it is alone, and delivers there. */
+/* Two Child SAs with the same selectors on two devices: each takes and delivers the packets of its
+ * own device only, even if it is the only one. */
 static void test_devices(void **state)
 {
     struct ends *ends = *state, second = *ends;
@@ -263,7 +263,7 @@ static void test_devices(void **state)
     assert_int_equal(data_plane_remove(esp_plane_verbs(ends->end[0].plane), 1, 0, now_read()), 0);
     assert_true(frame_put(ends, 2));
     assert_true(stats_wait(ends->end[0].plane, 2));
-    /* what still comes for a device that is gone comes out of no other */
+    /* late packets for a removed device come out of no other device */
     assert_int_equal(esp_plane_device_remove(ends->end[1].plane, 70), 0);
     assert_int_equal(esp_plane_device_remove(ends->end[1].plane, 70), ERR_NOT_FOUND);
     assert_int_equal(esp_plane_device_remove(ends->end[1].plane, 6), ERR_NOT_FOUND);
@@ -300,8 +300,8 @@ static void busy_child(struct ends *ends, esp_child_id child, uint8_t protocol, 
     }
 }
 
-/* Two groups of Child SAs in one session. What one of them has outstanding, or sends twice, leaves
- * on its own Child SAs and not on those of the other one, where the peer would drop it. */
+/* Two groups of Child SAs in one session. Repeated packets leave on the Child SAs of their own
+ * group: the peer would drop them on others. */
 static void test_groups_share_no_packets(void **state)
 {
     enum { ICMP = 1, UDP = 17 };
@@ -327,7 +327,7 @@ static void test_groups_share_no_packets(void **state)
     assert_int_equal(wrong, 0);
 }
 
-/* workers_wake - as workers wake each other, and waits until both have taken it. */
+/* workers_wake - makes the workers wake each other, and waits until both have answered. */
 static void workers_wake(const struct esp_plane *plane)
 {
     uint64_t wakes = 5;
@@ -340,8 +340,8 @@ static void workers_wake(const struct esp_plane *plane)
     }
 }
 
-/* A source that left stays until the worker that may hold it ends its turn, even if workers woke
- * each other before. */
+/* A removed source stays until the worker that may hold it ends its turn, even if workers wake each
+ * other before. */
 static void test_wakes_are_no_kicks(void **state)
 {
     struct ends *ends = *state;
@@ -450,7 +450,7 @@ static void test_ike(void **state)
     struct esp_path from;
     size_t len;
     struct pollfd fd = {.fd = esp_plane_fd(ends->end[1].plane), .events = POLLIN};
-    /* more than the queue holds: bounded, and those at its head are intact */
+    /* more than the queue holds: the first ones arrive whole, the others are lost */
     for (unsigned i = 0; i < 400; i++) {
         memset(message, (int)(i + 1), sizeof(message));
         assert_int_equal(
@@ -480,8 +480,7 @@ static void test_ike(void **state)
         ERR_AGAIN);
 }
 
-/* IKE datagrams that wait keep the descriptor readable, also when somebody asks for events only:
- * one that came just then, and those that are left for later. */
+/* Waiting IKE datagrams keep the descriptor readable, even if the caller asks for events only. */
 static void test_ike_waits(void **state)
 {
     struct ends *ends = *state;
@@ -563,7 +562,7 @@ static void test_hints(void **state)
             i++;
     while (stats.unknown_spi < 2001)
         esp_plane_stats_get(ends->end[1].plane, &stats);
-    /* two workers, and nobody asked meanwhile */
+    /* two workers may each report one meanwhile */
     assert_in_range(events_of(&ends->end[1], ESP_EVENT_STRAY), 0,
                     nanos_min(8, 2 + 2 * (now_read() - begun) / (10 * NANOS_PER_MS)));
 
@@ -614,7 +613,7 @@ static void *pump_run(void *argument)
     return NULL;
 }
 
-/* children come and go, and are rekeyed, while packets pass: none is lost. */
+/* Children come, go and are rekeyed while packets pass: no packet is lost. */
 static void test_churn_loses_nothing(void **state)
 {
     struct ends *ends = *state;
@@ -627,7 +626,7 @@ static void test_churn_loses_nothing(void **state)
         install(ends, child, last);
         for (int end = 0; end < 2; end++) {
             nanos now = now_read();
-            /* sometimes it lingers, sometimes the packets of a moment ago have arrived anyway */
+            /* sometimes it lingers, sometimes its last packets have already arrived */
             nanos linger = child % 3 == 0 ? NANOS_PER_SEC : 20 * NANOS_PER_MS;
             assert_int_equal(
                 data_plane_remove(esp_plane_verbs(ends->end[end].plane), last, linger, now), 0);

@@ -241,7 +241,7 @@ static void critical_bit(void **state)
                      WIRE_MALFORMED);
 }
 
-/* A notify whose SPI does not end within it makes the chain malformed, whoever would read it. */
+/* A notify with a cut SPI makes the whole chain malformed, even if no code reads that notify. */
 static void torn_notify(void **state)
 {
     (void)state;
@@ -258,7 +258,7 @@ static void torn_notify(void **state)
                      WIRE_MALFORMED);
 }
 
-/* An empty payload still has its place in the chain: whoever keeps the chain computes with it. */
+/* An empty payload still has its place in the chain, as callers compute with it. */
 static void empty_payloads(void **state)
 {
     (void)state;
@@ -290,7 +290,7 @@ static bool is_reserved(uint8_t type, size_t at)
     }
 }
 
-/* Whoever offers all that it knows, in two proposals, is understood up to a bound. */
+/* A peer that offers all its algorithms in two proposals is understood, up to a bound. */
 static void many_transforms(void **state)
 {
     (void)state;
@@ -317,7 +317,7 @@ static void many_transforms(void **state)
     }
 }
 
-/* RFC 7296 section 2.5: sent as zero, and of no meaning on receipt. */
+/* RFC 7296 section 2.5: reserved fields are sent as zero and ignored on receipt. */
 static void reserved_bits(void **state)
 {
     (void)state;
@@ -454,7 +454,7 @@ static void encrypted_dns_service_parameters(void **state)
     assert_true(encdns_reads(1, "a.b", PARAMS(0, 0, 0, 4, 0, 1, 0, 3, ALPN_DOT, 0, 3, 0, 2, 0, 9)));
     assert_true(encdns_reads(1, "a.b", PARAMS(0, 1, 0, 7, 2, 'h', '2', 3, 'd', 'o', 't')));
     assert_true(encdns_reads(1, "a.b", PARAMS(ALPN_DOT, 0, 2, 0, 0, 0xff, 0, 0, 1, 7)));
-    /* DNS over HTTPS alone; nothing said; a key that must be known and is not */
+    /* DNS over HTTPS alone; no protocol; an unknown mandatory key */
     assert_false(encdns_reads(1, "a.b", PARAMS(0, 1, 0, 3, 2, 'h', '2')));
     assert_false(encdns_reads(1, "a.b", PARAMS(0, 3, 0, 2, 3, 0x55)));
     assert_false(encdns_reads(1, "a.b", PARAMS(0, 0, 0, 2, 0, 7, ALPN_DOT)));
@@ -488,7 +488,7 @@ static void nonce_sizes(void **state)
     assert_false(wire_nonce_read(span_of(octets, 257), &nonce));
 }
 
-/* Sections 3.1 and 3.14: nothing comes behind an Encrypted payload. */
+/* Sections 3.1 and 3.14: no payload may follow an Encrypted payload. */
 static void behind_the_encrypted_one(void **state)
 {
     (void)state;
@@ -554,7 +554,8 @@ static void header(void **state)
 
 #define CA_AT 52 /* of the octet in `root` that says cA TRUE */
 
-/* The outline of a CA that names itself; each other issuer, constraint and cut is told apart. */
+/* The outline of a CA that names itself; another issuer, another constraint and each cut give
+ * another result. */
 static void certificate_of_a_ca(void **state)
 {
     (void)state;

@@ -76,7 +76,7 @@ static void in_order(void **state)
     add("a", AAA_ACCOUNT_START, 0);
     add("a", AAA_ACCOUNT_STOP, 9);
     uint64_t start = expect("a", AAA_ACCOUNT_START, 0, 0);
-    expect_none(0); /* before the Start is acknowledged, no Stop */
+    expect_none(0); /* no Stop leaves before the Start is acknowledged */
     assert_int_equal(account_queue_deadline(queue), NANOS_NEVER);
     assert_true(account_queue_sent(queue, start, 0));
     assert_false(account_queue_sent(queue, start, 0));
@@ -97,7 +97,8 @@ static void server_away(void **state)
     assert_true(account_queue_failed(queue, start, 5));
     expect_none(5);
     assert_int_equal(account_queue_deadline(queue), 5 + ACCOUNT_WAIT_NS);
-    for (uint64_t octets = 1; octets < 9; octets++) /* the newest says all that those before did */
+    for (uint64_t octets = 1; octets < 9; octets++) /* the newest record has all that the earlier
+                                                     * ones had */
         add("a", AAA_ACCOUNT_INTERIM, octets);
     add("b", AAA_ACCOUNT_INTERIM, 1);
     add("b", AAA_ACCOUNT_STOP, 2);
@@ -109,7 +110,7 @@ static void server_away(void **state)
     assert_true(account_queue_sent(queue, expect("b", AAA_ACCOUNT_STOP, 2, 6), 6));
 }
 
-/* Our processes end abruptly: the next ones send the Stop of each session that was up. */
+/* Our processes end abruptly. The next ones send the Stop of each session that was up. */
 static void abrupt_end(void **state)
 {
     uint64_t tag;
@@ -144,7 +145,7 @@ static void bounded(void **state)
     const struct aaa_account more = account("more", AAA_ACCOUNT_START, 0);
     assert_int_equal(account_queue_add(queue, &more), ERR_FULL);
     assert_int_equal(account_queue_lost(queue), 2);
-    add("5", AAA_ACCOUNT_STOP, 0); /* the end of a session has a place: it lives no more */
+    add("5", AAA_ACCOUNT_STOP, 0); /* the Stop takes the slot of the live session */
 }
 
 static void hostile_file(void **state)
@@ -155,7 +156,7 @@ static void hostile_file(void **state)
     add("b", AAA_ACCOUNT_STOP, 2);
     ssize_t len = pread(file, octets, sizeof(octets), 0);
     assert_true(len > 0);
-    for (size_t at = 0; at < (size_t)len; at += 7) { /* one octet is another one */
+    for (size_t at = 0; at < (size_t)len; at += 7) { /* one octet is changed */
         uint8_t other = octets[at] ^ 0x40;
         assert_int_equal(pwrite(file, &other, 1, (off_t)at), 1);
         struct account_queue *read = account_queue_new(file, false);
@@ -205,7 +206,7 @@ static void stop_takes_the_place_of_the_state(void **state)
     ssize_t len = pread(file, before, sizeof(before), 0);
     add("a", AAA_ACCOUNT_STOP, 2);
     assert_int_equal(pread(file, after, sizeof(after), 0), len);
-    uint32_t first, second; /* of two slots: that of the interim record, and the state's */
+    uint32_t first, second; /* the slots of the interim record and of the state */
     memcpy(&first, after, sizeof(first));
     memcpy(&second, after + len / 2, sizeof(second));
     assert_int_equal(first, 0);
@@ -285,7 +286,7 @@ static void on_is_not_taken(void **state)
     assert_false(account_queue_busy(queue, now + 1));
 }
 
-/* The next process of an upgrade: a session that goes on has no Stop, one that does not has a single one. */
+/* The next process of an upgrade sends a Stop for each session that has ended, and none for others. */
 static void handed_over(void **state)
 {
     (void)state;
@@ -308,13 +309,13 @@ static void handed_over(void **state)
         account_queue_settle(queue);
         assert_true(account_queue_sent(queue, expect("lost", AAA_ACCOUNT_STOP, 2, 6), 6));
         expect_none(7);
-        restart(); /* a crash: now it has ended, too, with what was told last */
+        restart(); /* a crash: the session has ended, and its Stop has the last known state */
         assert_true(account_queue_sent(queue, expect("kept", AAA_ACCOUNT_STOP, 7, 8), 8));
         expect_none(9);
     }
 }
 
-/* The first engine of the new program crashes before it has told anything. */
+/* The first engine of the new program crashes before it has sent anything. */
 static void handed_to_a_crash(void **state)
 {
     (void)state;

@@ -188,7 +188,7 @@ static void forged(void **state)
         assert_int_equal(take(), CHANGE_DROP);
         request[at] ^= 1;
     }
-    for (size_t len = 0; len < from.octets.len; len++) { /* and none may be missing */
+    for (size_t len = 0; len < from.octets.len; len++) { /* and no octet may be missing */
         struct span whole = from.octets;
         from.octets.len = len;
         assert_int_equal(take(), CHANGE_DROP);

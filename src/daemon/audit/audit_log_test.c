@@ -17,7 +17,7 @@ struct file {
     size_t at, len;
 };
 
-/* file_new - a file without a name, open as the supervisor opens it; *ret_fd is the log's. */
+/* file_new - a file without a name, open as the supervisor opens it; *ret_fd goes to the log. */
 static struct file file_new(int *ret_fd)
 {
     char name[] = "/tmp/ikat-audit-XXXXXX";
@@ -127,7 +127,7 @@ static void facts(void **state)
     close(file.fd);
 }
 
-/* text of a peer is one value of one line, whatever octets it has */
+/* Any text of a peer becomes one value in one line. */
 static void hostile_text(void **state)
 {
     (void)state;
@@ -153,7 +153,7 @@ static void hostile_text(void **state)
     close(file.fd);
 }
 
-/* what only a process that has been taken over sends */
+/* Only a compromised process sends such a record. */
 static void hostile_record(void **state)
 {
     (void)state;
@@ -183,7 +183,7 @@ static void hostile_record(void **state)
     assert_false(audit_record_sound(&record, true));
 }
 
-/* a full disk: lines wait, and come in their order once there is room again */
+/* A full disk: lines wait, and are written in order once there is room again. */
 static void full_disk(void **state)
 {
     (void)state;
@@ -208,7 +208,7 @@ static void full_disk(void **state)
     close(file.fd);
 }
 
-/* more lines than may wait: they are counted, and a line says so where they are missing */
+/* Too many lines wait: those beyond the limit are counted, and a line says how many are missing. */
 static void lost(void **state)
 {
     (void)state;
@@ -235,8 +235,8 @@ static void lost(void **state)
 
 #define SESSIONS 600 /* more than a pipe takes */
 
-/* half_written - a log that has written the first part of its lines to a pipe, which ends within a
- * line; the part is in `room`. */
+/* half_written - a log that has written its first lines to a pipe, the last one in part. `room` has
+ * the octets of the pipe. */
 static struct audit_log *half_written(int *ret_fd, size_t *ret_len)
 {
     int ends[2];
@@ -266,7 +266,7 @@ static void assert_sessions(struct file *file, uint32_t first)
     assert_null(line_next(file));
 }
 
-/* the file takes a part of a line only: the next file gets all of it */
+/* The file takes only a part of a line: the next file gets the whole line. */
 static void part_of_a_line(void **state)
 {
     (void)state;
@@ -285,7 +285,7 @@ static void part_of_a_line(void **state)
     close(file.fd);
 }
 
-/* the rest of a line follows its first part in the same file */
+/* The rest of a line follows its first part in the same file. */
 static void rest_of_a_line(void **state)
 {
     (void)state;

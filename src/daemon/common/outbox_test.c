@@ -35,7 +35,7 @@ static int send_number(struct outbox *outbox, uint32_t number, uint32_t tail)
     return outbox_send(outbox, span_of(&message, sizeof(message)), span_of(octets, tail));
 }
 
-/* 150 logins at once: none of their requests is lost or refused, and the order stays. */
+/* 150 logins at once: no request is lost or refused, and the order stays. */
 static void a_full_channel_only_takes_time(void **state)
 {
     struct outbox *outbox = outbox_new(ends[0]);

@@ -91,7 +91,7 @@ static void test_wrong(void **state)
     wrong.range.last = ip("2001:db8::");
     assert_int_equal(permits_add(&permits, &wrong), ERR_INVALID);
     wrong = permit;
-    wrong.range.first.octets[9] = 1; /* behind an IPv4 address */
+    wrong.range.first.octets[9] = 1; /* an octet behind an IPv4 address */
     assert_int_equal(permits_add(&permits, &wrong), ERR_INVALID);
     wrong = permit;
     wrong.range.first.family = wrong.range.last.family = 5;
@@ -170,14 +170,16 @@ static void test_of_configuration(void **state)
         permits_done(&permits);
     }
     struct permits permits = {0};
-    assert_int_equal(build(pool, &permits), 0); /* no connection, so all of them are VICI's */
+    assert_int_equal(build(pool, &permits), 0); /* no connection in the files: all come from VICI
+                                                 * clients */
     assert_true(permits.all);
     permits_done(&permits);
     char text[512];
     (void)snprintf(text, sizeof(text), "%s%s", CONN("n { remote_ts = 10.0.0.0/8 }"), pool);
     assert_int_equal(build(text, &permits), 0);
     const struct address network = ip("10.3.0.0"), wider = ip("10.2.0.0");
-    assert_true(permits_route(&permits, &network, 24)); /* and not only what it gives out */
+    assert_true(permits_route(&permits, &network, 24)); /* the whole network, not only the addresses
+                                                         * that the pool gives out */
     assert_true(permits_route(&permits, &wider, 15));   /* of remote_ts */
     permits_done(&permits);
     assert_int_equal(build("permits { remote_ts = 10.0.0.0/33 }\n", &permits), ERR_INVALID);
@@ -199,11 +201,12 @@ static void test_links(void **state)
     assert_false(permits_link(&permits, "eth0"));
     permits_done(&permits);
     assert_int_equal(build(CONN("n { remote_ts = 10.0.0.0/8 }"), &permits), 0);
-    assert_true(permits_link(&permits, "eth0")); /* without paths it may be any */
+    assert_true(permits_link(&permits, "eth0")); /* without path sections any interface */
     permits_done(&permits);
 }
 
-/* Name servers are those that an End User reaches who takes them. */
+/* Permitted are the name servers that a child of an End User reaches, if its connection uses name
+ * servers. */
 static void test_dns(void **state)
 {
     (void)state;
@@ -259,7 +262,7 @@ static void test_sent(void **state)
     assert_int_equal(permits_add(&permits, &permit), 0);
     permit = (struct permit){.kind = PERMIT_DEVICE, .device = {"ikat-m8", 8, 0xff, 8, 0xff}};
     assert_int_equal(permits_add(&permits, &permit), 0);
-    permit.device.mark_out = 0x100; /* its mask leaves that out */
+    permit.device.mark_out = 0x100; /* a bit outside of the mask */
     assert_int_equal(permits_add(&permits, &permit), ERR_INVALID);
     permits_settle(&permits);
     assert_int_equal(channel_pair(ends, 1 << 16), 0);

@@ -11,7 +11,7 @@ static const char *const both[] = {"eap",     "eap-dynamic",   "eap-mschapv2", "
                                    "eap-sim", "eap-aka-prime", "eap-gtc"};
 static const char *const local_only[] = {"eap-ttls-pap", "eap-ttls-chap", "eap-ttls-mschapv2"};
 
-/* refusal - of `auth` on that side; empty: it is accepted. */
+/* refusal - the error for `auth` on that side; empty: accepted. */
 static void refusal(const char *side, const char *auth, char ret_text[ENGINE_ERROR_MAX])
 {
     char text[256];
@@ -58,7 +58,7 @@ static void refused(void **state)
     assert_string_equal(text, "t.conf:4: auth: eap-radius is for the remote side");
 }
 
-/* warned - what is said of a connection whose sides authenticate so; empty: nothing. */
+/* warned - the warning for a connection with these sides; empty: none. */
 static void warned(const char *local, const char *remote, char ret_text[ENGINE_ERROR_MAX])
 {
     static struct build_errors found;
@@ -101,7 +101,7 @@ static void shared_key_beside_eap(void **state)
 
 #define BIT(name) (1u << SIGNATURE_##name)
 
-/* What the constraints of the remote side leave of the signatures that are announced (RFC 9593). */
+/* The signatures that we announce follow from the constraints of the remote side (RFC 9593). */
 static void signatures_of_constraints(void **state)
 {
     static const struct {

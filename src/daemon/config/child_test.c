@@ -50,7 +50,7 @@ static void shunts(void **state)
     ike_conn_unref(conn);
 }
 
-/* What neither routing rules nor the packet filter can tell apart is refused. */
+/* A selector that routing rules or the packet filter cannot express is refused. */
 static void shunt_limits(void **state)
 {
     (void)state;
@@ -81,7 +81,8 @@ static void shunt_limits(void **state)
     }
 }
 
-/* A tunnel for everything: which family it leaves open, and whether the own networks are in it. */
+/* A tunnel for all addresses: which family it leaves open, and whether it contains the host's own
+ * networks. */
 static void everything(void **state)
 {
     (void)state;
@@ -227,7 +228,7 @@ static void unique(void **state)
     ike_conn_unref(conn);
 }
 
-/* A peer may be at any entry of the list, whatever stands beside it; a closer entry ranks higher. */
+/* Any entry of the list may name the peer. A narrower entry ranks higher. */
 static void peers_of_a_list(void **state)
 {
     (void)state;
@@ -250,7 +251,7 @@ static void peers_of_a_list(void **state)
         {"198.51.100.0/24, 192.0.2.1", "192.0.2.2", NOT},
         {"198.51.100.1-198.51.100.8, 192.0.2.1", "198.51.100.9", NOT},
         {"198.51.100.1-198.51.100.9, 192.0.2.1", "198.51.100.9", NAMED},
-        {"gw.example, 192.0.2.1", "198.51.100.9", ANYWHERE}, /* a name: only to connect */
+        {"gw.example, 192.0.2.1", "198.51.100.9", ANYWHERE}, /* a name is only for connecting */
     };
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
         char text[128];
@@ -265,7 +266,7 @@ static void peers_of_a_list(void **state)
     }
 }
 
-/* A word that only begins as %any does is neither that nor a name. */
+/* A word that merely begins with "%any" is neither %any nor a name. */
 static void not_any(void **state)
 {
     (void)state;

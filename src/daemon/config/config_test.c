@@ -28,7 +28,8 @@ static const char *const frames[] = {
 
 struct row {
     enum place place;
-    const char *key, *good, *bad, *why; /* good NULL: never taken; bad NULL: never refused */
+    const char *key, *good, *bad, *why; /* good NULL: every value is refused; bad NULL: every value
+                                         * is accepted */
 };
 
 static const struct row rows[] = {
@@ -250,7 +251,7 @@ static unsigned line_of(const char *frame)
     return line;
 }
 
-/* row_check - one value of a key. `why` NULL: it is taken; else "t.conf:line: key: ...why". */
+/* row_check - one value of a key. `why` NULL: accepted; else the error "t.conf:line: key: ...why". */
 static void row_check(const struct row *row, const char *value, const char *why)
 {
     char line[256], text[1024], place[128];
@@ -280,7 +281,7 @@ static void every_key(void **state)
     }
 }
 
-/* In capitals it is the same key, and an error finds its line all the same. */
+/* Keys in capitals are the same keys, and an error still finds its line. */
 static void capitals(void **state)
 {
     (void)state;
@@ -587,7 +588,7 @@ static void too_many(void **state)
     }
 }
 
-/* The largest values that are taken do not turn around into small or negative ones. */
+/* The largest accepted values do not overflow. */
 static void giant_values(void **state)
 {
     (void)state;
@@ -604,7 +605,7 @@ static void giant_values(void **state)
     ike_conn_unref(conn);
 }
 
-/* All that is wrong, in the order of the file; what several inherit, once. */
+/* All errors, in the order of the file. Sections that inherit the same error report it once. */
 static void all_errors(void **state)
 {
     (void)state;
@@ -686,7 +687,7 @@ static void refused(const char *path, mode_t mode, bool fifo, const char *why)
     assert_int_equal(unlink(path), 0);
 }
 
-/* D20, G2, G11: a FIFO does not hang us; who may write the file decides what is loaded. */
+/* D20, G2, G11: a FIFO does not block us. A file that other users can write is refused. */
 static void hostile_files(void **state)
 {
     (void)state;
@@ -733,7 +734,7 @@ static void warnings(void **state)
     assert_int_equal(unlink(path), 0);
 }
 
-/* What was written comes out again, names where there are some. */
+/* Selectors are printed as they were written, with names where names exist. */
 static void selectors(void **state)
 {
     (void)state;

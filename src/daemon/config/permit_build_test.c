@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files allow: the peer that they name, also where it is the router of this host. */
+/* The permits that follow from files: a named peer is permitted, even if it is the router of this
+ * host. */
 #include <stdio.h>
 
 #include "base/unit_test.h"
@@ -34,7 +35,7 @@ static void peer_by_address(void **state)
         {"gw.example, 2001:db8::1", "2001:db8::1", 128, true, false},
         {"10.1.0.1", "10.1.0.2", 32, true, true}, /* wherever it moves */
         {"10.1.0.1", "10.1.0.0", 31, false, true},
-        {"10.1.0.0/24", "10.1.0.1", 32, true, true}, /* the peer chooses which */
+        {"10.1.0.0/24", "10.1.0.1", 32, true, true}, /* the peer chooses the address */
         {"%any", "10.1.0.1", 32, true, true},
         {"gw.example", "10.1.0.1", 32, true, true},
         {"%any, 10.1.0.1", "10.1.0.1", 32, true, false},
@@ -52,8 +53,8 @@ static void peer_by_address(void **state)
     }
 }
 
-/* A trap between hosts catches packets to each possible peer; no other child with such a connection
- * takes a network. */
+/* A trap between hosts catches packets to each possible peer. No other child of such a connection
+ * may take a network. */
 static void any_peer(void **state)
 {
     (void)state;
@@ -87,8 +88,8 @@ static void any_peer(void **state)
     }
 }
 
-/* Addresses that a RADIUS server names are not known before: single ones, but none that a range of
- * the files holds, so the router of this host is not taken away. */
+/* The addresses that a RADIUS server will name are unknown. Single addresses are permitted, but
+ * none within a range of the files: so the router of this host stays reachable. */
 static void addresses_of_radius(void **state)
 {
     (void)state;
@@ -154,7 +155,7 @@ static void scripts(void **state)
     }
 }
 
-/* The names `radius` and `dhcp` are no pool's; `radius` stands only where a RADIUS server takes part. */
+/* No pool has the name `radius` or `dhcp`. A connection may use `radius` only with a RADIUS server. */
 static void names_of_servers(void **state)
 {
     (void)state;

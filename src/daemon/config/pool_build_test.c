@@ -24,11 +24,11 @@ static void pool_ranges(void **state)
         const char *addrs, *first, *last;
     } table[] = {
         {"10.3.0.0/24", "10.3.0.1", "10.3.0.254"},
-        {"10.3.0.5/24", "10.3.0.5", "10.3.0.254"}, /* a host part: from there on */
+        {"10.3.0.5/24", "10.3.0.5", "10.3.0.254"}, /* a host part: the first address of the pool */
         {"10.3.0.0/30", "10.3.0.1", "10.3.0.2"},
         {"10.3.0.0/31", "10.3.0.0", "10.3.0.1"}, /* no network address in these */
         {"10.3.0.7/32", "10.3.0.7", "10.3.0.7"},
-        {"10.3.0.0-10.3.0.255", "10.3.0.0", "10.3.0.255"}, /* a range means what it says */
+        {"10.3.0.0-10.3.0.255", "10.3.0.0", "10.3.0.255"}, /* a range is used as it is */
         {"fd00::/120", "fd00::1", "fd00::ff"},             /* IPv6 has no broadcast */
         {"fd00::/127", "fd00::", "fd00::1"},
     };

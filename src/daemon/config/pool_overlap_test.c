@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pools that overlap are told when the file is read, not when the engine refuses the load. */
+/* Overlapping pools are an error when the file is read, not only when the engine loads it. */
 #include <stdio.h>
 
 #include "base/unit_test.h"

@@ -59,8 +59,8 @@ static void resolve(struct settings *settings, int error, struct span der)
     close(ends[0]), close(ends[1]);
 }
 
-/* Without the certificate that it names, a remote round would take any peer that any CA certifies:
- * its connection is left out, and no other one. In a local round the login fails by itself. */
+/* A remote round that names a missing certificate would accept any peer of any CA: its connection
+ * is left out, and no other one. A local round with a missing certificate fails by itself. */
 static void test_missing(void **state)
 {
     static const struct {

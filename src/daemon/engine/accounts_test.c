@@ -38,7 +38,7 @@ static void assert_packets(struct accounts *accounts, ike_session_id session, un
     assert_int_equal(traffic.octets_out, 300 * packets);
 }
 
-/* each packet is charged once, to the path on which its Child SA was when it came */
+/* each packet is charged once, to the path of its Child SA when it arrived */
 static void charged(void **state)
 {
     (void)state;
@@ -105,8 +105,7 @@ static void words(void **state)
     accounts_free(accounts);
 }
 
-/* a Child SA that cannot be read, or is unknown, costs nothing; too many paths are charged to the
- * last one */
+/* an unknown or unreadable Child SA costs nothing; too many paths are charged to the last one */
 static void odd(void **state)
 {
     (void)state;

@@ -17,7 +17,7 @@ static int setup(void **state)
     return 0;
 }
 
-/* In the order in which they came; what finds no room is lost, and nothing passes the others. */
+/* Datagrams leave in the order of arrival. One without room is lost, and none overtakes another. */
 static void test_wait(void **state)
 {
     (void)state;
@@ -38,7 +38,7 @@ static void test_wait(void **state)
     assert_null(bound_path_waiting(path));
 }
 
-/* The sockets of one path say nothing of another. */
+/* The sockets of one path do not concern another path. */
 static void test_others_are_sent(void **state)
 {
     (void)state;

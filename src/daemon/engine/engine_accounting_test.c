@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which Acct-Terminate-Cause a session has (RFC 2866 section 5.10) that ends for each reason. */
+/* The Acct-Terminate-Cause for each reason for which a session ends (RFC 2866 section 5.10). */
 #include "base/unit_test.h"
 #include "daemon/engine/engine_aaa.h"
 

@@ -10,7 +10,7 @@
 #include "daemon/engine/accounts.h"
 #include "daemon/engine/engine_state.h"
 
-#define SECONDS 10 /* more than any test here needs; then an engine that waits is ended */
+#define SECONDS 10 /* longer than any test here takes; then a blocked engine is killed */
 
 /* The channel is made as the supervisor makes it: it blocks until the engine says otherwise. */
 static struct engine_start start;
@@ -60,7 +60,7 @@ static bool next(struct audit_record *ret)
     return channel_recv(reader, ret, sizeof(*ret), NULL, NULL) == 0;
 }
 
-/* an audit process that is stopped: its channel is full, and the engine goes on */
+/* The audit process is stopped and its channel is full: the engine goes on. */
 static void nobody_reads(void **state)
 {
     struct audit_record record;
@@ -75,7 +75,7 @@ static void nobody_reads(void **state)
     assert_false(next(&record));
 }
 
-/* records for which there is no room at all: the next one of the kind that finds some counts them */
+/* Records without room are lost. The next record of the kind counts them. */
 static void lost_records_count(void **state)
 {
     struct audit_record record;
@@ -101,7 +101,7 @@ static struct ike_event refused_login(void)
     return (struct ike_event){.outcome = IKE_PEER_AUTH_FAILED, .what = "eve", .notice = "secret"};
 }
 
-/* wrong logins, however many, do not hide that an authenticated session moved */
+/* Any number of wrong logins does not hide that an authenticated session moved. */
 static void refusals_hide_no_move(void **state)
 {
     const struct account_who who = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the aaa process says of a change is believed where its form is sound, and nowhere else. */
+/* The engine accepts only well-formed changes from the aaa process. */
 #include "base/unit_test.h"
 #include "daemon/engine/engine_aaa.h"
 

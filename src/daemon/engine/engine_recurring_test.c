@@ -53,7 +53,7 @@ static void bounded(void **state)
     log_listen(NULL, NULL);
 }
 
-/* Each wish says once that its name is unknown, however often others have said so. */
+/* Each wish logs once that its name is unknown, even if other wishes have logged the same. */
 static void first_failure(void **state)
 {
     (void)state;

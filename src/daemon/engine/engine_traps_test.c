@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a trap holds, and which host a packet asks for. The host, the data plane and the sessions are
- * stood in for: the linker puts the functions below in the place of theirs. */
+/* Which selectors a trap holds, and for which host a packet asks. The linker replaces the functions
+ * of the host, the data plane and the sessions by those below. */
 #include <stdio.h>
 
 #include "base/unit_test.h"
@@ -27,7 +27,7 @@ static unsigned n_released;
 static struct address wishes[WISHES];
 static char wished[WISHES][LIMIT_NAME];
 static unsigned n_wishes;
-static struct ike_conn *session_conn; /* there is one session, of it; NULL: none */
+static struct ike_conn *session_conn; /* the connection of the only session; NULL: none */
 static bool ended;
 
 void __wrap_host_hold(struct host *host, const struct host_hold *wanted);
@@ -217,7 +217,7 @@ static bool holds_address(const char *text)
     return found;
 }
 
-/* A Gateway's hold of the networks behind its peers does not take the place of a trap's. */
+/* A Gateway's hold for the networks behind its peers does not replace the hold of a trap. */
 static void networks_beside_a_trap(void **state)
 {
     (void)state;
@@ -250,7 +250,7 @@ static void end_without_gap(void **state)
     assert_int_equal(n_released, 1);
 }
 
-/* The first host takes no room from the other networks of a trap. */
+/* The session with the first host does not shrink the trap for other networks. */
 static void many_networks(void **state)
 {
     (void)state;
@@ -323,7 +323,8 @@ static void packet(const char *src, const char *dst)
     engine_trap_acquire(&engine, &wanted);
 }
 
-/* A trap for any peer that cannot take a packet leaves it to others; a narrower one goes first. */
+/* A trap for any peer that cannot take a packet leaves it to other traps. A narrower trap comes
+ * first. */
 static void traps_beside_any_peer(void **state)
 {
     (void)state;
@@ -349,7 +350,7 @@ static void traps_beside_any_peer(void **state)
     }
 }
 
-/* The supervisor knows of the routes to all peers only from start_action. */
+/* The supervisor permits routes to all peers only if the files have start_action = trap. */
 static void install_by_hand(void **state)
 {
     (void)state;
@@ -365,8 +366,8 @@ static void install_by_hand(void **state)
     "remote_addrs = 203.0.113.1\n children { n { local_ts = 0.0.0.0/0\n remote_ts = " remote_ts    \
     "\n start_action = " action " } }\n"
 
-/* A load changes the trap of a connection with a session. The session, and the Child SAs that it gets later, have the
- * connection as it was. */
+/* A reload changes the trap of a connection that has a session. The session and its later Child SAs
+ * keep the old connection. */
 static void changed_while_up(void **state)
 {
     (void)state;

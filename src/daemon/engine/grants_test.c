@@ -22,7 +22,7 @@ static void claimed_once(void **state)
     grants_free(grants);
 }
 
-/* Logins that come to nothing leave no memory behind, and never the grant of a session. */
+/* Grants of failed logins leave no memory behind, and never displace the grant of a session. */
 static void unclaimed_go(void **state)
 {
     struct grants *grants = grants_new();
@@ -40,7 +40,7 @@ static void unclaimed_go(void **state)
     grants_free(grants);
 }
 
-/* Two rounds of one login (RFC 4739), each by a RADIUS server: nothing of the first is lost. */
+/* Two rounds of one login (RFC 4739), each by a RADIUS server: no part of the first grant is lost. */
 static void joined(void **state)
 {
     struct grants *grants = grants_new();
@@ -66,7 +66,7 @@ static void joined(void **state)
     assert_string_equal(what->groups.names[1], "vpn");
     assert_int_equal(what->n_classes, 7);
     assert_memory_equal(what->classes + 4, other, sizeof(other));
-    for (int i = 0; i < 300; i++) /* as much as there is room for, whole */
+    for (int i = 0; i < 300; i++) /* as many as fit, each as a whole */
         grants_join(grant, &later);
     assert_int_equal(what->groups.n, AAA_GROUPS);
     assert_true(what->n_classes <= AAA_CLASSES && what->n_classes > AAA_CLASSES - 3);

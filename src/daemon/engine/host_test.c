@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* What the host is asked for, seen from the place of the supervisor. */
+/* The requests that the engine makes, as the supervisor sees them. */
 
 #include "daemon/engine/host.h"
 
@@ -17,7 +17,7 @@ static struct host *host;
 static int ends[2];
 static pthread_t supervisor;
 static char asked[1024]; /* one word per request: "+10.0.0.0/8" */
-static int refuse;       /* what the supervisor says to routes; 0: it does them */
+static int refuse;       /* the supervisor's answer to routes; 0: it sets them */
 
 static void request_note(const struct priv_request *request)
 {
@@ -50,7 +50,7 @@ static void *supervise(void *context)
         bool route = request.kind == PRIV_ROUTE_ADD;
         struct priv_answer answer = {.error = route ? refuse : 0};
         request_note(&request);
-        /* one that nobody asked for comes with each answer: it must be closed */
+        /* an unwanted descriptor comes with each answer, and must be closed */
         if (channel_send(ends[1], &answer, sizeof(answer), &ends[1], 1) != 0)
             break;
     }
@@ -73,12 +73,12 @@ static int teardown(void **state)
     (void)state;
     host = host_free(host);
     close(ends[0]);
-    pthread_join(supervisor, NULL); /* hangs if a descriptor of the other end was kept */
+    pthread_join(supervisor, NULL); /* hangs if we kept a descriptor of the other end */
     close(ends[1]);
     return 0;
 }
 
-/* settle - until all that was asked is answered. */
+/* settle - runs until all requests are answered. */
 static void settle(void)
 {
     struct host_sockets sockets;
@@ -125,7 +125,7 @@ static void hold(const struct ike_ts_list *remote_ts, const struct ike_config *c
     host_hold(host, &wanted);
 }
 
-/* A route or block to the peer that the connection names says so, and no other one does. */
+/* Only a route or block to the peer that the connection names carries the flag `peer`. */
 static void test_peer_by_name(void **state)
 {
     (void)state;
@@ -151,14 +151,15 @@ static void test_peer_by_name(void **state)
     assert_asked("+!10.1.0.1/32=peer +!10.1.0.2/32 +!10.1.0.0/31 +!2001:db8::1/128");
 }
 
-/* The name servers of a session stay inside for as long as the session or its hold is there. */
+/* The name servers of a session stay inside as long as the session or its hold exists. */
 static void test_name_servers(void **state)
 {
     (void)state;
     struct ike_config config = config_of("10.1.0.7");
     config.n_dns = 2;
     assert_true(address_parse("10.1.0.53", &config.dns[0]));
-    assert_true(address_parse("127.0.0.53", &config.dns[1])); /* which nobody may have */
+    /* an address that no peer may assign */
+    assert_true(address_parse("127.0.0.53", &config.dns[1]));
     host_addresses(host, 1, &config);
     assert_asked("+dns:10.1.0.53/32 +10.1.0.7/32");
     hold(&(struct ike_ts_list){0}, &config);
@@ -189,7 +190,7 @@ static void test_shared(void **state)
     assert_asked("-10.1.0.0/16@10.3.0.1 -10.3.0.1/32");
 }
 
-/* After a new login with another address, the route goes on from that. */
+/* After a new login with another address, the route has that address as its source. */
 static void test_other_source(void **state)
 {
     (void)state;
@@ -200,8 +201,8 @@ static void test_other_source(void **state)
     assert_asked("+10.1.0.0/16@10.3.0.1 +10.1.0.0/16@10.3.0.2");
 }
 
-/* Without an inner address: from the host's own one that the selectors take, which may go, come
- * back, or be another one. The route that does not name it is there all the time. */
+/* Without an inner address the source is an own address of the host within the selectors. That
+ * address may go, come back, or change. The route without a source is always there. */
 static void test_own_source(void **state)
 {
     (void)state;
@@ -220,8 +221,7 @@ static void test_own_source(void **state)
     assert_asked("+10.1.0.0/16@own:192.0.2.2");
     assert_int_equal(routes_of(1, &list, NULL, &(struct host_own){0}), 0);
     assert_asked("-10.1.0.0/16@own:192.0.2.2");
-    assert_int_equal(routes_of(1, &list, &inner, &own),
-                     0); /* an inner address is all that counts */
+    assert_int_equal(routes_of(1, &list, &inner, &own), 0); /* only the inner address counts */
     assert_asked("+10.1.0.0/16@10.9.0.1");
     assert_int_equal(routes_of(1, &list, NULL, &own), 0);
     host_child_gone(host, 1);
@@ -234,13 +234,14 @@ static void test_ranges(void **state)
 {
     (void)state;
     struct ike_config six = config_of("2001:db8::1");
-    routes(1, "10.0.0.1-10.0.0.6", &six); /* no prefix, and no source of its family */
+    routes(1, "10.0.0.1-10.0.0.6", &six); /* no whole prefix, and a source of the other family */
     assert_asked("+10.0.0.1/32 +10.0.0.2/31 +10.0.0.4/31 +10.0.0.6/32");
     routes(2, "0.0.0.0/0", NULL);
     assert_asked("+0.0.0.0/0");
 }
 
-/* What a hostile gateway assigns, or a selector names, is not asked for: the Child SA fails. */
+/* An address of a hostile Gateway or selector is not requested from the supervisor: the Child SA
+ * fails. */
 static void test_refused(void **state)
 {
     (void)state;
@@ -256,8 +257,8 @@ static void test_refused(void **state)
     assert_asked("");
 }
 
-/* T4: ranges that fall into very many prefixes: a Child SA has 64 of its own, a session 256, and
- * what is over that is refused, not left out; another session is not touched by it. */
+/* T4: ranges that need very many prefixes. A Child SA may have 64 of its own, a session 256. More
+ * are refused, not left out. Other sessions are not affected. */
 static void test_bounded(void **state)
 {
     (void)state;
@@ -286,7 +287,7 @@ static void test_bounded(void **state)
     settle();
 }
 
-/* Nothing is up without its route: the Child SA is told, and the next one asks again. */
+/* A Child SA does not come up without its route. The next one asks again. */
 static void test_not_done(void **state)
 {
     (void)state;
@@ -295,14 +296,14 @@ static void test_not_done(void **state)
     settle();
     assert_int_equal(host_child_error(host, 1, 0), ERR_FULL);
     host_child_gone(host, 1);
-    assert_asked("+10.1.0.0/16"); /* what is not there is not removed */
+    assert_asked("+10.1.0.0/16"); /* a missing route is not removed */
     refuse = 0;
     routes(2, "10.1.0.0/16", NULL);
     assert_asked("+10.1.0.0/16");
     assert_int_equal(host_child_error(host, 2, 0), 0);
 }
 
-/* Leases of a pool need no route of their own, from whatever address of ours they are served. */
+/* Leases of a pool need no route of their own, if the source is the same address of ours. */
 static void test_pool(void **state)
 {
     (void)state;
@@ -324,7 +325,8 @@ static void test_pool(void **state)
     assert_int_equal(routes_of(1, &lease, NULL, &own), 0);
     assert_int_equal(routes_of(2, &lease, NULL, NULL), 0);
     assert_asked("");
-    assert_int_equal(routes_of(3, &lease, NULL, &other), 0); /* else it came from the wrong one */
+    /* the source would be wrong otherwise */
+    assert_int_equal(routes_of(3, &lease, NULL, &other), 0);
     assert_asked("+10.3.7.7/32 +10.3.7.7/32@own:192.0.2.2");
     host_child_gone(host, 3);
     assert_asked("-10.3.7.7/32@own:192.0.2.2 -10.3.7.7/32");
@@ -334,8 +336,8 @@ static void test_pool(void **state)
     assert_asked("-10.3.0.0/16@own:192.0.2.1 -10.3.0.0/16 -!10.3.0.0/16");
 }
 
-/* A supervisor that does nothing for a while holds nothing up: more requests than the channel takes
- * are queued, and answered in their order. */
+/* A slow supervisor delays nobody: requests beyond the room of the channel are queued, and answered
+ * in order. */
 static void test_queue(void **state)
 {
     (void)state;
@@ -352,8 +354,8 @@ static void test_queue(void **state)
     assert_int_equal(host_answered(host), 200);
 }
 
-/* A child that is wanted: lost, it leaves its routes; come back with another address, it has them
- * from there; given up, it leaves nothing. */
+/* A held child keeps its routes when its Child SA is lost. After a new login they have the new
+ * address. A released hold leaves nothing. */
 static void test_held(void **state)
 {
     (void)state;
@@ -382,8 +384,8 @@ static void test_held(void **state)
     assert_asked("");
 }
 
-/* L1: a block comes before the routes, stays without a session, and does not come where it is not
- * wanted. What an earlier engine left goes unless it is claimed. */
+/* L1: blocks come before routes, stay without a session, and come only if they are wanted. Blocks
+ * of an earlier engine go unless they are claimed. */
 static void test_blocks(void **state)
 {
     (void)state;
@@ -404,8 +406,8 @@ static void test_blocks(void **state)
     assert_asked("+0.0.0.0/0");
 }
 
-/* Two connections with one network, on devices without a mark: they share the block, and the last one
- * of them removes it. A device with a mark has a block of its own. */
+/* Two connections with one network on devices without a mark share the block. The last one removes
+ * it. A device with a mark has its own block. */
 static void test_blocks_of_devices(void **state)
 {
     (void)state;
@@ -431,7 +433,7 @@ static void test_blocks_of_devices(void **state)
     assert_asked("+!10.1.0.0/16 +10.1.0.0/16 -10.1.0.0/16 -!10.1.0.0/16");
 }
 
-/* More holds than once fitted: none is refused, which would let its packets out in the clear. */
+/* Many holds: none is refused, since its packets would leave in the clear. */
 static void test_many_holds(void **state)
 {
     (void)state;

@@ -56,7 +56,7 @@ static void classes(void **state)
     assert_null(ke_workers_free(w));
 }
 
-/* It ends with jobs that wait. */
+/* ke_workers_free with waiting jobs. */
 static void ends(void **state)
 {
     struct ke_workers *w = ke_workers_new();

@@ -58,7 +58,7 @@ static void same_selectors(void **state)
     assert_null(reqids_free(NULL));
 }
 
-/* Two networks with the same addresses, which a mark or an interface tells apart. */
+/* Two networks with the same addresses, distinguished by a mark or an interface. */
 static void marks_and_interfaces(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A server that lives, but is slower than the fetches that wait for it: no login may take it for dead. */
+/* A server that answers, but more slowly than the fetches arrive: it must not count as dead. */
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>

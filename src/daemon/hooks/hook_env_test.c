@@ -141,7 +141,7 @@ static void verbs(void **state)
     assert_string_equal(value(&env, "PLUTO_PEER_PROTOCOL"), "6");
 }
 
-/* X10: nothing that a peer says reaches a shell as more than text. */
+/* X10: text of a peer never has a special meaning for a shell. */
 static void no_shell(void **state)
 {
     (void)state;
@@ -155,7 +155,7 @@ static void no_shell(void **state)
         assert_null(strpbrk(env.envp[i], "'\"$`;|&<>()\\\n"));
 }
 
-/* D22: a request that our engine does not make. */
+/* D22: our engine never makes such a request. */
 static void unsound(void **state)
 {
     (void)state;
@@ -184,7 +184,7 @@ static void unsound(void **state)
     assert_int_equal(hook_env_fill(&r, &(struct hook_env){.used = 0}), ERR_INVALID);
 }
 
-/* A taken-over engine names the script: it reaches folders for scripts only. */
+/* A compromised engine can run scripts in the folders for scripts only. */
 static void folders(void **state)
 {
     (void)state;

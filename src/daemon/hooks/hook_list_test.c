@@ -23,8 +23,8 @@ static void empty(struct hook_list *list)
     assert_int_equal(list->n, 0);
 }
 
-/* What is up may go down without the files, so a `down` must equal its `up`: a taken-over engine would otherwise name
- * another program in it. */
+/* `down` runs without a permit of the files, so it must equal an earlier `up`. Otherwise a
+ * compromised engine could run another program with it. */
 static void other_down(void **state)
 {
     (void)state;
@@ -68,7 +68,7 @@ static void newest_first(void **state)
     assert_false(hook_list_pop(&list, &r));
 }
 
-/* A taken-over engine tells `up` for ever. */
+/* A compromised engine sends `up` without end. */
 static void bounded(void **state)
 {
     (void)state;

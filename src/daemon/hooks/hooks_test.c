@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The hooks process serves a channel into which an engine has written. No program runs: the test counts. */
+/* The hooks process with a prepared channel from an engine. No program runs: the test counts the
+ * calls. */
 #include "daemon/hooks/hooks.h"
 
 #include <stdio.h>
@@ -19,7 +20,7 @@
 
 static unsigned n_up, n_down;
 static bool list_is_full;
-static const char *becomes_safe; /* a file, before its `down`; NULL: none */
+static const char *becomes_safe; /* a file that becomes safe before its `down`; NULL: none */
 
 bool __wrap_program_run(char *const argv[], char *const envp[], struct span input, nanos patience);
 bool __real_hook_list_add(struct hook_list *list, const struct hook_request *request);
@@ -102,12 +103,12 @@ static void up_and_down(void **state)
     assert_int_equal(n_down, 1);
 }
 
-/* A script whose `up` did not run gets no `down`: it would take away what another one has set. */
+/* A script whose `up` did not run gets no `down`: it could undo the work of another program. */
 static void no_down_without_up(void **state)
 {
     (void)state;
     const struct hook_message messages[] = {order(true, SAFE), order(false, SAFE)};
-    serve(messages + 1, 1); /* of a taken-over engine */
+    serve(messages + 1, 1); /* from a compromised engine */
     assert_int_equal(n_down, 0);
     list_is_full = true;
     serve(messages, 2);

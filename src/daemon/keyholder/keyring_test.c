@@ -118,7 +118,7 @@ static struct span octets_of(uint8_t octets[364])
     return span_of(octets, 364);
 }
 
-/* Which secret was taken: AUTH computed here in another way, RFC 7296 section 2.15. */
+/* Checks which secret was chosen: computes AUTH independently (RFC 7296 section 2.15). */
 static void assert_secret(const char *secret)
 {
     uint8_t key[64], octets[364], expected[64];
@@ -165,13 +165,13 @@ static void test_choice(void **state)
     assert_secret("for-all");
 }
 
-/* A secret that names us and bob must never let alice in as a third. */
+/* A secret that names us and bob does not let alice in. */
 static void test_of_somebody_else(void **state)
 {
     (void)state;
     assert_int_equal(load("bob", "of-bob", "bob", "gw"), 0);
     assert_int_equal(sign("gw", "carol"), ERR_NOT_FOUND);
-    assert_int_equal(sign("gw", "gw"), ERR_NOT_FOUND); /* nor bob in with our name */
+    assert_int_equal(sign("gw", "gw"), ERR_NOT_FOUND); /* nor does it let bob in under our name */
     assert_int_equal(load("own", "mine", "gw", NULL), 0);
     assert_int_equal(sign("gw", "gw"), 0);
     assert_secret("mine");
@@ -179,7 +179,8 @@ static void test_of_somebody_else(void **state)
     assert_secret("mine");
 }
 
-/* Who answers is not known yet: what names us will do, but never what is only of others. */
+/* The responder is not known yet: a secret that names us is enough, one that names only others is
+ * not. */
 static void test_of_whoever_answers(void **state)
 {
     (void)state;
@@ -249,7 +250,7 @@ static void test_many(void **state)
     assert_int_equal(sign("gw.example", "u0.example"), ERR_NOT_FOUND);
 }
 
-/* The secrets of a random set of owners are chosen as by looking at each of them. */
+/* With random owners the choice equals that of a walk over all secrets. */
 static void test_choice_of_first(void **state)
 {
     (void)state;
@@ -270,7 +271,7 @@ static void test_choice_of_first(void **state)
 
 /* --- private keys --- */
 
-/* private_fill - a request; returns what stands behind it. */
+/* private_fill - fills in a request; returns the octets behind it. */
 static struct span private_fill(struct span octets, const char *passphrase)
 {
     struct writer w = writer_of(behind, sizeof(behind));
@@ -402,7 +403,7 @@ static void test_private_hostile(void **state)
     EVP_PKEY_free(weak);
 }
 
-/* An engine that was taken over has nothing signed but an IKE_AUTH (A28). */
+/* A28: a compromised engine can have only IKE_AUTH signed. */
 static void test_signs_nothing_else(void **state)
 {
     (void)state;
@@ -423,7 +424,7 @@ static void test_signs_nothing_else(void **state)
     }
 }
 
-/* An engine that was taken over lies in every length. */
+/* A compromised engine gives false lengths. */
 static void test_hostile(void **state)
 {
     struct auth_lengths *l = &request.auth.lengths;
@@ -454,7 +455,7 @@ static void test_hostile(void **state)
 
 /* --- TLS of EAP --- */
 
-/* verify_13 - what TLS 1.3 signs, into `behind`. */
+/* verify_13 - writes the octets that TLS 1.3 signs to `behind`. */
 static struct span verify_13(void)
 {
     memset(behind, ' ', 64);
@@ -555,7 +556,7 @@ static void test_ppk(void **state)
     assert_mixed("ppk of all others");
     assert_int_equal(mix("anna", 96), 0);
     assert_mixed("ppk of anna");
-    /* of a hostile engine */
+    /* requests of a hostile engine */
     assert_int_equal(mix("anna", 95), ERR_INVALID);
     assert_int_equal(mix("anna", 0), ERR_INVALID);
     assert_int_equal(mix("anna", 4000), ERR_INVALID);
@@ -572,8 +573,7 @@ static void test_ppk(void **state)
     assert_int_equal(made.len, 0);
 }
 
-/* A PPK proves nobody, and a secret that proves somebody is no PPK: neither is an oracle for the
- * other. */
+/* A PPK proves no identity, and a secret for identities is no PPK. */
 static void test_ppk_and_psk_are_apart(void **state)
 {
     (void)state;
@@ -618,7 +618,7 @@ static void test_tls_signs(void **state)
     EVP_PKEY_free(key);
 }
 
-/* A taken-over eap process has no AUTH of IKE signed, and a taken-over engine nothing of TLS. */
+/* A compromised eap process cannot have AUTH signed, nor a compromised engine TLS. */
 static void test_tls_and_ike_are_apart(void **state)
 {
     uint8_t key_id[KEY_ID_SIZE], octets[364];
@@ -668,7 +668,7 @@ static void test_tls_hostile(void **state)
 
 /* --- loads of whole configurations --- */
 
-/* What a loader stages counts from the commit on; what else has a name is gone then. */
+/* Staged secrets count from the commit on; others with a name are gone then. */
 static void test_staged_by_a_loader(void **state)
 {
     (void)state;
@@ -695,8 +695,8 @@ static void test_staged_by_a_loader(void **state)
     assert_int_equal(stage_end(1, true), ERR_NOT_FOUND); /* once */
 }
 
-/* A load that is dropped, or pushed out by later ones, leaves nothing; one that waits for its commit
- * while the next begins is not lost. */
+/* A load that is dropped, or displaced by later ones, leaves nothing. A load that waits for its
+ * commit survives the beginning of the next one. */
 static void test_stages_of_two_loaders(void **state)
 {
     (void)state;
@@ -721,7 +721,7 @@ static void test_stages_of_two_loaders(void **state)
     assert_int_equal(stage_end(0, true), ERR_NOT_FOUND); /* a free place is not a load */
 }
 
-/* A private key that stays keeps what it may do; one that the load has not is gone. */
+/* A private key that stays keeps its permissions. A key that the load lacks is gone. */
 static void test_staged_private_keys(void **state)
 {
     EVP_PKEY *keys[] = {EVP_EC_gen("P-256"), EVP_EC_gen("P-256")};
@@ -754,7 +754,7 @@ static void test_staged_private_keys(void **state)
         EVP_PKEY_free(keys[i]);
 }
 
-/* A loader can stage, and nothing else: above all it cannot have anything signed. */
+/* A loader can only stage. In particular it can have nothing signed. */
 static void test_loader_stages_alone(void **state)
 {
     (void)state;

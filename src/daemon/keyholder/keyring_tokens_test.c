@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keys on tokens: what the keyholder asks for, and what it believes. The test is the token process, and
- * a hostile engine, eap process and loader. */
+/* Keys on tokens: the requests of the keyholder, and its checks of the answers. The test plays the
+ * token process, and a hostile engine, eap process and loader. */
 #include <openssl/ec.h>
 #include <openssl/x509.h>
 
@@ -178,7 +178,8 @@ static void test_signs(void **state)
     assert_int_equal(signature_check(key, &claim, span_of(octets, 364), &scheme), 0);
 }
 
-/* What a token says wrongly leaves as an error; a second answer, and one of nobody, as nothing. */
+/* A wrong answer of a token becomes an error. A second answer, or one without a request, is
+ * ignored. */
 static void test_hostile_token(void **state)
 {
     EVP_PKEY *other = EVP_EC_gen("P-256");
@@ -207,7 +208,7 @@ static void test_hostile_token(void **state)
     EVP_PKEY_free(other);
 }
 
-/* A library is named by the files alone, and the octets that are signed by the keyholder alone. */
+/* Only the files name libraries, and only the keyholder composes the octets to sign. */
 static void test_hostile_engine(void **state)
 {
     (void)state;
@@ -271,7 +272,7 @@ static void test_hostile_eap(void **state)
     assert_true(made.len > 64);
 }
 
-/* A loader that is gone, or a later one, gets no answer of an earlier one. */
+/* A loader that has gone, or a later loader, gets no answer to an earlier one. */
 static void test_loaders(void **state)
 {
     uint8_t room[TOKEN_ANSWER];
@@ -299,7 +300,7 @@ static void test_loaders(void **state)
     assert_non_null(strstr(answer.reason, "'module' is missing"));
 }
 
-/* A load without the key takes it away, and one with another PIN moves it. */
+/* A load without the key removes it. A load with another PIN changes the PIN. */
 static void test_reload(void **state)
 {
     uint8_t room[TOKEN_ANSWER], id[KEY_ID_SIZE];
@@ -325,7 +326,7 @@ static void test_reload(void **state)
     assert_int_equal(ask(auth_fill()), ERR_NOT_FOUND);
 }
 
-/* Keys that sign nothing here, and what is no key. */
+/* Keys that cannot sign here, and octets that are no key. */
 static void test_hostile_keys(void **state)
 {
     EVP_PKEY *weak = EVP_RSA_gen(1024);
@@ -377,7 +378,7 @@ static void test_input(void **state)
     EVP_PKEY_free(rsa);
 }
 
-/* A refused PIN is known by module, slot and PIN, until a later load. */
+/* A refused PIN is remembered for its module and slot, until a later load. */
 static void test_refusals(void **state)
 {
     struct token_refusals refusals = {.n = 0};
@@ -386,7 +387,7 @@ static void test_refusals(void **state)
     (void)state;
     others[0].slot = 1, others[1].pin[0] = '2', others[2].module[1] = 'x';
     token_refusals_add(&refusals, &ref, 5);
-    ref.handle[0] = 1; /* whatever key it was for */
+    ref.handle[0] = 1; /* for any key */
     assert_true(token_refusals_has(&refusals, &ref));
     for (size_t i = 0; i < ARRAY_LEN(others); i++)
         assert_false(token_refusals_has(&refusals, &others[i]));
@@ -404,7 +405,7 @@ static void test_refusals(void **state)
     }
 }
 
-/* The askers have bounds of their own, take turns, and do not wait for ever. */
+/* Each asker has its own limit and its turn, and no request waits for ever. */
 static void test_queue(void **state)
 {
     struct token_queue queue;
@@ -437,7 +438,7 @@ static void test_queue(void **state)
     assert_null(token_queue_take(&queue));
 }
 
-/* A client's key whose token answers after clear-creds, or after a load, does not come back. */
+/* A token answers after clear-creds or after a load: the client's key does not come back. */
 static void test_late_key(void **state)
 {
     uint8_t room[TOKEN_ANSWER], id[KEY_ID_SIZE];

@@ -47,7 +47,7 @@ static void reload_of_many(void **state)
     shared_keys_free(keys);
 }
 
-/* What is promised for one load fits twice, with secrets of the least and of the greatest room. */
+/* The room that one load is promised fits twice, with the smallest and the largest secrets. */
 static void promised_room(void **state)
 {
     (void)state;

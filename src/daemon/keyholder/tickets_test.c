@@ -90,7 +90,7 @@ static void restart(int fd, int64_t now_ms)
     assert_non_null(tickets);
 }
 
-/* All that goes in comes out; the lifetime is not longer than that of the authentication. */
+/* The contents come back unchanged. The lifetime ends with the authentication at the latest. */
 static void test_round(void **state)
 {
     (void)state;
@@ -120,7 +120,7 @@ static void test_round(void **state)
     assert_int_equal(seal(&t, 0, T0), ERR_FULL);
 }
 
-/* A ticket that was forged, truncated, or sealed by the key of another Gateway. */
+/* Forged tickets, cut tickets, and tickets of another Gateway. */
 static void test_forged(void **state)
 {
     (void)state;
@@ -171,7 +171,7 @@ static void test_counts_once(void **state)
     assert_int_equal(tickets_use(tickets, 5, UINT64_MAX, T0), ERR_INVALID);
 }
 
-/* A restart of the daemon keeps the tickets, and what was used stays used. */
+/* A restart of the daemon keeps the tickets. A used ticket stays used. */
 static void test_restart(void **state)
 {
     (void)state;
@@ -190,8 +190,8 @@ static void test_restart(void **state)
     close(fd);
 }
 
-/* A full disk: a used ticket stays used, and so do all that were issued before. A file that takes
- * nothing at all: no ticket brings anybody in. */
+/* A full disk: a used ticket stays used, and all older tickets become invalid. A file that takes no
+ * octet: no ticket is valid. */
 static void test_full_disk(void **state)
 {
     (void)state;
@@ -212,7 +212,7 @@ static void test_full_disk(void **state)
     close(fd);
 }
 
-/* A file whose records are cut off or senseless: no ticket of it counts. */
+/* A file with cut or malformed records: none of its tickets is valid. */
 static void test_broken_file(void **state)
 {
     (void)state;
@@ -252,7 +252,7 @@ static void test_rotation(void **state)
     assert_int_equal(open_at(0, T0 + week + (LIMIT_TICKET_LIFE + 1) * INT64_C(1000)), ERR_AUTH);
 }
 
-/* With too many records, all tickets so far stop to count; none that was used does. */
+/* Too many records: all tickets so far become invalid. No used ticket becomes valid. */
 static void test_too_many(void **state)
 {
     (void)state;
@@ -266,7 +266,7 @@ static void test_too_many(void **state)
     assert_int_equal(open_at(1, T0), ERR_DENIED);
     assert_int_equal(seal(&u, 1, T0 + 10), 0);
     assert_int_equal(open_at(1, T0 + 10), 0);
-    /* records that are over make room without that */
+    /* expired records make room without that */
     int64_t later = T0 + (LIMIT_TICKET_LIFE + 10) * INT64_C(1000);
     u.family = 0;
     u.valid_until_s = 0;
@@ -352,8 +352,8 @@ static struct span ticket_show(struct span octets)
     return ask(&request, parts, 3);
 }
 
-/* SKEYSEED = prf(SK_d_old, "Resumption" | Ni | Nr) comes out, and SK_d does not. A secret that was
- * taken away or replaced makes the ticket worthless. */
+/* SKEYSEED = prf(SK_d_old, "Resumption" | Ni | Nr) leaves the keyholder, SK_d does not. If the
+ * secret is removed or replaced, the ticket is invalid. */
 static void test_door(void **state)
 {
     (void)state;

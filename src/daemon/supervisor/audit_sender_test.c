@@ -16,7 +16,7 @@ static uint32_t read_all(int fd, uint32_t *ret_left_out)
     return n;
 }
 
-/* records for which the channel has no room: the next one of the kind counts them */
+/* Records without room in the channel are lost. The next record of the kind counts them. */
 static void lost_records_count(void **state)
 {
     int ends[2];

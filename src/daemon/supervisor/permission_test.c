@@ -15,7 +15,7 @@ static struct name_server_question asks(const char *device, const char *one, con
     return question;
 }
 
-/* Name servers that the files do not name, one among others that they do, and another device. */
+/* Name servers that the files do not name, alone and among others, and another device. */
 static void name_servers(void **state)
 {
     (void)state;
@@ -52,7 +52,7 @@ static struct hook_question runs(const char *script)
     return question;
 }
 
-/* A taken-over engine has root run what it likes: other programs of the folders for scripts, and other arguments. */
+/* A compromised engine asks to run other programs in the folders for scripts, and other arguments. */
 static void scripts(void **state)
 {
     (void)state;
@@ -83,7 +83,7 @@ static void scripts(void **state)
         if (permission_hook(&permission, &question, "ikat0") != rows[i].permitted)
             fail_msg("row %zu", i);
     }
-    permission_loaded(&permission, false); /* the load is refused, and with it what it names */
+    permission_loaded(&permission, false); /* the load is refused, so its permits are dropped */
     const struct hook_question question = runs(rows[0].script);
     assert_false(permission_hook(&permission, &question, "ikat0"));
     permission.now.all = true;
@@ -91,7 +91,7 @@ static void scripts(void **state)
     permission_done(&permission);
 }
 
-/* Numbers that a taken-over hooks process may send, and a server of no family. */
+/* Numbers of a compromised hooks process, and a server without a family. */
 static void nonsense(void **state)
 {
     (void)state;
@@ -116,8 +116,8 @@ static void nonsense(void **state)
     assert_false(permission_hook(&permission, &of_script, "ikat0"));
 }
 
-/* A route that takes the router away. The engine's word that the router is a peer, which its
- * connection names, counts only where the files permit everything. */
+/* A route that takes the router away. If the engine says that the router is a named peer, this
+ * counts only without permits in the files. */
 static void router_as_peer(void **state)
 {
     (void)state;

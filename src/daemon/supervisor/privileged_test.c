@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The supervisor's hands under a hostile engine, in a network namespace of their own. */
+/* The privileged part of the supervisor under a hostile engine, in a network namespace of its own. */
 
 #include "daemon/supervisor/privileged_world.h"
 
@@ -88,8 +88,8 @@ static void test_mtu(void **state)
     start.tun_mtu_fixed = false;
 }
 
-/* The networks that this host is in are left out only where the files want that; and of all networks
- * only private ones that are not too large. */
+/* The networks of this host bypass the tunnel only if the files want that. Only private networks of
+ * a usual size do. */
 static void test_networks_of_this_host(void **state)
 {
     (void)state;
@@ -138,7 +138,7 @@ static void test_networks_of_this_host(void **state)
     now->all = true;
 }
 
-/* Whatever interface the engine names, it is our device that changes. */
+/* Requests change our device only, whatever interface the engine names. */
 static void test_own_device_only(void **state)
 {
     (void)state;
@@ -160,7 +160,7 @@ static void test_refused(void **state)
     assert_int_equal(ask(PRIV_ADDRESS_ADD, "127.0.0.2", 0, 0).error, ERR_INVALID);
     assert_int_equal(ask(PRIV_ROUTE_ADD, "10.0.0.1", 8, 0).error, ERR_INVALID);
     assert_int_equal(ask(77, "10.0.0.0", 8, 0).error, ERR_INVALID);
-    /* sockets: not on our own device, not on one that is not there, not of a strange address */
+    /* sockets: not on our device, not on a missing interface, not at an address of another host */
     assert_int_equal(ask(PRIV_PATH_SOCKETS, "10.3.0.1", 0, start.tun_index).error, ERR_INVALID);
     assert_int_equal(ask(PRIV_PATH_SOCKETS, "10.3.0.1", 0, 9999).error, ERR_INVALID);
     struct priv_answer answer = ask(PRIV_PATH_SOCKETS, "192.0.2.77", 0, 1);
@@ -197,7 +197,7 @@ static bool kernel_says(const char *command, const char *text)
 
 #define ROUTES "ip route show table 1229651968; ip -6 route show table 1229651968"
 
-/* L2: a network in which an inner address or a name server of the Gateway is stays in the tunnel. */
+/* L2: a network that contains an inner address or a name server of the Gateway stays in the tunnel. */
 static void test_network_around_ours(void **state)
 {
     (void)state;
@@ -213,7 +213,7 @@ static void test_network_around_ours(void **state)
     assert_true(kernel_says(ROUTES, "throw 10.1.0.0/16"));
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         assert_int_equal(ask(rows[i].add, rows[i].address, 0, 0).error, 0);
-        assert_true(kernel_says(ROUTES, "throw 10.1.0.0/16")); /* once for a batch */
+        assert_true(kernel_says(ROUTES, "throw 10.1.0.0/16")); /* one update for a batch */
         privileged_settle(privileged);
         assert_false(kernel_says(ROUTES, "throw 10.1.0.0/16"));
         assert_int_equal(ask(rows[i].remove, rows[i].address, 0, 0).error, 0);
@@ -225,8 +225,8 @@ static void test_network_around_ours(void **state)
     assert_int_equal(ask(PRIV_LAN_BLOCK, NULL, 0, 0).error, 0);
 }
 
-/* L1: blocks outlive the engine and the daemon; the next one takes them over, and only an end that
- * is wanted removes them, with the rules. */
+/* L1: blocks outlive the engine and the daemon. The next daemon takes them over. Only a wanted end
+ * removes them, with the rules. */
 static void test_blocks_stay(void **state)
 {
     (void)state;
@@ -255,7 +255,7 @@ static void test_blocks_stay(void **state)
     assert_false(kernel_says("ip rule; ip -6 rule", "220:"));
 }
 
-/* filter_settle - the packet filter is as the last request wants it, however long one takes. */
+/* filter_settle - waits until the packet filter is as the last request wants it. */
 static void filter_settle(void)
 {
     while (privileged_deadline(privileged) != NANOS_NEVER)
@@ -283,7 +283,7 @@ static struct priv_answer ask_shunt(uint32_t kind, enum priv_action action, cons
     return answer;
 }
 
-/* Pass and drop policies concern what the files name for each, and no more. */
+/* Pass and drop policies are permitted only for the selectors that the files name for each. */
 static void test_shunts_permitted(void **state)
 {
     (void)state;
@@ -309,8 +309,8 @@ static void test_shunts_permitted(void **state)
 #define RULES  "ip rule; ip -6 rule"
 #define FILTER "nft list table inet ikat"
 
-/* A pass policy is a routing rule and an exception in the packet filter, a drop policy lines of the
- * packet filter. Those of an engine that ended hold until the next one has said what it has. */
+/* A pass policy is a routing rule and an exception in the packet filter; a drop policy is lines of
+ * the packet filter. Policies of an ended engine stay until the next engine has named its own. */
 static void test_shunts(void **state)
 {
     (void)state;
@@ -338,8 +338,8 @@ static void test_shunts(void **state)
     assert_false(kernel_says(RULES, "192.0.2.0"));
 }
 
-/* Two pass policies that differ in rank alone have one routing rule. It goes with the last of them.
- * So a reload that changes the rank leaves the rule where it is. */
+/* Two pass policies that differ only in rank share one routing rule, which goes with the last of
+ * them. So a reload that changes the rank leaves the rule in place. */
 static void test_shunts_of_one_rule(void **state)
 {
     (void)state;
@@ -355,7 +355,7 @@ static void test_shunts_of_one_rule(void **state)
     shunt_rank = 5;
 }
 
-/* heap_soil - what is allocated next is not zero by chance. */
+/* heap_soil - fills freed memory, so that later allocations are not zero by chance. */
 static void heap_soil(void)
 {
     void *soiled[64][32];
@@ -370,7 +370,7 @@ static void heap_soil(void)
             free(soiled[i][size]);
 }
 
-/* Blocks of a daemon that was killed are no policies of an old engine. */
+/* Blocks of a killed daemon do not count as policies of an earlier engine. */
 static void test_blocks_are_no_shunts(void **state)
 {
     (void)state;
@@ -382,7 +382,7 @@ static void test_blocks_are_no_shunts(void **state)
     assert_true(kernel_says(ROUTES, "unreachable 10.0.0.0/8"));
 }
 
-/* What a killed daemon left is gone when the next one starts: a pass policy must not outlive it. */
+/* The next daemon removes the pass policies of a killed one: they must not outlive it. */
 static void test_shunts_of_the_dead(void **state)
 {
     (void)state;
@@ -403,7 +403,7 @@ static void test_shunts_refused(void **state)
     assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, PRIV_PASS, "192.0.2.0", 33, "").error, ERR_INVALID);
     assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, 3, "192.0.2.0", 24, "").error, ERR_INVALID);
     assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, 0, "192.0.2.0", 24, "").error, ERR_INVALID);
-    /* a name is no way into the text of the packet filter */
+    /* the name of a device cannot add to the text of the packet filter */
     assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, PRIV_DROP, "192.0.2.0", 24, "a\" accept").error,
                      ERR_INVALID);
     assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, PRIV_DROP, "192.0.2.0", 24, "a b").error,
@@ -412,7 +412,7 @@ static void test_shunts_refused(void **state)
                      ERR_INVALID);
 }
 
-/* An engine that only ever adds cannot fill the kernel. */
+/* An engine that adds without end cannot fill the kernel. */
 static void test_bounded(void **state)
 {
     (void)state;
@@ -426,7 +426,7 @@ static void test_bounded(void **state)
     assert_int_equal(ask(PRIV_ADDRESS_ADD, "10.4.0.1", 0, 0).error, ERR_FULL);
 }
 
-/* D22, item by item: what no file names is refused, whatever the engine says it is for. */
+/* D22: each request that no file permits is refused. */
 static void test_permits(void **state)
 {
     (void)state;
@@ -466,7 +466,7 @@ static void test_permits(void **state)
     assert_int_equal(ask(PRIV_ROUTE_ADD, "203.0.113.0", 24, 0).error, 0);
     assert_int_equal(ask(PRIV_ROUTE_REMOVE, "203.0.113.0", 24, 0).error, 0);
     assert_int_equal(ask(PRIV_ROUTE_ADD, "203.0.113.0", 24, 0).error, ERR_DENIED);
-    /* one that succeeds takes the place of all before */
+    /* a load that succeeds replaces all earlier permits */
     permit(&next, PERMIT_ROUTE, "203.0.113.0/24");
     permission_load(permission, &next);
     permission_loaded(permission, true);
@@ -475,7 +475,7 @@ static void test_permits(void **state)
     assert_int_equal(ask(PRIV_ROUTE_REMOVE, "10.1.0.0", 16, 0).error, 0);
 }
 
-/* CP5, L2, L3: what the host lives by is not taken from it, though the files allow anything. */
+/* CP5, L2, L3: addresses that the host needs stay, even if the files permit everything. */
 static void test_host_facts(void **state)
 {
     (void)state;
@@ -516,7 +516,8 @@ static void test_host_facts(void **state)
         if (answer.reason != rows[i].reason || (answer.error == 0) != (rows[i].reason == 0))
             fail_msg("row %zu: %d, %u", i, answer.error, answer.reason);
     }
-    permit(permits, PERMIT_ROUTE, "10.77.0.1/32"); /* the administrator wants it so */
+    /* the administrator names exactly this address */
+    permit(permits, PERMIT_ROUTE, "10.77.0.1/32");
     assert_int_equal(ask(PRIV_ROUTE_ADD, "10.77.0.1", 32, 0).error, 0);
     assert_int_equal(system("ip link del facts0"), 0);
 }
@@ -551,8 +552,8 @@ static int ask_at(uint32_t kind, uint16_t number, const char *network, uint8_t l
     return answer.error;
 }
 
-/* Routes to a device that a mark leads to have a table of their own, and protect nothing by address;
- * all of it goes with the device. */
+/* Routes to a device with a mark have a table of their own, and protect no address. They go with
+ * the device. */
 static void test_device_of_marks(void **state)
 {
     (void)state;
@@ -582,7 +583,7 @@ static void test_device_of_marks(void **state)
     assert_int_equal(ask_at(PRIV_DEVICE_CLOSE, 65, NULL, 0), ERR_NOT_FOUND);
 }
 
-/* Bits of the mark of outer packets may be those of a child. */
+/* The mark of outer packets may have the bits of a child's mark. */
 static void test_device_without_mark(void **state)
 {
     (void)state;
@@ -598,8 +599,8 @@ static void test_device_without_mark(void **state)
     assert_true(kernel_says(FILTER, "10.9.0.0/16"));
 }
 
-/* The same network on several devices without a mark: none replaces another one's route or removes
- * it, and each packet has a way into a tunnel as long as one of them is there. */
+/* Several devices without a mark have the same network: none replaces or removes the route of
+ * another one. A packet has a route as long as one of the devices has it. */
 static void test_devices_of_one_network(void **state)
 {
     (void)state;
@@ -620,8 +621,8 @@ static void test_devices_of_one_network(void **state)
     assert_false(kernel_says(table, "branch"));
 }
 
-/* An engine before this one had it: the same device, with its addresses and blocks, unless the next
- * engine has no use for it. */
+/* A device of an earlier engine stays, with its addresses and blocks, unless the next engine does
+ * not ask for it. */
 static void test_devices_outlive_engines(void **state)
 {
     (void)state;
@@ -643,8 +644,8 @@ static void test_devices_outlive_engines(void **state)
 
 #define MARK_TABLE "ip route show table 1229651969"
 
-/* What a killed daemon left leads its marks to blocks, until the next engine has said what it has;
- * its marks lead to no device of another one. */
+/* The marks of a killed daemon lead to its blocks until the next engine has named its devices. They
+ * lead to no other device. */
 static void test_marks_of_the_dead(void **state)
 {
     (void)state;
@@ -667,8 +668,8 @@ static void test_marks_of_the_dead(void **state)
     }
 }
 
-/* There can be no device, as the name is in use: what has the mark is blocked, and no packet of that
- * interface gets a mark. Once the name is free, the device is made. */
+/* The device cannot be made, because its name is in use: packets with the mark are blocked, and no
+ * packet of that interface gets the mark. Once the name is free, the device is made. */
 static void test_mark_without_device(void **state)
 {
     (void)state;
@@ -684,7 +685,7 @@ static void test_mark_without_device(void **state)
     assert_int_equal(ask_device(1, &device).error, 0);
     assert_true(kernel_says(FILTER, "iifname \"ikat-mb-a\" meta mark set 0x0000000a"));
     assert_int_equal(ask_at(PRIV_ROUTE_ADD, 1, "10.9.0.0", 16), 0);
-    /* once closed, it is gone at once, whatever descriptors of it the engine still has */
+    /* a closed device is gone at once, even if the engine still has descriptors of it */
     const struct priv_request open = {.kind = PRIV_DEVICE_OPEN, .device = 2, .inner = other};
     struct priv_answer answer;
     int fds[LIMIT_WORKERS];
@@ -706,7 +707,7 @@ static void test_devices_refused(void **state)
                               unique = {.name = "ikat-7"}, foreign = {.name = "tun0"};
     struct permit permit = {.kind = PERMIT_DEVICE, .device = marks};
     struct inner_device many = {.name = "many00"};
-    /* an interface that is there is not ours to take over */
+    /* an interface of another program is not taken over */
     assert_int_equal(ask_device(1, &others).error, ERR_WRONG_STATE);
     if (strcmp(start.tun_name, first.name) == 0)
         assert_int_equal(ask_device(1, &first).error, ERR_WRONG_STATE);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* D19. Random loads, unloads, switches, leases and releases against a model, which is lists and
+/* D19: random loads, unloads, switches, leases and releases, compared with a model of lists and
  * loops. */
 #include "daemon/tables/pools.h"
 
@@ -114,7 +114,7 @@ static void step_unload(struct model *m)
     char text[16];
     (void)snprintf(text, sizeof(text), "p%d", name);
     int err = pools_unload(m->pools, text);
-    if (pool == NULL) { /* 0: the former name of another one */
+    if (pool == NULL) { /* 0: the former name of another pool */
         assert_true(err == ERR_NOT_FOUND || err == 0);
         return;
     }
@@ -147,7 +147,7 @@ static void step_switch(struct model *m)
     assert_int_equal(pools_switch(m->pools, configs, n, NULL, &left), model_switch(m, wanted, n));
 }
 
-/* step_lease - which free address it is, pools_test.c says; here: it is one, and nobody else's. */
+/* step_lease - checks that the address is free. pools_test.c checks which one it is. */
 static void step_lease(struct model *m)
 {
     unsigned session = roll(m, SESSIONS);
@@ -207,7 +207,8 @@ static void check(struct model *m)
     assert_int_equal(n, expected);
 }
 
-/* Ranges 4 and 5 lie across others: so a switch moves some leases to another pool, and takes it from some. */
+/* Ranges 4 and 5 overlap others. So a switch moves some leases to another pool, and leaves some
+ * without a pool. */
 static void test_model(void **state)
 {
     static void (*const steps[])(struct model *) = {step_load,  step_unload,  step_switch,

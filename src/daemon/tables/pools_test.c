@@ -56,7 +56,7 @@ static void test_leases(void **state)
     pools_release(pools, 3);
     pools_release(pools, 1);
     assert_string_equal(lease(pools, "a", 5, ANY), "10.3.0.1"); /* sticky */
-    assert_string_equal(lease(pools, "c", 6, ANY), "10.3.0.3"); /* the one that b left */
+    assert_string_equal(lease(pools, "c", 6, ANY), "10.3.0.3"); /* b's former address */
     assert_null(lease(pools, "b", 7, ANY));
     pools_release(pools, 0); /* none */
     assert_null(lease(pools, "b", 7, ANY));
@@ -74,15 +74,17 @@ static void test_wishes(void **state)
     assert_int_equal(load(pools, "four", "10.3.0.1-10.3.0.9"), 0);
     assert_string_equal(lease(pools, "a", 1, "10.3.0.2"), "10.3.0.2");
     assert_string_equal(lease(pools, "b", 2, ANY), "10.3.0.1");
-    assert_string_equal(lease(pools, "c", 3, ANY), "10.3.0.3");         /* over the wished one */
+    /* preferred to the requested one */
+    assert_string_equal(lease(pools, "c", 3, ANY), "10.3.0.3");
     assert_string_equal(lease(pools, "d", 4, "192.0.2.1"), "10.3.0.4"); /* not of the pool */
     pools_release(pools, 1);
-    /* a's old address is not for the asking while there are others */
+    /* a's former address is not given out while others are free */
     assert_string_equal(lease(pools, "e", 5, "10.3.0.2"), "10.3.0.5");
     pools_free(pools);
 }
 
-/* many of one identity, and of many: each finds what it left, others the one left longest ago */
+/* many leases of one identity, and of many identities: each gets its former address, others get the
+ * one that is free for longest */
 static void test_many(void **state)
 {
     (void)state;
@@ -104,8 +106,9 @@ static void test_many(void **state)
     (void)snprintf(first, sizeof(first), "%s", lease(pools, "stranger", 2004, ANY));
     assert_string_equal(first, "10.3.3.232"); /* left first */
     assert_string_equal(lease(pools, "u999", 2005, ANY), "10.3.3.231");
-    assert_string_equal(lease(pools, "u1000", 2006, ANY), "10.3.3.230"); /* its own is taken */
-    assert_string_equal(lease(pools, "u998", 2007, ANY), "10.3.3.229");  /* so is this */
+    /* another session has its address */
+    assert_string_equal(lease(pools, "u1000", 2006, ANY), "10.3.3.230");
+    assert_string_equal(lease(pools, "u998", 2007, ANY), "10.3.3.229"); /* so is this */
     struct pool_status status;
     assert_true(pools_status(pools, 0, &status));
     assert_int_equal(status.online, 7);
@@ -133,9 +136,9 @@ static void test_shared(void **state)
     assert_int_equal(online(pools), 1);
     assert_string_equal(lease(pools, "b", 3, "10.3.0.1"), "10.3.0.2");
     assert_string_equal(lease_beside(pools, "a", 4, "10.3.0.1", 2), "10.3.0.1");
-    pools_release(pools, 4); /* it came to nothing */
+    pools_release(pools, 4); /* the login failed */
     assert_int_equal(online(pools), 2);
-    /* not without asking for it, not of another identity, not of a session that does not have it */
+    /* only if the same identity asks for it, beside a session that has it */
     assert_string_equal(lease_beside(pools, "a", 5, ANY, 2), "10.3.0.3");
     assert_string_equal(lease_beside(pools, "c", 6, "10.3.0.1", 2), "10.3.0.4");
     assert_string_equal(lease_beside(pools, "a", 7, "10.3.0.1", 3), "10.3.0.5");
@@ -151,7 +154,7 @@ static void test_shared(void **state)
     pools_free(pools);
 }
 
-/* of a subnet, neither its own address nor the broadcast address */
+/* the network's own address and the broadcast address are not given out */
 static void test_subnet(void **state)
 {
     (void)state;
@@ -194,7 +197,8 @@ static const char *granted(struct pools *pools, const char *who, ike_session_id 
     struct ike_config config;
     struct ike_lease_job job = {.conn = &conn, .n_requested = 1};
     assert_int_equal(identity_parse(who, &job.identity), 0);
-    assert_true(address_parse("10.3.0.9", &job.requested[0])); /* a wish counts for nothing */
+    /* a requested address does not count */
+    assert_true(address_parse("10.3.0.9", &job.requested[0]));
     if (pools_lease(pools, &job, grant, session, &config) != 0)
         return NULL;
     assert_int_equal(config.n_dns, 1);
@@ -271,9 +275,9 @@ static void test_granted(void **state)
     assert_int_equal(load(pools, "other", "10.4.0.0/24"), 0);
     assert_true(address_parse("10.3.0.77", &grant.addresses[0]));
     assert_string_equal(granted(pools, "a", 1, &grant), "10.3.0.77");
-    assert_null(granted(pools, "b", 2, &grant)); /* somebody else has it */
+    assert_null(granted(pools, "b", 2, &grant)); /* another identity has it */
     assert_null(granted(pools, "a", 2, &grant)); /* another device of the same person */
-    conn.unique = IKE_UNIQUE_REPLACE;            /* which takes the first one's place */
+    conn.unique = IKE_UNIQUE_REPLACE;            /* it replaces the first session */
     assert_string_equal(granted(pools, "a", 2, &grant), "10.3.0.77");
     assert_null(granted(pools, "b", 3, &grant));
     pools_release(pools, 1);
@@ -314,7 +318,7 @@ static const char *framed(struct pools *pools, const char *who, ike_session_id s
     return address_print(&config.addresses[0], text);
 }
 
-/* RFC 2865 section 5.8, RFC 6911: an address of no pool, of one session at a time. */
+/* RFC 2865 section 5.8, RFC 6911: an address outside of all pools, for one session at a time. */
 static void test_radius(void **state)
 {
     (void)state;
@@ -338,7 +342,7 @@ static void test_radius(void **state)
     assert_string_equal(framed(pools, "d", 5, "10.3.0.1"), "10.3.0.1");
     assert_string_equal(framed(pools, "e", 6, NULL), "10.3.0.2");
     assert_null(framed(pools, "e", 7, "10.3.0.1"));
-    assert_null(lease(pools, "e", 8, "::")); /* no server named anything */
+    assert_null(lease(pools, "e", 8, "::")); /* no server named an address */
     pools_free(pools);
 }
 
@@ -353,7 +357,7 @@ static void test_radius_of_one(void **state)
     assert_string_equal(framed(pools, "a", 2, "192.0.2.7"), "192.0.2.7");
     assert_null(framed(pools, "b", 3, "192.0.2.7"));
     pools_release(pools, 1);
-    assert_null(framed(pools, "b", 3, "192.0.2.7")); /* the second one has it still */
+    assert_null(framed(pools, "b", 3, "192.0.2.7")); /* the second session still has it */
     assert_string_equal(framed(pools, "a", 4, "192.0.2.8"), "192.0.2.8");
     assert_null(framed(pools, "a", 5, "192.0.2.9"));
     pools_release(pools, 2);
@@ -363,8 +367,8 @@ static void test_radius_of_one(void **state)
     pools_free(pools);
 }
 
-/* An address that a session has by the word of a server belongs to a pool only by a load of all pools; then the pool
- * knows who has it. */
+/* A session has an address from a server. Only a load of all pools can put the address into a pool,
+ * which then knows the session. */
 static void test_radius_before_pool(void **state)
 {
     (void)state;
@@ -386,7 +390,7 @@ static void test_radius_before_pool(void **state)
     pools_free(pools);
 }
 
-/* A server may name another address at each login: nothing is left of those that were given up. */
+/* A server may name another address at each login. Released addresses leave no memory behind. */
 static void test_radius_forgets(void **state)
 {
     (void)state;
@@ -441,7 +445,7 @@ static void test_load(void **state)
     pools_free(pools);
 }
 
-/* D19: a pool that was unloaded leaves nothing behind that a later load could free again. */
+/* D19: an unloaded pool leaves nothing that a later load could free again. */
 static void test_load_again(void **state)
 {
     (void)state;
@@ -455,7 +459,7 @@ static void test_load_again(void **state)
     pools_free(pools);
 }
 
-/* a pool that gets another name keeps its leases; then the former name is unloaded */
+/* A renamed pool keeps its leases; then the former name is unloaded. */
 static void test_rename(void **state)
 {
     (void)state;
@@ -474,7 +478,7 @@ static void test_rename(void **state)
     pools_free(pools);
 }
 
-/* one identity has no more leases than max_leases, however many logins it makes */
+/* An identity has at most max_leases leases, even with more logins. */
 static void test_identity_limit(void **state)
 {
     (void)state;
@@ -548,7 +552,7 @@ static int keep(struct pools *pools, const char *who, ike_session_id session, co
     return pools_keep(pools, &job, session);
 }
 
-/* A session of another engine has its addresses, or none. */
+/* A session of another engine gets all its addresses, or none. */
 static void test_kept(void **state)
 {
     (void)state;
@@ -569,7 +573,7 @@ static void test_kept(void **state)
     pools_free(pools);
 }
 
-/* leases_are - the pool at the index has so many leases. */
+/* leases_are - the pool at the index has that many leases. */
 static void leases_are(const struct pools *pools, size_t index, unsigned online, unsigned offline)
 {
     struct pool_status status;
@@ -617,7 +621,7 @@ static void test_switch_moves_leases(void **state)
     pools_free(pools);
 }
 
-/* A lease that moves away and back is in use all the time: nobody else gets its address. */
+/* A lease that moves away and back stays in use: no other session gets its address. */
 static void test_switch_and_back(void **state)
 {
     (void)state;

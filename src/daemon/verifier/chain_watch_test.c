@@ -189,7 +189,7 @@ static void forgotten(void **state)
     assert_true(chain_watch_deadline(watch) == NANOS_NEVER);
 }
 
-/* A hostile engine claims what is not there, or the login of another session. */
+/* A hostile engine claims unknown numbers, or the login of another session. */
 static void wrong_claims(void **state)
 {
     (void)state;
@@ -208,7 +208,8 @@ static void wrong_claims(void **state)
     assert_int_equal(chain_watch_claim(watch, number, 9), ERR_NOT_FOUND);
 }
 
-/* A session resumes: what is revoked meanwhile or later ends it, and the one before has nothing. */
+/* A session resumes: a revocation ends the new session, at once or later. The old one has no chain
+ * any more. */
 static void passed(void **state)
 {
     (void)state;
@@ -217,7 +218,7 @@ static void passed(void **state)
     assert_int_equal(chain_watch_pass(watch, 7, 8), 0);
     chain_watch_forget(watch, 7);
     list_load(alice, -60, DAY);
-    assert_int_equal(step(), 8); /* the session of before is over: nobody hears it */
+    assert_int_equal(step(), 8); /* the old session is over, and is not named */
     assert_int_equal(chain_watch_pass(watch, 8, 9), 0);
     assert_int_equal(step(), 9);
     chain_watch_forget(watch, 9);
@@ -252,7 +253,7 @@ static void ca_unloaded(void **state)
     assert_int_equal(step(), 7);
 }
 
-/* A stranger's list of the same name says nothing. */
+/* A list of another CA with the same name has no effect. */
 static void forged_list(void **state)
 {
     (void)state;
@@ -267,7 +268,7 @@ static void forged_list(void **state)
 static void deadlines(void **state)
 {
     (void)state;
-    assert_int_equal(add(ca), 0); /* no CA can take back what is trusted by itself */
+    assert_int_equal(add(ca), 0); /* no CA can revoke a trusted certificate */
     login(alice, 7);
     list_load(NULL, -DAY, 10 * DAY);
     assert_int_equal(step(), 0);
@@ -278,7 +279,7 @@ static void deadlines(void **state)
     assert_in_range(chain_watch_deadline(watch) - now, 350 * NANOS_PER_SEC, 362 * NANOS_PER_SEC);
 }
 
-/* A revocation that was taken back: who logs in again is not ended for the old one. */
+/* A revocation was withdrawn: a new login does not end because of the old one. */
 static void taken_back(void **state)
 {
     (void)state;
@@ -333,7 +334,7 @@ static struct span octets_of(uint32_t session)
     return writer_span(&w);
 }
 
-/* Another verifier watches the chains of the session as this one does. */
+/* Another verifier watches the chains of the session as the first one did. */
 static void handed_over(void **state)
 {
     (void)state;

@@ -32,7 +32,7 @@ static void extension_add(X509 *x509, int nid, const char *value)
     X509_EXTENSION_free(extension);
 }
 
-/* make - signed by itself, or by the CA; with the extension, if `value` is one. */
+/* make - signed by itself, or by the CA; with the extension, if `value` is not NULL. */
 static X509 *make(const char *name, EVP_PKEY *of, const X509 *issuer, int nid, const char *value)
 {
     static long serial = 1;
@@ -87,7 +87,7 @@ static void forget(void)
 
 /* --- answers --- */
 
-/* struct say - of a responder; zeros: the CA says now that the certificate is good. */
+/* struct say - the answer of a responder. Zeros: the CA says that the certificate is good now. */
 struct say {
     int status; /* V_OCSP_CERTSTATUS_* */
     long this_s, next_s;
@@ -143,7 +143,7 @@ static const struct ocsp_response *response(void)
     return revocation_response(revocation, &of, (int64_t)time(NULL));
 }
 
-/* hear - asks for the status of `leaf`, and gets that answer. Returns why it does not count. */
+/* hear - asks for the status of `leaf`, and gets this answer. Returns the reason if it is refused. */
 static const char *hear(const struct say *what)
 {
     static char why[VERIFIER_REASON];
@@ -287,7 +287,7 @@ static void damaged_answers(void **state)
             const struct fetch_answer answer = {.job = job};
             revocation_take(revocation, &store, &answer,
                             span_of(octets, cut ? (i < len ? i : len - 1) : len), now);
-            /* what is not signed may be anything: the certificate of the signer that came along */
+            /* unsigned octets may differ: the certificate of the signer */
             if (cut)
                 assert_null(response());
             forget();
@@ -356,8 +356,8 @@ static void named_servers(void **state)
     assert_false(has_uris(NID_info_access, "caIssuers;URI:http://a/ca.cer", NULL));
 }
 
-/* A URL is tried once in a while, whoever asks; other certificates have an answer of their own, and
- * other CAs have a list of their own. */
+/* A URL is tried again only after a while. Other certificates have their own answers, and other CAs
+ * their own lists. */
 static void attempts(void **state)
 {
     X509 *listed = leaf_with(NID_crl_distribution_points, "URI:http://a/x");
@@ -398,8 +398,8 @@ static void fetch_fails(uint64_t job, int error, const char *reason, nanos now)
 #define OCSP NID_info_access
 #define CRL  NID_crl_distribution_points
 
-/* A host that nothing connects to is not asked for a while, for no certificate: the logins that wait
- * for it end together, and the next one does not wait. */
+/* A host without a connection is not asked for a while, for any certificate. Logins that wait for
+ * it end together, and later ones do not wait. */
 static void dead_host(void **state)
 {
     const nanos over = 7 + DEAD_HOST_TIME;
@@ -419,12 +419,12 @@ static void dead_host(void **state)
     assert_int_not_equal(ask(CRL, "URI:http://dead.example:80/y,URI:http://b/x", over - 1), 0);
     assert_int_not_equal(ask(OCSP, "OCSP;URI:http://dead.example:80/3", over), 0);
     fetch_fails(second, ERR_NOT_FOUND, "late",
-                over); /* an answer to a fetch that ended tells nothing */
+                over); /* the answer to an ended fetch has no effect */
     assert_int_not_equal(ask(CRL, "URI:http://dead.example:80/y", over), 0);
     forget();
 }
 
-/* A responder that hangs does not take the lists of its host away, and an error does neither. */
+/* A responder that hangs does not block the lists of its host. An error blocks neither. */
 static void hanging_responder(void **state)
 {
     char why[VERIFIER_REASON];
@@ -440,13 +440,13 @@ static void hanging_responder(void **state)
     fetch_fails(ask(CRL, "URI:http://a/z", 7), ERR_AGAIN, "slow list", 7);
     revocation_why(revocation, &of, 7, why);
     assert_string_equal(why, "http://a/y: slow list");
-    revocation_retry(revocation); /* an administrator knows better */
+    revocation_retry(revocation); /* as an administrator asks */
     assert_int_not_equal(ask(OCSP, "OCSP;URI:http://a/3", 8), 0);
     X509_free(x509);
     forget();
 }
 
-/* However many hosts die, the newest are known. */
+/* Of many dead hosts the newest are remembered. */
 static void many_dead_hosts(void **state)
 {
     char value[64];
@@ -461,7 +461,7 @@ static void many_dead_hosts(void **state)
     forget();
 }
 
-/* Checks that no login waits for get a small part of the fetches, and none once logins have it. */
+/* Checks in the background get a small share of the fetches, and none while logins use all. */
 static void background_waits(void **state)
 {
     X509 *many[REVOCATION_BACKGROUND + 1];
@@ -601,8 +601,8 @@ static void waiting(void **state)
     waiting_checks_done(&checks);
 }
 
-/* The fetcher ends in the middle: checks that wait for it go on without, and nothing is lost that it
- * did not have yet. */
+/* The fetcher ends: checks that wait for it continue without it. Requests that it has not read
+ * stay. */
 static void fetcher_lost(void **state)
 {
     (void)state;
@@ -652,7 +652,8 @@ static void deltas(void **state)
     X509_free(plain);
 }
 
-/* flushes - responses go, while what was tried of late stays, and the other way round. */
+/* flushes - a flush drops responses, and keeps which URLs were tried recently; a retry does the
+ * opposite. */
 static void flushes(void **state)
 {
     (void)state;

@@ -85,7 +85,8 @@ static int teardown(void **state)
     return 0;
 }
 
-/* struct say - of a responder; zeros: the CA says now, for an hour, that the certificate is good. */
+/* struct say - the answer of a responder. Zeros: the CA says that the certificate is good, now and
+ * for an hour. */
 struct say {
     int status; /* V_OCSP_CERTSTATUS_* */
     long this_s, next_s;
@@ -186,7 +187,7 @@ static bool login(struct span response)
     return ask(writer_span(&w));
 }
 
-/* counts_not - the response says nothing: a responder is asked, and without one strict refuses. */
+/* counts_not - the response is ignored: a responder is asked, and without one `strict` refuses. */
 static void counts_not(struct span response, const char *why)
 {
     if (login(response))
@@ -218,7 +219,7 @@ static void of_a_peer(void **state)
     assert_non_null(strstr(answer.reason, "was revoked on 20"));
 }
 
-/* Any nonce: the answerer cannot know ours. */
+/* Any nonce counts: the responder cannot know ours. */
 static void nonces(void **state)
 {
     (void)state;
@@ -248,7 +249,7 @@ static void hostile(void **state)
     assert_int_equal(answer.error, 0);
 }
 
-/* Who cannot sign AUTH cannot have us look at responses. */
+/* A peer that cannot sign AUTH causes no work with responses. */
 static void of_a_stranger(void **state)
 {
     EVP_PKEY *own = gw.key;
@@ -269,7 +270,7 @@ static bool choose(uint32_t ocsp)
     return ask((struct span){0});
 }
 
-/* chosen - what goes to the peer: our certificate, and the response if it is not empty. */
+/* chosen - what the peer gets: our certificate, and the response unless it is empty. */
 static void chosen(struct span response)
 {
     struct span cert = gw.tls.certs[0];
@@ -286,7 +287,7 @@ static void chosen(struct span response)
     assert_memory_equal(certs + cert.len, response.ptr, response.len);
 }
 
-/* fetched - what the responder says to the request that waits to be sent. */
+/* fetched - the responder's answer to the waiting request. */
 static void fetched(struct span response)
 {
     assert_true(verifier_fetch(verifier, &fetch, body));
@@ -314,7 +315,7 @@ static void of_ours(void **state)
     chosen((struct span){0});
 }
 
-/* Without an answer the peer gets none, after two seconds at most. */
+/* If no response arrives, the peer gets none, after two seconds at most. */
 static void silence(void **state)
 {
     (void)state;
@@ -328,11 +329,11 @@ static void silence(void **state)
     chosen((struct span){0});
     const struct fetch_answer failed = {.error = ERR_SYSTEM, .job = fetch.job};
     verifier_fetched(verifier, &failed, (struct span){0});
-    assert_true(choose(1)); /* and the URL is left alone for a while */
+    assert_true(choose(1)); /* and the URL is not tried again for a while */
     chosen((struct span){0});
 }
 
-/* No peer gets a response that does not count, that is over, or that calls it revoked. */
+/* A peer gets no response that is invalid, expired, or says that our certificate is revoked. */
 static void unusable(void **state)
 {
     const struct say all[] = {{.signer = &other_ca},
@@ -348,7 +349,7 @@ static void unusable(void **state)
     }
 }
 
-/* Half of its time is over: it is sent, and a younger one is fetched meanwhile. */
+/* Half of its validity is over: it is sent, and a newer one is fetched. */
 static void getting_old(void **state)
 {
     (void)state;
@@ -376,7 +377,7 @@ static int show(uint32_t responses, uint32_t index)
     return answer.error;
 }
 
-/* For people: the responses that are here, and none that a flush took. */
+/* For users: lists the responses, without those that a flush dropped. */
 static void shown(void **state)
 {
     (void)state;

@@ -162,7 +162,7 @@ static struct span sign(EVP_PKEY *key, const struct auth_octets *o, uint8_t *out
     return writer_span(&made);
 }
 
-/* struct peer - whom check_begin() makes a request about. */
+/* struct peer - the peer of the request that check_begin() makes. */
 struct peer {
     const char *id; /* NULL: "gw.example" */
     EVP_PKEY *key;  /* signs */
@@ -302,7 +302,7 @@ static void identities(void **state)
     }
 }
 
-/* A4: a wildcard or a NUL in a certificate stands for itself. */
+/* A4: a wildcard or a NUL in a certificate has no special meaning. */
 static void names_that_are_more(void **state)
 {
     (void)state;
@@ -340,7 +340,7 @@ static void octets_that_differ(void **state)
     EVP_PKEY *other = ec(); /* A6 */
     expect_refused(&(struct peer){.key = other, .chain = {leaf}}, NULL,
                    "was not made with the key");
-    assert_int_equal(answer.unfit, 0); /* no other connection would take it */
+    assert_int_equal(answer.unfit, 0); /* no other connection would accept it */
     EVP_PKEY_free(other);
 }
 
@@ -394,8 +394,8 @@ static void usages(void **state)
     }
 }
 
-/* A11: the path is found whatever the order; what is missing, too long, or not
- * of a CA is not. */
+/* A11: the path is found in any order. A path with a missing certificate, one that is too long, or
+ * one through a certificate of no CA is refused. */
 static void chains(void **state)
 {
     EVP_PKEY *keys[10];
@@ -437,8 +437,7 @@ static void chains(void **state)
     }
 }
 
-/* A11, A14: a root that the peer sends is not trusted, nor are two that sign
- * each other. */
+/* A11, A14: a root that the peer sends is not trusted, nor are two CAs that sign each other. */
 static void strangers(void **state)
 {
     EVP_PKEY *own = ec();
@@ -563,7 +562,7 @@ static void constraints_of_connections(void **state)
     expect_refused(&peer, &large, "is of a kind or strength");
     expect_refused(&peer, &hash, "is signed with a hash");
     expect_refused(&peer, &ike, "is signed with an algorithm");
-    assert_int_equal(answer.unfit, 1); /* another connection may take it */
+    assert_int_equal(answer.unfit, 1); /* another connection may accept it */
     assert_int_equal(identity_parse("CN=CA", &issuer.ca_id), 0);
     assert_int_equal(check(&peer, &issuer), 0);
     assert_int_equal(identity_parse("CN=Another", &issuer.ca_id), 0);
@@ -633,7 +632,7 @@ static void revocation(void **state)
     crl_load(ca_key, NULL, -9 * DAY, -DAY, 1); /* expired */
     assert_int_equal(check(&peer, NULL), 0);
     expect_refused(&peer, &strict, "no valid CRL or OCSP");
-    crl_load(other, leaf, -2 * DAY, DAY, 2); /* made with a wrong key: it says nothing */
+    crl_load(other, leaf, -2 * DAY, DAY, 2); /* signed with a wrong key: ignored */
     assert_int_equal(check(&peer, NULL), 0);
     expect_refused(&peer, &strict, "no valid CRL or OCSP");
     crl_load(ca_key, NULL, -DAY, DAY, 3);
@@ -643,7 +642,7 @@ static void revocation(void **state)
     assert_int_equal(check(&peer, &strict), 0);
     crl_load(ca_key, leaf, -3600, DAY, 4);
     expect_refused(&peer, NULL, "the gateway's certificate CN=gw was revoked on 20");
-    crl_load(ca_key, NULL, -DAY, DAY, 3); /* the old one once more brings nobody back */
+    crl_load(ca_key, NULL, -DAY, DAY, 3); /* the old list once more does not undo a revocation */
     expect_refused(&peer, NULL, "was revoked on");
     request.kind = VERIFIER_CRLS_BEGIN;
     ask((struct span){0});
@@ -656,7 +655,7 @@ static void revocation(void **state)
 
 /* --- public keys --- */
 
-/* A public key that is loaded proves its own id, where the connection wants no certificate. */
+/* A loaded public key proves its own id, if the connection does not demand a certificate. */
 static void known_key(void **state)
 {
     static const struct cert_policy others[] = {
@@ -752,7 +751,7 @@ static void requests_that_lie(void **state)
     assert_int_equal(answer.error, ERR_INVALID);
 }
 
-/* What is only tried is not there afterwards; what could not be loaded is refused. */
+/* A tried object is not kept. An object that could not be loaded is refused. */
 static void tries_keep_nothing(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Certificates of TLS: what the verifier says of them, and an eap process that was taken over. */
+/* Certificates of TLS: the verifier's answers, and a compromised eap process. */
 #include <openssl/sha.h>
 
 #include "base/unit_test.h"
@@ -118,8 +118,8 @@ static void words_for_later(void **state)
     assert_false(verifier_late(verifier, &answer, &none));
 }
 
-/* RFC 6614 section 2.3: the name that is configured for a RADIUS server. No login hangs on its
- * certificate, so nothing is watched. */
+/* RFC 6614 section 2.3: the configured name of a RADIUS server. No login depends on its
+ * certificate, so no chain is watched. */
 static void radius_servers(void **state)
 {
     static const struct test_leaf named = {.name = "aaa.example"};
@@ -141,7 +141,7 @@ static void radius_servers(void **state)
     assert_int_equal(verifier_deadline(verifier), NANOS_NEVER);
 }
 
-/* A taken-over eap process asks for nothing else, and lies in each length. */
+/* A compromised eap process may ask for nothing else, and gives false lengths. */
 static void requests_that_lie(void **state)
 {
     const uint32_t lies[] = {0, 9, 0x80000000u, UINT32_MAX};

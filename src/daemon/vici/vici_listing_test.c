@@ -60,7 +60,8 @@ static void of_any_length(void **state)
     assert_int_equal(events_read(w, w->fd, "list-conn"), 1);
 }
 
-/* One that does not read its listing costs little, and hurts no other; nor does one that goes. */
+/* A client that reads slowly costs little, and delays no other client. Neither does one that
+ * disconnects. */
 static void read_slowly(void **state)
 {
     struct world *w = *state;
@@ -115,7 +116,7 @@ static void leases(void **state)
         assert_true(address_parse("0.0.0.0", &job.requested[0]));
         assert_int_equal(pools_lease(w->engine.pools, &job, NULL, i + 1, &given), 0);
     }
-    /* one response has the room of a frame, and says how many are missing */
+    /* one response has the room of a frame, and says how many leases are missing */
     struct answer a = ask(w, "get-pools", "leases=yes");
     const struct tree *large = tree_get(a.message, "large");
     unsigned shown = 0;
@@ -139,7 +140,7 @@ static void leases(void **state)
     assert_int_equal(events_read(w, w->fd, "list-lease"), 0);
 }
 
-/* The latest lines stay, and a text finds some of them. */
+/* The latest lines are kept, and a text finds some of them. */
 static void log_lines(void **state)
 {
     struct world *w = *state;

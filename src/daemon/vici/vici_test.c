@@ -35,7 +35,7 @@ static void about(void **state)
     a = ask(w, "no-such-command", "");
     assert_int_equal(a.frame.type, VICI_CMD_UNKNOWN);
     tree_free(a.message);
-    /* without configuration each of them is answered, and with nothing */
+    /* without configuration each listing is answered, and is empty */
     static const char *const lists[] = {"list-sas",         "list-conns",    "list-policies",
                                         "list-certs",       "list-sessions", "list-paths",
                                         "list-authorities", "get-keys",      "get-authorities"};
@@ -166,7 +166,7 @@ static void installing(void **state)
     expect(w, "uninstall", "child=x", "no policy of this child is installed");
 }
 
-/* What stock clients ask for and ikat has not is refused in words. */
+/* Requests of stock clients that ikat does not support are refused with a reason. */
 static void refusals(void **state)
 {
     struct world *w = *state;
@@ -347,7 +347,7 @@ static void later(void **state)
     assert_string_equal(tree_text(a.message, "success"), "no");
     assert_string_equal(tree_text(a.message, "errmsg"), "auth-failed");
     tree_free(a.message);
-    a = answer(w->fd); /* and the one that waited, without anything more from the client */
+    a = answer(w->fd); /* the waiting request is answered, too, without more octets of the client */
     assert_int_equal(a.frame.type, VICI_CMD_RESPONSE);
     assert_non_null(tree_get(a.message, "conns"));
     tree_free(a.message);
@@ -376,7 +376,7 @@ static void vanishes(void **state)
             send_all(fd, "\0\0", 2); /* in the middle of a frame */
         (void)close(fd);
         turn(w);
-        assert_null(w->engine.watch.done); /* nobody is told any more */
+        assert_null(w->engine.watch.done); /* no client waits any more */
     }
     expect(w, "reload-settings", "", NULL);
 }
@@ -468,7 +468,7 @@ static void garbage(void **state)
     expect(w, "reload-settings", "", NULL);
 }
 
-/* A client that asks and never reads is cut off; another one does not notice. */
+/* A client that never reads is cut off. Other clients do not notice. */
 static void slow_reader(void **state)
 {
     struct world *w = *state;
@@ -536,7 +536,7 @@ static void many_clients(void **state)
     expect(w, "reload-settings", "", NULL);
 }
 
-/* The loader has its own door: clients that hold all places do not keep it out. */
+/* The loader has a channel of its own: clients that use all places do not lock it out. */
 static void loader_comes_in(void **state)
 {
     struct world *w = *state;
@@ -588,7 +588,8 @@ static void loader_waits(void **state)
     turn(w);
 }
 
-/* What the files have stays when a client asks to unload it, until a client loads its own under that name. */
+/* An object of the files stays when a client asks to unload it, until a client loads one under that
+ * name. */
 static void files_stay(void **state)
 {
     struct world *w = *state;
@@ -657,7 +658,7 @@ static void change_waits_for_first_load(void **state)
     tree_free(a.message);
 }
 
-/* D19: what is prepared is not in use before the commit; a commit that fails changes nothing. */
+/* D19: prepared objects are not in use before the commit. A failed commit changes nothing. */
 static void load_at_once(void **state)
 {
     struct world *w = *state;
@@ -688,8 +689,8 @@ static void load_at_once(void **state)
 
 /* --- events --- */
 
-/* What ends is named: connection, identities, addresses, the Child SA. A replaced one is no news, nor
- * is one that never came up. */
+/* The event of an end names connection, identities, addresses and the Child SA. A replaced SA, or
+ * one that never came up, causes no event. */
 static void ends_keep_their_subject(void **state)
 {
     struct world *w = *state;
@@ -745,7 +746,7 @@ static void events(void **state)
     register_event(w, w->fd, "path", VICI_EVENT_UNREGISTER, VICI_EVENT_CONFIRM);
     vici_server_path_news(w->server, &news);
     assert_int_equal(answer(w->fd).frame.type, 0xff);
-    /* one that is gone, and one that does not read, do not keep the others from it */
+    /* a client that has gone, or that does not read, does not keep events from others */
     register_event(w, other, "ike-updown", VICI_EVENT_REGISTER, VICI_EVENT_CONFIRM);
     for (int i = 0; i < 20; i++) {
         if (i == 10)

@@ -25,7 +25,8 @@ static void doubles(void **state)
     for (int i = 0; i < 100; i++)
         assert_true(failed(1, "anna", 0) <= LIMIT_AUTH_WAIT_MOST_NS);
     assert_int_equal(failed(1, "anna", 0), LIMIT_AUTH_WAIT_MOST_NS);
-    assert_int_equal(failed(3, "carl", 0), LIMIT_AUTH_WAIT_NS); /* not of somebody else */
+    assert_int_equal(failed(3, "carl", 0), LIMIT_AUTH_WAIT_NS); /* another source and identity do
+                                                                 * not wait */
     assert_int_equal(failed(1, "anna", 3600 * NANOS_PER_SEC), LIMIT_AUTH_WAIT_NS);
 }
 

@@ -53,7 +53,7 @@ static void check(struct ike *ike, const struct model *m)
     }
 }
 
-/* Connections come, are replaced and go at random: the order of loading stays, and each is found. */
+/* Random loads, replacements and unloads: the order of loading stays, and each connection is found. */
 static void order(void **state)
 {
     (void)state;

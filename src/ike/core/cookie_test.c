@@ -73,7 +73,7 @@ static void ages(void **state)
     now += COOKIE_LIFETIME_NS;
     assert_false(cookie_check(&jar, crypto, &input, span_of(old, COOKIE_LEN), now));
     assert_true(cookie_check(&jar, crypto, &input, span_of(new, COOKIE_LEN), now));
-    now += COOKIE_LIFETIME_NS; /* nobody asked for a change, and it ends all the same */
+    now += COOKIE_LIFETIME_NS; /* the secret ends on time, without a request */
     assert_false(cookie_check(&jar, crypto, &input, span_of(new, COOKIE_LEN), now));
 }
 

@@ -17,7 +17,7 @@ static enum fragment_verdict add(struct sa *sa, uint16_t number, uint16_t total,
     return fragment_add(sa, &fragment, ret, &first);
 }
 
-/* A peer fills no more memory than one message has, however it cuts it. */
+/* The fragments of a peer never need more memory than one message. */
 static void bounded(void **state)
 {
     (void)state;

@@ -67,7 +67,7 @@ static void table(void **state)
     }
 }
 
-/* Of all numbers, at most two requests and one response are let in. */
+/* At most two requests and one response pass, whatever their Message IDs. */
 static void at_most_three(void **state)
 {
     static const struct gate gate = {

@@ -53,7 +53,8 @@ static int end(void **state)
     return 0;
 }
 
-/* fill_from - as many as are welcome with a cookie, `most` at most. */
+/* fill_from - adds logins of a source until the table refuses one, `most` at most; all have a
+ * cookie. */
 static unsigned fill_from(struct address (*source)(unsigned), unsigned most)
 {
     unsigned n = 0;
@@ -94,7 +95,7 @@ static struct address one_24(unsigned i)
     return v4(2, i % 256);
 }
 
-/* F2: whatever its owner does, a /64, a /56, a /48, an IPv4 address and a /24 get their part. */
+/* F2: a /64, a /56, a /48, an IPv4 address and a /24 get no more than their shares. */
 static void nested(void **state)
 {
     (void)state;
@@ -107,7 +108,7 @@ static void nested(void **state)
     assert_int_equal(half_open_judge(&table, &other, true, 0), HALF_OPEN_WELCOME);
 }
 
-/* Cookies: from three of a source, twelve of a /56, 48 of a /48, 30 of all. */
+/* Cookies: from three logins of a source, twelve of a /56, 48 of a /48, or 30 of all. */
 static void cookies(void **state)
 {
     (void)state;
@@ -130,7 +131,8 @@ static void cookies(void **state)
     assert_int_equal(half_open_judge(&table, &other, true, 0), HALF_OPEN_WELCOME);
 }
 
-/* A failed key exchange asks for cookies for 30 s. It blocks its source only if that was proven. */
+/* A failed key exchange demands cookies for 30 s. It blocks its source only if the source was
+ * proven. */
 static void failures(void **state)
 {
     (void)state;
@@ -154,7 +156,8 @@ static void failures(void **state)
     assert_int_equal(table.n_failures, LIMIT_KE_FAILURES);
 }
 
-/* F1: a full table takes newcomers in the place of one of the largest; known sources have room. */
+/* F1: in a full table a newcomer displaces a login of one of the largest sources. Known sources
+ * have reserved room. */
 static void full(void **state)
 {
     (void)state;
@@ -184,7 +187,7 @@ static void full(void **state)
         assert_ptr_not_equal(half_open_victim(&table), &entries[3]);
 }
 
-/* The fuller the table, the less time has a login; the end is fixed. */
+/* A fuller table gives a login less time. The end of a login never changes. */
 static void patience(void **state)
 {
     (void)state;

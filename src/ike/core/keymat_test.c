@@ -74,7 +74,7 @@ static void seven_keys(void **state)
     assert_hex(sa.keys.sk_pr, "62b4fd75ee4390eb783429dd9c2d43d67b4ec53c4434f297128aea976b60ca6c");
 }
 
-/* Rekey and clone alike: SK_d of the old one, SPIs and algorithms of the new one. */
+/* For a rekey and a clone: SK_d of the old IKE SA, SPIs and algorithms of the new one. */
 static void keys_of_a_derived_sa(void **state)
 {
     struct sa old = initial(*state);
@@ -208,7 +208,7 @@ static void nat_detection(void **state)
     assert_true(seen.present && !seen.local && seen.remote);
     seen = nat_detection_check(&sa, &message, &both);
     assert_true(seen.present && seen.local && seen.remote);
-    message.n = 1; /* one notify of the two says nothing */
+    message.n = 1; /* one of the two notifies alone has no meaning */
     seen = nat_detection_check(&sa, &message, &behind);
     assert_false(seen.present || seen.local || seen.remote);
 }
@@ -277,7 +277,7 @@ static void cookies_age(void **state)
     nanos now = 5 * NANOS_PER_SEC;
 
     assert_true(cookie_make(&jar, ike->crypto, &random, &input, now, old));
-    /* nobody asked for another: it ends all the same */
+    /* the secret ends on time, without a request */
     assert_true(accepted(ike, &jar, input, first_one, now + COOKIE_LIFETIME_NS));
     assert_false(accepted(ike, &jar, input, first_one, now + 2 * COOKIE_LIFETIME_NS));
     now += COOKIE_LIFETIME_NS;

@@ -126,7 +126,7 @@ static void table(void **state)
         }
 }
 
-/* What holds for every outstanding request, every next intent and every time. */
+/* check - rules for every outstanding request, every next intent and every time. */
 static void check(const struct turn_state *state, const struct turn_intent *next,
                   enum window_time time)
 {
@@ -137,7 +137,7 @@ static void check(const struct turn_state *state, const struct turn_intent *next
     assert_int_equal(time == WINDOW_OVER, alone == TURN_GIVE_UP || alone == TURN_PEER_DEAD);
     assert_int_equal(time == WINDOW_DUE, alone == TURN_RESEND);
     if (time == WINDOW_OVER)
-        assert_int_equal(turn, alone); /* whatever waits changes nothing */
+        assert_int_equal(turn, alone); /* a waiting intent changes nothing */
     if (turn == TURN_PEER_DEAD)
         assert_int_equal(time, WINDOW_OVER);
     if (next->patient)

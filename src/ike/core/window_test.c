@@ -76,7 +76,7 @@ static const struct {
     {WINDOW_CALLER, MS(8), MS(7), WINDOW_EARLY}, {WINDOW_CALLER, MS(8), MS(8), WINDOW_OVER},
 };
 
-/* The end that a caller chose holds also before the next copy and after the last one. */
+/* The end that a caller chose counts before the next copy and after the last one. */
 static void end_of_a_caller(void **state)
 {
     const struct retransmit_policy policy = {.initial_ns = MS(10), .base_percent = 200, .tries = 5};

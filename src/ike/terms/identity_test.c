@@ -104,7 +104,7 @@ static void refused(void **state)
                                        "@@",
                                        "keyid:#0",
                                        "fqdn:#",
-                                       "fqdn:#6100", /* terminators are of no name */
+                                       "fqdn:#6100", /* no name has a terminator */
                                        "fqdn:#610d",
                                        "email:#610a40",
                                        "gw\r.example",
@@ -153,7 +153,7 @@ static void from_the_wire(void **state)
         {ID_FQDN, LIMIT_ID / 2 + 1, false},
         {ID_KEY_ID, 7, true},
         {ID_ANY, 4, false},
-        {ID_DER_ASN1_DN, 8, false}, /* zeros are no name */
+        {ID_DER_ASN1_DN, 8, false}, /* no name is all zeros */
         {200, 4, false},
     };
     static const uint8_t octets[LIMIT_ID];

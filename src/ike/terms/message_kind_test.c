@@ -71,7 +71,7 @@ static struct wire_message message_of(const struct facts *f)
     return m;
 }
 
-/* expected - the kind, said as a list of conditions and not as a table. */
+/* expected - the kind as a list of conditions, independent of the table. */
 static enum message_kind expected(const struct facts *f)
 {
     bool error = f->notify == N_REFUSES || f->notify == N_REFUSES_CHILD;
@@ -145,7 +145,7 @@ static const uint8_t columns[] = {
     WIRE_PAYLOAD_AUTH, WIRE_PAYLOAD_EAP, WIRE_PAYLOAD_CP,    WIRE_PAYLOAD_TSi, WIRE_PAYLOAD_TSr,
 };
 
-/* must - the payloads that RFC 7296 wants in a message of the kind, as bits in the order of `columns`. */
+/* must - the payloads that RFC 7296 demands for the kind, as bits in the order of `columns`. */
 static const unsigned must[MESSAGE_KIND_COUNT] = {
     [MESSAGE_INIT] = 0x007,          [MESSAGE_INIT_ANSWER] = 0x007,
     [MESSAGE_AUTH_ROUND] = 0x028,    [MESSAGE_AUTH_CONFIRM] = 0x020,
@@ -188,7 +188,7 @@ static void every_rule(void **state)
         }
 }
 
-/* What may repeat does so up to its limit; SK never stands inside of a message, nor in IKE_SA_INIT. */
+/* A repeated payload has a limit. SK never occurs inside of a message, nor in IKE_SA_INIT. */
 static void repeated_and_encrypted(void **state)
 {
     static const struct {
@@ -236,7 +236,7 @@ static void group_is_split_off(void **state)
     assert_int_equal(message_kind(&m), MESSAGE_AUTH_ROUND);
     assert_int_equal(wire_count(&login, WIRE_PAYLOAD_SA), 1);
     assert_int_equal(wire_count(&login, WIRE_PAYLOAD_KE), 0);
-    /* without the extension Nonce and KE mean nothing, and an SA of IKE has no place */
+    /* without the extension, Nonce and KE are ignored, and an SA for IKE is refused */
     assert_false(message_split(&m, 0, &login, &group));
     m.payloads[4].body = span_of(proposal_esp, sizeof(proposal_esp));
     assert_true(message_split(&m, 0, &login, &group));

@@ -74,8 +74,8 @@ static void narrow(void **state)
         {"10.1.0.0/16 6 opaque", "10.1.0.0/16 6 opaque", "10.1.0.0/16 6 opaque"},
         /* ICMP: type and code as ports, 8/0 */
         {"10.1.0.0/16 1 2048-2048", "10.1.0.0/16 1", "10.1.0.0/16 1 2048"},
-        /* section 2.9: the selector of the packet that began it comes first, and is in the result:
-         * inside of a wider one, or by itself */
+        /* section 2.9: the selector of the triggering packet comes first, and is in the result:
+         * inside of a wider one, or alone */
         {"10.1.0.7/32 6 80,10.0.0.0/8", "10.1.0.0/16", "10.1.0.0/16"},
         {"10.1.0.7/32 6 80,10.2.0.0/16", "10.0.0.0/8", "10.1.0.7/32 6 80,10.2.0.0/16"},
         {"10.1.0.7/32 6 80,10.0.0.0/8", "10.1.0.0/24,10.2.0.0/24", "10.1.0.0/24,10.2.0.0/24"},
@@ -93,7 +93,7 @@ static void narrow(void **state)
         struct ike_ts_list want = list_of(rows[i].result), got;
         ts_narrow(&asked, &allowed, &got);
         assert_same(&got, &want);
-        /* whatever comes out lies inside of both */
+        /* the result lies inside of both */
         assert_int_equal(ts_within(&got, &asked), got.n > 0);
         assert_int_equal(ts_within(&got, &allowed), got.n > 0);
     }
@@ -113,7 +113,7 @@ static void within(void **state)
         {"10.1.0.0/16 6", "10.1.0.0/16", true},
         {"10.1.0.0/16 6 1-2", "10.1.0.0/16 6 1-1", false},
         {"10.1.0.0/16 6 opaque", "10.1.0.0/16 6 80", false},
-        {"", "10.1.0.0/16", false}, /* nothing is not an answer */
+        {"", "10.1.0.0/16", false}, /* an empty list is no answer */
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -122,7 +122,7 @@ static void within(void **state)
     }
 }
 
-/* 16 x 16 selectors meet: no more than fit. */
+/* 16 x 16 selectors overlap: the result has no more than fit. */
 static void bounded(void **state)
 {
     struct ike_ts_list asked = {.n = POLICY_TS}, allowed = {.n = POLICY_TS}, got;
@@ -139,7 +139,7 @@ static void bounded(void **state)
     assert_true(ts_within(&got, &asked));
 }
 
-/* The packet that asked goes first, where it may. */
+/* The selector of the triggering packet goes first, if the policy allows it. */
 static void packet_first(void **state)
 {
     static const struct {
@@ -154,7 +154,7 @@ static void packet_first(void **state)
         {"10.1.0.7", 1, 2048, "10.1.0.0/16", "10.1.0.7/32 1 2048,10.1.0.0/16"},
         {"10.1.0.7", 6, 80, "10.1.0.7/32 6 80,10.1.0.8/32", "10.1.0.7/32 6 80,10.1.0.8/32"},
         {"10.1.0.7", 6, 80, "10.1.0.0/16 6 80", "10.1.0.7/32 6 80,10.1.0.0/16 6 80"},
-        /* the policy does not take it: never asked for */
+        /* the policy does not allow it, so it is not requested */
         {"10.2.0.7", 6, 80, "10.1.0.0/16", "10.1.0.0/16"},
         {"10.1.0.7", 17, 80, "10.1.0.0/16 6", "10.1.0.0/16 6"},
         {"10.1.0.7", 6, 81, "10.1.0.0/16 6 80", "10.1.0.0/16 6 80"},
@@ -175,7 +175,7 @@ static void packet_first(void **state)
         full.ts[i] = ts_of("10.1.0.0/16");
     assert_true(address_parse("10.1.0.7", &host));
     ts_first(&host, 6, 80, &full);
-    assert_int_equal(full.n, POLICY_TS); /* no room: the policy is what counts */
+    assert_int_equal(full.n, POLICY_TS); /* no room: the policy is requested without it */
     assert_int_equal(full.ts[0].protocol, 0);
 }
 

@@ -51,7 +51,7 @@ static void refused(void **state)
 {
     static const struct {
         uint8_t protocol;
-        const char *text, *word; /* what the message names */
+        const char *text, *word; /* the error names this word */
     } rows[] = {
         {WIRE_PROTO_IKE, "", "unknown algorithm ''"},
         {WIRE_PROTO_IKE, "aes128gcm16-", "unknown algorithm ''"},
@@ -84,8 +84,8 @@ static void refused(void **state)
     }
 }
 
-/* RFC 8247 and RFC 8221: what must be offered is, and nothing that must not. */
-/* SHA-1 and modp1536 are known, and known to be weak; AES-192 is not. The defaults have none. */
+/* RFC 8247 and RFC 8221: the defaults have what must be offered, and nothing that must not. */
+/* SHA-1 and modp1536 are known as weak; AES-192 is not. The defaults have neither. */
 static void legacy(void **state)
 {
     (void)state;
@@ -148,7 +148,7 @@ static void select_(void **state)
     } rows[] = {
         {WIRE_PROTO_IKE, "aes256gcm16-aes128gcm16-prfsha256-x25519-ecp256",
          "aes128gcm16-prfsha256-ecp256-x25519", true, 0, "aes128gcm16-prfsha256-x25519"},
-        /* the group of the KE payload, if it is acceptable: no round trip for another */
+        /* the group of the KE payload if it is acceptable, which saves a round trip */
         {WIRE_PROTO_IKE, "aes128gcm16-prfsha256-x25519-ecp256",
          "aes128gcm16-prfsha256-ecp256-x25519", true, 19, "aes128gcm16-prfsha256-ecp256"},
         {WIRE_PROTO_IKE, "aes128gcm16-prfsha256-x25519", "aes128gcm16-prfsha256-x25519-ecp256",
@@ -163,7 +163,7 @@ static void select_(void **state)
         {WIRE_PROTO_ESP, "aes128gcm16-esn-noesn", "aes128gcm16-noesn-esn", true, 0,
          "aes128gcm16-esn"},
         {WIRE_PROTO_ESP, "aes128gcm16-esn", "aes128gcm16-noesn", true, 0, NULL},
-        /* PFS: demanded by one, absent at the other */
+        /* PFS: one side demands it, the other does not have it */
         {WIRE_PROTO_ESP, "aes128gcm16-x25519", "aes128gcm16", true, 0, NULL},
         {WIRE_PROTO_ESP, "aes128gcm16", "aes128gcm16-x25519", true, 31, NULL},
         {WIRE_PROTO_ESP, "aes128gcm16-x25519-modpnone", "aes128gcm16", true, 0,
@@ -199,7 +199,7 @@ static void select_(void **state)
         assert_int_equal(choice.integ, w->n_integ > 0 ? w->integ[0] : 0);
         assert_int_equal(choice.ke, w->n_ke > 0 ? w->ke[0] : 0);
         assert_int_equal(choice.esn, w->n_sn > 0 && w->sn[0]);
-        /* and the other side takes it, as it is out of its offer */
+        /* the other side accepts the answer, since it offered it */
         assert_true(proposal_accept(&peers, &answer, rows[i].protocol, rows[i].with_ke, &accepted));
         assert_int_equal(accepted.encr, choice.encr);
         assert_int_equal(accepted.ke, choice.ke);
@@ -207,7 +207,7 @@ static void select_(void **state)
     }
 }
 
-/* The order of our proposals decides, and the number of the peer's comes back. */
+/* Our order decides, and the answer has the number of the peer's proposal. */
 static void our_order(void **state)
 {
     struct ike_proposal_list ours = ESP("chacha20poly1305", "aes128gcm16");
@@ -241,7 +241,7 @@ static void change_answer(struct wire_sa *answer, unsigned how)
     }
 }
 
-/* The initiator takes nothing that it did not offer (RFC 7296 section 2.7). */
+/* The initiator accepts only what it offered (RFC 7296 section 2.7). */
 static void hostile_answers(void **state)
 {
     struct ike_proposal_list ours =
@@ -261,8 +261,8 @@ static void hostile_answers(void **state)
     }
 }
 
-/* Section 3.3.6: what is not understood makes its proposal or its transform unacceptable, and
- * leaves the others. */
+/* Section 3.3.6: an unknown type or attribute makes its proposal or transform unacceptable, and no
+ * other one. */
 static void odd_offers(void **state)
 {
     struct ike_proposal_list ours = IKE("aes128gcm16-prfsha256-x25519");
@@ -296,7 +296,7 @@ static void odd_offers(void **state)
     offer.n = 1;
     assert_false(proposal_select(&ours, &offer, WIRE_PROTO_IKE, wish, &choice));
     proposal_to_wire(&peers, (struct span){0}, true, &offer);
-    for (size_t i = 0; i < 2; i++) /* no group: a key exchange is never left out */
+    for (size_t i = 0; i < 2; i++) /* without a group: the key exchange is never left out */
         for (size_t j = 0; j < offer.proposals[i].n; j++)
             if (offer.proposals[i].transforms[j].type == WIRE_KE)
                 offer.proposals[i].transforms[j].id = 0;
