@@ -374,6 +374,8 @@ struct ike_conn {
     /* failover_busy_ns - the most time to find a dead path, while packets flow and another path
      * works; 0: no such bound */
     nanos failover_busy_ns;
+    /* probe_idle_ns - between probes while the session carries nothing; 0: probe_interval_ns */
+    nanos probe_idle_ns;
 };
 
 /* ike_conn_same - all of the configuration: every field and every item of the lists. Octets are

@@ -6,6 +6,10 @@
  *   - packets of ours went out after the last evidence, and none came for `quick`;
  *   - the End User received nothing for `probe`. This probe is evidence for the Gateway, too.
  *
+ * While the session carries no packet, the second kind of probe waits for `probe_idle_ns`. An idle
+ * path is then known to be dead only later. The first packet without an answer causes a probe of
+ * the first kind, as at any time.
+ *
  * A Gateway probes only the IKE SAs on which it sends. A probe without a response within `grant`
  * means that the IKE SA is dead. The budget B is the smaller of `failover` and five times
  * `probe_interval`: quick is 0.15 B, grant 0.45 B, probe at most 0.5 B. So traffic leaves a black
@@ -35,6 +39,7 @@
  * arrive */
 #define PROOF_ROUNDS    8
 #define IDLE_METERED    10 /* factor for the probes of an idle metered path */
+#define IDLE_SESSION_NS (60 * NANOS_PER_SEC)
 #define COMPARED_PROBES 3  /* within a probe interval, of a path that carries traffic */
 
 static bool other_alive(const struct vpn *vpn, const struct leg *leg)
@@ -303,6 +308,17 @@ static nanos compare_at(const struct vpn *vpn, const struct leg *leg, nanos prob
     return busy && choice_compares(vpn, leg) ? last + interval : NANOS_NEVER;
 }
 
+/* session_idle - no path of the session carried a packet in the minute before the leg was heard. */
+static bool session_idle(const struct vpn *vpn, const struct leg *leg)
+{
+    nanos used = vpn->session.up_ns;
+    for (unsigned i = 0; i < vpn->session.n_bearers; i++) {
+        const struct bearer *bearer = &vpn->bearers[i];
+        used = nanos_max(used, nanos_max(bearer->since_ns, nanos_max(bearer->in_ns, bearer->out_ns)));
+    }
+    return leg->heard_ns - used > IDLE_SESSION_NS;
+}
+
 /* curious_at - when to probe an IKE SA that is alive and has no outstanding probe. */
 static nanos curious_at(const struct vpn *vpn, const struct leg *leg)
 {
@@ -321,6 +337,8 @@ static nanos curious_at(const struct vpn *vpn, const struct leg *leg)
         return NANOS_NEVER;
     else if (!unanswered && leg->path >= 0 && vpn->paths[leg->path].metered)
         silence = IDLE_METERED * timing.probe_ns;
+    if (!unanswered && session_idle(vpn, leg))
+        silence = nanos_max(silence, vpn->conn->probe_idle_ns);
     return nanos_min(leg->heard_ns + silence, compare_at(vpn, leg, timing.probe_ns));
 }
 
@@ -444,13 +462,21 @@ void health_settle(struct vpn *vpn, nanos now)
         vpn->session.all_dead_ns = moment(now);
 }
 
+/* look_interval - the data plane counts packets without announcing them, so we look often enough. A
+ * Gateway has thousands of idle sessions, and looks at them less often. */
+static nanos look_interval(const struct vpn *vpn, const struct leg *leg,
+                           const struct timing *timing)
+{
+    bool idle = !vpn_end_user(vpn) && session_idle(vpn, leg);
+    return idle ? timing->probe_ns : timing->quick_ns;
+}
+
 static nanos leg_deadline(const struct vpn *vpn, const struct leg *leg, nanos now)
 {
     struct timing timing = health_timing(vpn, leg);
     nanos at = ask_at(vpn, leg);
-    /* The data plane counts packets without announcing them, so we look often enough. */
     if (leg_bears(vpn, leg) && leg->health != HEALTH_DEAD)
-        at = nanos_min(at, now + timing.quick_ns);
+        at = nanos_min(at, now + look_interval(vpn, leg, &timing));
     if (leg->asked_ns != 0 && leg->health != HEALTH_DEAD)
         at = nanos_min(at, leg->asked_ns +
                                (leg->health == HEALTH_GOOD ? leg->grant_ns / 2 : leg->grant_ns));

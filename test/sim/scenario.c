@@ -70,6 +70,7 @@ struct sim_host *sim_user(struct sim *sim, unsigned interfaces)
     conn->dpd_delay_ns = SIM_SECONDS(20);
     conn->children[0].close_action = IKE_START_START;
     conn->failover_busy_ns = SIM_MS(750);
+    conn->probe_idle_ns = SIM_SECONDS(10);
     conn->stable_for_ns = SIM_SECONDS(5);
     host->traffic_interval = SIM_MS(200);
     return host;

@@ -428,6 +428,7 @@ static void defaults(void **state)
     assert_int_equal(conn->lifetime.rekey_ns, 0); /* reauthentication takes its place */
     assert_int_equal(conn->lifetime.life_ns / NANOS_PER_SEC, 11 * 3600);
     assert_true(conn->failover_ns == 700 * NANOS_PER_MS && conn->failover_busy_ns == 0);
+    assert_true(conn->probe_idle_ns == 0);
     ike_conn_unref(conn);
 }
 
@@ -479,6 +480,22 @@ static void failover_follows(void **state)
         struct ike_conn *conn = build(more);
         assert_int_equal(conn->failover_ns / NANOS_PER_MS, table[i].failover_ms);
         assert_true(conn->failover_busy_ns == 750 * NANOS_PER_MS);
+        assert_true(conn->probe_idle_ns == 0);
+        ike_conn_unref(conn);
+    }
+}
+
+/* A session that carries nothing is probed rarely, unless the user has said how soon to notice a dead path. */
+static void idle_sessions_are_probed_rarely(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *more;
+        nanos idle_ns;
+    } table[] = {{"", 10 * NANOS_PER_SEC}, {"probe_interval = 1s", 0}, {"failover = 2s", 0}};
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        struct ike_conn *conn = build(table[i].more);
+        assert_true(conn->probe_idle_ns == table[i].idle_ns);
         ike_conn_unref(conn);
     }
 }
@@ -770,7 +787,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_key),        cmocka_unit_test(capitals),
         cmocka_unit_test(whole_files),      cmocka_unit_test(defaults),
-        cmocka_unit_test(failover_follows), cmocka_unit_test(same_again),
+        cmocka_unit_test(failover_follows),
+        cmocka_unit_test(idle_sessions_are_probed_rarely), cmocka_unit_test(same_again),
         cmocka_unit_test(secrets),          cmocka_unit_test(too_many),
         cmocka_unit_test(giant_values),     cmocka_unit_test(files),
 

@@ -582,6 +582,17 @@ static void failover_default(struct ike_conn *conn)
         conn->failover_ns = least;
 }
 
+/* probes_default - a user who names no time gets few probes of idle sessions. They cost a Gateway
+ * with many sessions, and the battery of an End User. */
+static void probes_default(const struct tree *section, struct ike_conn *conn)
+{
+    bool failover = key_node(section, "failover") != section;
+    if (!failover && key_node(section, "probe_interval") == section)
+        conn->probe_idle_ns = 10 * NANOS_PER_SEC;
+    if (!failover)
+        failover_default(conn);
+}
+
 static void finish_conn(const struct tree *section, struct conn_work *work)
 {
     struct ike_conn *conn = &work->conn;
@@ -598,8 +609,7 @@ static void finish_conn(const struct tree *section, struct conn_work *work)
     conn->lifetime.life_ns = longest > 0 ? longest + work->over_ns : 0;
     if (conn->proposals.n == 0)
         proposal_default(WIRE_PROTO_IKE, &conn->proposals);
-    if (key_node(section, "failover") == section)
-        failover_default(conn);
+    probes_default(section, conn);
     if (conn->dpd_timeout_ns == KEY_UNSET)
         conn->dpd_timeout_ns = dpd_timeout_default(conn);
 }
