@@ -21,6 +21,11 @@ static inline nanos nanos_min(nanos a, nanos b)
     return a < b ? a : b;
 }
 
+static inline nanos nanos_max(nanos a, nanos b)
+{
+    return a > b ? a : b;
+}
+
 /* nanos_after - now + wait, saturating at NANOS_NEVER (so a wait of NANOS_NEVER means "not at
  * all"). */
 static inline nanos nanos_after(nanos now, nanos wait)

@@ -374,7 +374,7 @@ struct ike_conn {
     /* failover_busy_ns - the most time to find a dead path, while packets flow and another path
      * works; 0: no such bound */
     nanos failover_busy_ns;
-    /* probe_idle_ns - between probes while the session carries nothing; 0: probe_interval_ns */
+    /* probe_idle_ns - between probes of a path of a session that carries nothing; 0: as of others */
     nanos probe_idle_ns;
 };
 

@@ -28,6 +28,7 @@ struct side {
         nanos answer_at, give_up_at;
     } sa[2];
     unsigned probes, others, timeouts; /* timeouts: IKE SAs that it gives up */
+    unsigned ticks;                    /* how often the manager asked to be woken */
     bool follow;
     struct traffic_classes classes; /* that the End User told */
     uint32_t classes_changes;
@@ -175,8 +176,10 @@ static void run(struct side *side, nanos duration, int down, int up)
         if (up >= 0 && side->sa[up].alive)
             side->sa[up].in = side->now;
         probes_step(side);
-        if (path_manager_deadline(side->pm) <= side->now)
+        if (path_manager_deadline(side->pm) <= side->now) {
             path_manager_tick(side->pm, side->now);
+            side->ticks++;
+        }
         pull(side);
     }
 }
@@ -259,6 +262,27 @@ static void test_idle_gateway_is_silent(void **state)
     run(side, SECONDS(60), 0, 0);
     assert_true(side->probes <= 10); /* traffic in both directions: few probes */
     side_free(side);
+}
+
+/* A session that carries nothing wakes the Gateway once a second. A path that died meanwhile is left
+ * within the 2 s of the budget. */
+static void test_idle_session_costs_little(void **state)
+{
+    (void)state;
+    for (unsigned offset = 0; offset < 20; offset++) {
+        struct side *side = side_new(IKE_MULTIPATH_BALANCE);
+        run(side, SECONDS(5), 0, 0);
+        run(side, SECONDS(62), -1, -1);
+        side->ticks = 0;
+        run(side, SECONDS(60), -1, -1);
+        assert_in_range(side->ticks, 50, 65);
+        side->sa[0].alive = false;
+        run(side, 51 * NANOS_PER_MS * offset, -1, -1);
+        run(side, SECONDS(2), 0, -1);
+        assert_false(side->sa[0].usable);
+        assert_true(side->sa[1].usable);
+        side_free(side);
+    }
 }
 
 static void test_favourite_is_where_the_end_user_sends(void **state)
@@ -460,6 +484,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_downstream_only),
         cmocka_unit_test(test_idle_gateway_is_silent),
+        cmocka_unit_test(test_idle_session_costs_little),
         cmocka_unit_test(test_favourite_is_where_the_end_user_sends),
         cmocka_unit_test(test_the_end_users_terms),
         cmocka_unit_test(test_classes_of_the_end_user),

@@ -37,10 +37,11 @@
 #define ASLEEP_PROBE_NS (60 * NANOS_PER_SEC) /* each question may wake it */
 /* after so many probe intervals without a response to a request, a sender probes, though packets
  * arrive */
-#define PROOF_ROUNDS    8
-#define IDLE_METERED    10 /* factor for the probes of an idle metered path */
+#define PROOF_ROUNDS 8
+#define IDLE_METERED 10 /* factor for the probes of an idle metered path */
+/* A session that carried nothing for longer is idle. */
 #define IDLE_SESSION_NS (60 * NANOS_PER_SEC)
-#define COMPARED_PROBES 3  /* within a probe interval, of a path that carries traffic */
+#define COMPARED_PROBES 3 /* within a probe interval, of a path that carries traffic */
 
 static bool other_alive(const struct vpn *vpn, const struct leg *leg)
 {
@@ -308,15 +309,16 @@ static nanos compare_at(const struct vpn *vpn, const struct leg *leg, nanos prob
     return busy && choice_compares(vpn, leg) ? last + interval : NANOS_NEVER;
 }
 
-/* session_idle - no path of the session carried a packet in the minute before the leg was heard. */
-static bool session_idle(const struct vpn *vpn, const struct leg *leg)
+/* session_idle - no path of the session carried a packet in the minute before `at`. */
+static bool session_idle(const struct vpn *vpn, nanos at)
 {
     nanos used = vpn->session.up_ns;
     for (unsigned i = 0; i < vpn->session.n_bearers; i++) {
         const struct bearer *bearer = &vpn->bearers[i];
-        used = nanos_max(used, nanos_max(bearer->since_ns, nanos_max(bearer->in_ns, bearer->out_ns)));
+        nanos carried = nanos_max(bearer->in_ns, bearer->out_ns);
+        used = nanos_max(used, nanos_max(bearer->since_ns, carried));
     }
-    return leg->heard_ns - used > IDLE_SESSION_NS;
+    return at - used > IDLE_SESSION_NS;
 }
 
 /* curious_at - when to probe an IKE SA that is alive and has no outstanding probe. */
@@ -337,7 +339,7 @@ static nanos curious_at(const struct vpn *vpn, const struct leg *leg)
         return NANOS_NEVER;
     else if (!unanswered && leg->path >= 0 && vpn->paths[leg->path].metered)
         silence = IDLE_METERED * timing.probe_ns;
-    if (!unanswered && session_idle(vpn, leg))
+    if (!unanswered && session_idle(vpn, leg->heard_ns))
         silence = nanos_max(silence, vpn->conn->probe_idle_ns);
     return nanos_min(leg->heard_ns + silence, compare_at(vpn, leg, timing.probe_ns));
 }
@@ -463,12 +465,12 @@ void health_settle(struct vpn *vpn, nanos now)
 }
 
 /* look_interval - the data plane counts packets without announcing them, so we look often enough. A
- * Gateway has thousands of idle sessions, and looks at them less often. */
-static nanos look_interval(const struct vpn *vpn, const struct leg *leg,
-                           const struct timing *timing)
+ * Gateway has thousands of idle sessions. It looks at them less often, and still leaves a path that
+ * died meanwhile within the budget: probe_ns and grant_ns make at most 0.95 B. */
+static nanos look_interval(const struct vpn *vpn, const struct timing *timing, nanos now)
 {
-    bool idle = !vpn_end_user(vpn) && session_idle(vpn, leg);
-    return idle ? timing->probe_ns : timing->quick_ns;
+    bool rarely = !vpn_end_user(vpn) && session_idle(vpn, now);
+    return rarely ? timing->probe_ns : timing->quick_ns;
 }
 
 static nanos leg_deadline(const struct vpn *vpn, const struct leg *leg, nanos now)
@@ -476,7 +478,7 @@ static nanos leg_deadline(const struct vpn *vpn, const struct leg *leg, nanos no
     struct timing timing = health_timing(vpn, leg);
     nanos at = ask_at(vpn, leg);
     if (leg_bears(vpn, leg) && leg->health != HEALTH_DEAD)
-        at = nanos_min(at, now + look_interval(vpn, leg, &timing));
+        at = nanos_min(at, now + look_interval(vpn, &timing, now));
     if (leg->asked_ns != 0 && leg->health != HEALTH_DEAD)
         at = nanos_min(at, leg->asked_ns +
                                (leg->health == HEALTH_GOOD ? leg->grant_ns / 2 : leg->grant_ns));

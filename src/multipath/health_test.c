@@ -160,6 +160,70 @@ static void test_traffic_saves_probes(void **state)
     world_free(world);
 }
 
+/* idle_world - two links, the settings of a user who names no times, and no packet for a minute. */
+static struct world *idle_world(uint64_t seed)
+{
+    struct world *world = world_up(2, seed);
+    world->conn->failover_busy_ns = MS(750);
+    world->conn->probe_idle_ns = SECONDS(10);
+    world->flow = false;
+    world_run(world, SECONDS(62));
+    return world;
+}
+
+static void probes_in(struct world *world, nanos duration, unsigned least, unsigned most)
+{
+    world->links[0].probes = world->links[1].probes = 0;
+    world_run(world, duration);
+    assert_in_range(world->links[0].probes, least, most);
+    assert_in_range(world->links[1].probes, least, most);
+}
+
+/* An idle session gets few probes. A conversation on one path ends that for the others as well. */
+static void test_idle_session_is_probed_rarely(void **state)
+{
+    (void)state;
+    struct world *world = idle_world(13);
+    probes_in(world, SECONDS(60), 5, 7);
+    world->flow = true;
+    world_run(world, SECONDS(1));
+    world->flow = false;
+    probes_in(world, SECONDS(20), 17, 23);
+    world_run(world, SECONDS(62));
+    world->links[1].hole = true;
+    world_run(world, SECONDS(12));
+    assert_true(world_path(world, "p1").state == PATH_DEAD || world_path(world, "p1").parked);
+    assert_int_equal(world_path(world, "p0").state, PATH_UP);
+    assert_int_equal(world->logins, 1);
+    world_free(world);
+}
+
+/* The path died while the session was idle: the first packets leave it as soon as any others. */
+static void black_hole_before_packets(bool upload)
+{
+    for (unsigned offset = 0; offset < 20; offset++) {
+        struct world *world = idle_world(14 + offset);
+        world->upstream_only = upload;
+        world_run(world, MS(510) * offset);
+        world->links[0].hole = true;
+        world_run(world, MS(17) * offset);
+        world->worst_gap = 0;
+        world->flow_ok = world->now;
+        world->flow = true;
+        world_run(world, SECONDS(5));
+        assert_true(world->worst_gap <= MS(500));
+        assert_int_equal(world_carrier_link(world), 1);
+        world_free(world);
+    }
+}
+
+static void test_black_hole_before_packets(void **state)
+{
+    (void)state;
+    black_hole_before_packets(false);
+    black_hole_before_packets(true);
+}
+
 /* A failover counts if the failed path carried traffic. Its gap is the gap of the flow. */
 static void test_failovers_are_counted(void **state)
 {
@@ -251,6 +315,8 @@ int main(void)
         cmocka_unit_test(test_late_answers_are_bounded),
         cmocka_unit_test(test_black_hole_idle),
         cmocka_unit_test(test_traffic_saves_probes),
+        cmocka_unit_test(test_idle_session_is_probed_rarely),
+        cmocka_unit_test(test_black_hole_before_packets),
         cmocka_unit_test(test_failovers_are_counted),
         cmocka_unit_test(test_outage_is_no_failover),
         cmocka_unit_test(test_parked_are_one_failover),

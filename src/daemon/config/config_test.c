@@ -785,15 +785,22 @@ static void selectors(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_key),        cmocka_unit_test(capitals),
-        cmocka_unit_test(whole_files),      cmocka_unit_test(defaults),
+        cmocka_unit_test(every_key),
+        cmocka_unit_test(capitals),
+        cmocka_unit_test(whole_files),
+        cmocka_unit_test(defaults),
         cmocka_unit_test(failover_follows),
-        cmocka_unit_test(idle_sessions_are_probed_rarely), cmocka_unit_test(same_again),
-        cmocka_unit_test(secrets),          cmocka_unit_test(too_many),
-        cmocka_unit_test(giant_values),     cmocka_unit_test(files),
+        cmocka_unit_test(idle_sessions_are_probed_rarely),
+        cmocka_unit_test(same_again),
+        cmocka_unit_test(secrets),
+        cmocka_unit_test(too_many),
+        cmocka_unit_test(giant_values),
+        cmocka_unit_test(files),
 
-        cmocka_unit_test(hostile_files),    cmocka_unit_test(warnings),
-        cmocka_unit_test(all_errors),       cmocka_unit_test(selectors),
+        cmocka_unit_test(hostile_files),
+        cmocka_unit_test(warnings),
+        cmocka_unit_test(all_errors),
+        cmocka_unit_test(selectors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
