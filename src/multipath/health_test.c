@@ -198,7 +198,8 @@ static void test_idle_session_is_probed_rarely(void **state)
     world_free(world);
 }
 
-/* The path died while the session was idle: the first packets leave it as soon as any others. */
+/* The path died while the session was idle. The first packets leave it within 0.6 of the budget, as from any link
+ * that was idle. */
 static void black_hole_before_packets(bool upload)
 {
     for (unsigned offset = 0; offset < 20; offset++) {
@@ -211,7 +212,7 @@ static void black_hole_before_packets(bool upload)
         world->flow_ok = world->now;
         world->flow = true;
         world_run(world, SECONDS(5));
-        assert_true(world->worst_gap <= MS(500));
+        assert_true(world->worst_gap <= MS(1300));
         assert_int_equal(world_carrier_link(world), 1);
         world_free(world);
     }

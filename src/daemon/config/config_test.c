@@ -471,31 +471,19 @@ static void failover_follows(void **state)
 {
     (void)state;
     static const struct {
-        const char *probe;
-        int failover_ms;
-    } table[] = {{"10ms", 400}, {"100ms", 400}, {"200ms", 800}, {"500ms", 2000}, {"5s", 2000}};
-    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-        char more[64];
-        (void)snprintf(more, sizeof(more), "probe_interval = %s", table[i].probe);
-        struct ike_conn *conn = build(more);
-        assert_int_equal(conn->failover_ns / NANOS_PER_MS, table[i].failover_ms);
-        assert_true(conn->failover_busy_ns == 750 * NANOS_PER_MS);
-        assert_true(conn->probe_idle_ns == 0);
-        ike_conn_unref(conn);
-    }
-}
-
-/* A session that carries nothing is probed rarely, unless the user has said how soon to notice a dead path. */
-static void idle_sessions_are_probed_rarely(void **state)
-{
-    (void)state;
-    static const struct {
         const char *more;
-        nanos idle_ns;
-    } table[] = {{"", 10 * NANOS_PER_SEC}, {"probe_interval = 1s", 0}, {"failover = 2s", 0}};
+        int failover_ms, idle_ms; /* idle_ms: between probes of a session that carries nothing */
+    } table[] = {{"", 2000, 10000},
+                 {"probe_interval = 10ms", 400, 0},
+                 {"probe_interval = 100ms", 400, 0},
+                 {"probe_interval = 200ms", 800, 0},
+                 {"probe_interval = 500ms", 2000, 0},
+                 {"probe_interval = 5s", 2000, 0}};
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
         struct ike_conn *conn = build(table[i].more);
-        assert_true(conn->probe_idle_ns == table[i].idle_ns);
+        assert_int_equal(conn->failover_ns / NANOS_PER_MS, table[i].failover_ms);
+        assert_true(conn->failover_busy_ns == 750 * NANOS_PER_MS);
+        assert_int_equal(conn->probe_idle_ns / NANOS_PER_MS, table[i].idle_ms);
         ike_conn_unref(conn);
     }
 }
@@ -785,22 +773,13 @@ static void selectors(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_key),
-        cmocka_unit_test(capitals),
-        cmocka_unit_test(whole_files),
-        cmocka_unit_test(defaults),
-        cmocka_unit_test(failover_follows),
-        cmocka_unit_test(idle_sessions_are_probed_rarely),
-        cmocka_unit_test(same_again),
-        cmocka_unit_test(secrets),
-        cmocka_unit_test(too_many),
-        cmocka_unit_test(giant_values),
-        cmocka_unit_test(files),
-
-        cmocka_unit_test(hostile_files),
-        cmocka_unit_test(warnings),
-        cmocka_unit_test(all_errors),
-        cmocka_unit_test(selectors),
+        cmocka_unit_test(every_key),        cmocka_unit_test(capitals),
+        cmocka_unit_test(whole_files),      cmocka_unit_test(defaults),
+        cmocka_unit_test(failover_follows), cmocka_unit_test(same_again),
+        cmocka_unit_test(secrets),          cmocka_unit_test(too_many),
+        cmocka_unit_test(giant_values),     cmocka_unit_test(files),
+        cmocka_unit_test(hostile_files),    cmocka_unit_test(warnings),
+        cmocka_unit_test(all_errors),       cmocka_unit_test(selectors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
