@@ -111,7 +111,7 @@ static void job(struct scale *scale, struct side *side, const struct ike_event *
     else if (event->kind == IKE_EV_LEASE)
         result.error =
             pools_lease(side->pools, &event->lease, NULL, event->session, &result.config);
-    else if (event->kind != IKE_EV_CHILD_INSTALL)
+    else if (event->kind != IKE_EV_CHILD_INSTALL && event->kind != IKE_EV_ADMIT)
         return;
     ike_complete(side->ike, event->job, &result, scale->now);
 }

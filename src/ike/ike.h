@@ -293,6 +293,9 @@ enum ike_event_kind {
     IKE_EV_PPK,         /* ppk: mix a PPK into the keys of the IKE SA */
     IKE_EV_EAP,         /* eap: the next step of an EAP conversation */
     IKE_EV_KE,          /* ke: a step of a key exchange; any thread may */
+    /* session, sa: for the core both sides have proven all rounds. With an error the login fails, before a
+     * lease, another session or the last response depends on it. ike_session_get has the identities */
+    IKE_EV_ADMIT,
     IKE_EV_LEASE,       /* lease: inner addresses for a session */
     IKE_EV_TICKET_SEAL, /* ticket: a ticket of the session (RFC 5723) */
     IKE_EV_TICKET_OPEN, /* ticket: its contents, and SKEYSEED */

@@ -74,11 +74,12 @@ struct ikat *ikat_new(const struct ikat_options *options)
                                               .view = path_view_of(ikat->ike),
                                               .traffic = {.context = ikat, .child = child_traffic}};
     ikat->paths = path_manager_new(&path_options);
+    ikat->proofs = proofs_new();
     ikat->pools = pools_new(hash_key);
     ikat->secrets = shared_keys_new();
     ikat->esp = lib_esp_new(ikat);
     if (ikat->ike != NULL && ikat->paths != NULL && ikat->pools != NULL && ikat->secrets != NULL &&
-        ikat->esp != NULL)
+        ikat->esp != NULL && ikat->proofs != NULL)
         return ikat;
     ikat_free(ikat);
     return NULL;
@@ -92,6 +93,7 @@ void ikat_free(struct ikat *ikat)
     if (ikat->ike != NULL)
         ike_free(ikat->ike);
     small_plane_free(ikat->esp);
+    proofs_free(ikat->proofs);
     pools_free(ikat->pools);
     shared_keys_free(ikat->secrets);
     crypto_free(ikat->crypto);
@@ -166,6 +168,13 @@ bool ikat_next(struct ikat *ikat, struct ikat_output *ret_output)
 
 /* --- jobs of the IKE core --- */
 
+static void complete(struct ikat *ikat, const struct ike_event *event,
+                     const struct ike_result *result)
+{
+    proofs_answer(ikat->proofs, event->job, result);
+    ike_complete(ikat->ike, event->job, result, ikat->now);
+}
+
 static bool auth_equal(struct span a, struct span b)
 {
     return a.len == b.len && ct_equal(a.ptr, b.ptr, a.len);
@@ -190,7 +199,7 @@ static void auth_job(struct ikat *ikat, const struct ike_event *event)
         bool same = event->kind == IKE_EV_AUTH_SIGN || auth_equal(result.auth, job->auth);
         result.error = !found ? ERR_NOT_FOUND : same ? 0 : ERR_AUTH;
     }
-    ike_complete(ikat->ike, event->job, &result, ikat->now);
+    complete(ikat, event, &result);
     wipe(room, sizeof(room));
 }
 
@@ -203,21 +212,27 @@ static void ppk_job(struct ikat *ikat, const struct ike_event *event)
     if (ppk.len > 0)
         result.error = ppk_mix(ikat->crypto, job->prf, ppk, job->keys, room);
     result.ppk_keys = span_of(room, job->keys.len);
-    ike_complete(ikat->ike, event->job, &result, ikat->now);
+    complete(ikat, event, &result);
     wipe(room, sizeof(room));
+}
+
+static void admit_job(struct ikat *ikat, const struct ike_event *event)
+{
+    bool proven = proofs_admit(ikat->proofs, ikat->ike, event);
+    complete(ikat, event, &(struct ike_result){.error = proven ? 0 : ERR_DENIED});
 }
 
 static void lease_job(struct ikat *ikat, const struct ike_event *event)
 {
     struct ike_result result = {0};
     result.error = pools_lease(ikat->pools, &event->lease, NULL, event->session, &result.config);
-    ike_complete(ikat->ike, event->job, &result, ikat->now);
+    complete(ikat, event, &result);
 }
 
 static void install_job(struct ikat *ikat, const struct ike_event *event)
 {
     struct ike_result result = {.error = lib_esp_install(ikat, &event->install)};
-    ike_complete(ikat->ike, event->job, &result, ikat->now);
+    complete(ikat, event, &result);
 }
 
 /* --- events --- */
@@ -228,9 +243,17 @@ static void child_remove(struct ikat *ikat, const struct ike_event *event)
         return; /* its installation was refused */
 }
 
-static void session_tell(struct ikat *ikat, const struct ike_event *event)
+/* session_up - without an admission it ends at once. */
+static void session_up(struct ikat *ikat, const struct ike_event *event)
 {
     struct ike_session_info info;
+    const struct ike_command end = {.kind = IKE_CMD_DELETE_SESSION,
+                                    .session = event->session,
+                                    .force = true,
+                                    .reason = IKE_PEER_AUTH_FAILED};
+    if (!proofs_take(ikat->proofs, ikat->ike, event) &&
+        ike_command(ikat->ike, &end, ikat->now) == 0)
+        return;
     if (ike_session_get(ikat->ike, event->session, &info))
         tell(ikat, &(struct ikat_output){.kind = IKAT_SESSION_UP,
                                          .session = event->session,
@@ -240,17 +263,22 @@ static void session_tell(struct ikat *ikat, const struct ike_event *event)
 static void event_act(struct ikat *ikat, const struct ike_event *event)
 {
     static const struct ike_result cannot = {.error = ERR_NOT_FOUND};
+    if (proofs_ask(ikat->proofs, ikat->ike, event) != 0) {
+        complete(ikat, event, &(struct ike_result){.error = ERR_NO_MEMORY});
+        return;
+    }
     switch ((int)event->kind) {
     case IKE_EV_AUTH_SIGN:
     case IKE_EV_AUTH_VERIFY: auth_job(ikat, event); break;
     case IKE_EV_PPK: ppk_job(ikat, event); break;
+    case IKE_EV_ADMIT: admit_job(ikat, event); break;
     case IKE_EV_LEASE: lease_job(ikat, event); break;
     case IKE_EV_LEASE_RELEASE: pools_release(ikat->pools, event->session); break;
     case IKE_EV_CHILD_INSTALL: install_job(ikat, event); break;
     case IKE_EV_CHILD_SWITCH: lib_esp_switch(ikat, event->child); break;
     case IKE_EV_CHILD_MOVE: lib_esp_move(ikat, event); break;
     case IKE_EV_CHILD_REMOVE: child_remove(ikat, event); break;
-    case IKE_EV_SESSION_UP: session_tell(ikat, event); break;
+    case IKE_EV_SESSION_UP: session_up(ikat, event); break;
     case IKE_EV_SESSION_DOWN:
         data_plane_session_end(lib_plane(ikat), event->session);
         tell(ikat, &(struct ikat_output){.kind = IKAT_SESSION_DOWN,
@@ -259,7 +287,7 @@ static void event_act(struct ikat *ikat, const struct ike_event *event)
         break;
     default: /* libikat does not report this event, or cannot do this job */
         if (event->job != 0)
-            ike_complete(ikat->ike, event->job, &cannot, ikat->now);
+            complete(ikat, event, &cannot);
         break;
     }
 }

@@ -9,6 +9,7 @@
 
 #include "crypto/esp_cipher.h"
 #include "crypto/provider.h"
+#include "daemon/engine/proofs.h"
 #include "daemon/keyholder/shared_keys.h"
 #include "daemon/tables/pools.h"
 #include "esp/small_plane.h"
@@ -32,6 +33,7 @@ struct ikat {
     struct path_manager *paths;
     struct pools *pools;
     struct shared_keys *secrets;
+    struct proofs *proofs; /* against errors in the order of a login's steps */
     struct small_plane *esp;
     size_t n_links;
     struct ikat_link links[IKAT_LINKS];

@@ -418,6 +418,7 @@ static void vpn_event(struct vpn *vpn, const struct ike_event *event, nanos now)
     case IKE_EV_EAP:
     case IKE_EV_EAP_END:
     case IKE_EV_KE:
+    case IKE_EV_ADMIT:
     case IKE_EV_TICKET_SEAL:
     case IKE_EV_TICKET_OPEN:
     case IKE_EV_TICKET_USE:

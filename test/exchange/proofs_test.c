@@ -9,19 +9,72 @@
 #include "ike/terms/identity.h"
 #include "wire/iana.h"
 
-/* Both cores believe a wrong AUTH, as by an error in the order of their steps. */
+/* The core believes a wrong AUTH, as by an error in the order of its steps. */
 static void believes_a_wrong_secret(void **state)
 {
     (void)state;
     struct world *world = world_new(9);
+    struct peer *victims[] = {&world->b, &world->a};
     world->a.psk = "another one";
     world->a.believes = world->b.believes = true;
+    world_start(world);
+    for (size_t i = 0; i < ARRAY_LEN(victims); i++) {
+        assert_int_equal(world_connect(world), i == 0 ? IKE_AUTH_FAILED : IKE_PEER_AUTH_FAILED);
+        assert_int_equal(victims[i]->unproven, 1);
+        assert_int_equal(victims[i]->counts[IKE_EV_SESSION_UP], 0);
+        world->b.admits = true; /* the next victim is the End User */
+    }
+    assert_int_equal(world->a.counts[IKE_EV_CHILD_INSTALL], 0);
+    world_free(world);
+}
+
+/* A core that does not wait for the admission has a session, which the daemon ends. */
+static void not_admitted(void **state)
+{
+    (void)state;
+    struct world *world = world_new(9);
+    world->a.psk = "another one";
+    world->a.believes = world->b.believes = world->a.admits = world->b.admits = true;
     world_start(world);
     assert_int_equal(world_connect(world), IKE_OK);
     assert_int_equal(world->a.counts[IKE_EV_SESSION_UP], 1);
     assert_int_equal(world->b.counts[IKE_EV_SESSION_UP], 1);
     assert_int_equal(world->a.unproven, 1);
     assert_int_equal(world->b.unproven, 1);
+    world_free(world);
+}
+
+/* no_last_response - no IKE_AUTH response is longer than the refusal. */
+static bool no_last_response(struct world *world, bool to_b, struct ike_datagram *d)
+{
+    (void)world;
+    bool auth_response = d->octets[18] == WIRE_IKE_AUTH && (d->octets[19] & 0x20) != 0;
+    assert_true(to_b || !auth_response || d->len < 100);
+    return true;
+}
+
+/* Before the admission the Gateway gives no lease, and ends no session of the same identity: INITIAL_CONTACT and
+ * `unique` count only then. */
+static void nothing_before_the_admission(void **state)
+{
+    (void)state;
+    struct world *world = world_new(9);
+    struct ike_stats stats;
+    world_start(world);
+    assert_int_equal(world_connect(world), IKE_OK);
+    assert_int_equal(world->b.counts[IKE_EV_LEASE], 1);
+    world_restart(&world->a, (struct ike_options){0});
+    assert_int_equal(ike_conn_add(world->a.ike, world->conn_a), 0);
+    world->a.psk = "a guess";
+    world->b.believes = true;
+    world->hook = no_last_response;
+    assert_int_equal(world_connect(world), IKE_AUTH_FAILED);
+    assert_int_equal(world->b.unproven, 1);
+    assert_int_equal(world->b.counts[IKE_EV_LEASE], 1);
+    assert_int_equal(world->b.counts[IKE_EV_SESSION_DOWN], 0);
+    ike_stats_get(world->b.ike, &stats);
+    assert_int_equal(stats.sessions, 1);
+    assert_int_equal(stats.established, 1);
     world_free(world);
 }
 
@@ -41,7 +94,7 @@ static bool judge(const struct peer *peer, const struct story *story)
     struct ike_session_info session;
     struct proofs *proofs = proofs_new();
     struct ike_event asked = {.kind = story->by_eap ? IKE_EV_EAP : IKE_EV_AUTH_VERIFY, .job = 7};
-    struct ike_event up = {.kind = IKE_EV_SESSION_UP, .sa = world_sa((struct peer *)peer, 0)};
+    struct ike_event up = {.kind = IKE_EV_ADMIT, .sa = world_sa((struct peer *)peer, 0)};
     struct ike_result result = {.error = story->error};
     assert_non_null(proofs);
     assert_true(ike_session_next(peer->ike, 0, &session));
@@ -61,8 +114,9 @@ static bool judge(const struct peer *peer, const struct story *story)
     assert_int_equal(proofs_ask(proofs, peer->ike, &asked), 0);
     proofs_answer(proofs, 7, &result);
     proofs_answer(proofs, 7, &result); /* without a question */
-    bool proven = proofs_take(proofs, peer->ike, &up);
-    assert_false(proofs_take(proofs, peer->ike, &up)); /* a proof counts once */
+    bool proven = proofs_admit(proofs, peer->ike, &up);
+    assert_int_equal(proofs_take(proofs, peer->ike, &up), proven);
+    assert_false(proofs_take(proofs, peer->ike, &up)); /* an admission counts once */
     proofs_free(proofs);
     return proven;
 }
@@ -124,7 +178,7 @@ static void answer_of_an_earlier_attempt(void **state)
     world_start(earlier);
     assert_int_equal(world_connect(world), IKE_OK);
     assert_int_equal(world_connect(earlier), IKE_OK);
-    struct ike_event up = {.kind = IKE_EV_SESSION_UP, .sa = world_sa(&world->b, 0)};
+    struct ike_event up = {.kind = IKE_EV_ADMIT, .sa = world_sa(&world->b, 0)};
     struct ike_event asked = {.kind = IKE_EV_AUTH_VERIFY, .job = 7, .sa = up.sa};
     const struct ike_result right = {.error = 0};
     assert_int_equal(world_sa(&earlier->b, 0), up.sa);
@@ -141,7 +195,7 @@ static void answer_of_an_earlier_attempt(void **state)
         asked.job = 7;
         if (late)
             proofs_answer(proofs, 7, &right);
-        assert_false(proofs_take(proofs, world->b.ike, &up));
+        assert_false(proofs_admit(proofs, world->b.ike, &up));
         proofs_free(proofs);
     }
     world_free(world);
@@ -167,6 +221,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(believes_a_wrong_secret),
+        cmocka_unit_test(not_admitted),
+        cmocka_unit_test(nothing_before_the_admission),
         cmocka_unit_test(one_round),
         cmocka_unit_test(by_eap),
         cmocka_unit_test(answer_of_an_earlier_attempt),

@@ -174,6 +174,11 @@ static void do_job(struct peer *peer, const struct ike_event *event)
     case IKE_EV_EAP_END: peer->eap.ended++; return;
     case IKE_EV_CHAINS_END: return;
     case IKE_EV_KE: do_key_exchange(peer, event); return;
+    case IKE_EV_ADMIT:
+        if (!peer->admits && !proofs_admit(peer->proofs, peer->ike, event))
+            result.error = ERR_DENIED;
+        peer->unproven += result.error != 0;
+        break;
     case IKE_EV_LEASE:
         result.error = peer->refuse_lease ? ERR_FULL : 0;
         if (peer->refuse_lease)

@@ -63,6 +63,7 @@ struct peer {
     unsigned installed;                    /* Child SAs in the data plane */
     struct proofs *proofs;                 /* owned: the daemon's second opinion on each login */
     bool believes;     /* the core is told that each AUTH of the peer is right; `proofs` is not */
+    bool admits;       /* the core is told that each session is admitted; `proofs` may say no */
     unsigned unproven; /* sessions without a proof; world_free asserts 0 unless it believes */
 };
 

@@ -344,6 +344,7 @@ static void event_act(struct sim_host *host, const struct ike_event *event)
     case IKE_EV_AUTH_SIGN:
     case IKE_EV_AUTH_VERIFY: auth_job(host, event); break;
     case IKE_EV_EAP: eap_job(host, event); break;
+    case IKE_EV_ADMIT: complete(host, event->job, &(struct ike_result){0}); break;
     case IKE_EV_LEASE: lease(host, event); break;
     case IKE_EV_LEASE_RELEASE:
         if (host->gateway) /* for an End User it means that the addresses of a clone have gone */
@@ -376,6 +377,7 @@ static const char *event_name(enum ike_event_kind kind)
         [IKE_EV_AUTH_VERIFY] = "verify",
         [IKE_EV_EAP] = "eap",
         [IKE_EV_EAP_END] = "eap-end",
+        [IKE_EV_ADMIT] = "admit",
         [IKE_EV_LEASE] = "lease",
         [IKE_EV_CHILD_INSTALL] = "child-install",
         [IKE_EV_LEASE_RELEASE] = "lease-release",

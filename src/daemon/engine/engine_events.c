@@ -60,7 +60,7 @@ static void child_install(struct engine *e, const struct ike_event *event)
     /* a Gateway responds on the path that the End User chose, whichever socket received the request */
     if (known && session.role == IKE_END_USER)
         engine_path_bind(e, &install->path);
-    /* the session may have ended because its peer was not proven (proofs.h) */
+    /* the session may have ended because it was not admitted (proofs.h) */
     struct ike_result result = {.error = known && session.established ? 0 : ERR_DENIED};
     if (result.error == 0)
         result.error = engine_devices_child(e, install, &config);
@@ -129,6 +129,16 @@ void engine_complete(struct engine *e, ike_job_id job, const struct ike_result *
 {
     proofs_answer(e->proofs, job, result);
     ike_complete(e->ike, job, result, e->now);
+}
+
+/* admit - a session without a proof of another process is an error of ours, of which a peer may know. */
+static void admit(struct engine *e, const struct ike_event *event)
+{
+    const bool proven = proofs_admit(e->proofs, e->ike, event);
+    const struct ike_result result = {.error = proven ? 0 : ERR_DENIED};
+    if (!proven)
+        engine_log_unproven(event->session);
+    ike_complete(e->ike, event->job, &result, e->now);
 }
 
 static void lease(struct engine *e, const struct ike_event *event)
@@ -274,6 +284,7 @@ static void news(struct engine *e, const struct ike_event *event)
     case IKE_EV_EAP:
     case IKE_EV_EAP_END:
     case IKE_EV_KE:
+    case IKE_EV_ADMIT:
     case IKE_EV_TICKET_SEAL:
     case IKE_EV_TICKET_OPEN:
     case IKE_EV_TICKET_USE:
@@ -310,6 +321,8 @@ static void order(struct engine *e, const struct ike_event *event)
         engine_eap(e, event);
     else if (event->kind == IKE_EV_KE)
         engine_key_exchange(e, event);
+    else if (event->kind == IKE_EV_ADMIT)
+        admit(e, event);
     else if (event->kind == IKE_EV_LEASE)
         lease(e, event);
     else if (event->kind == IKE_EV_CHILD_INSTALL)

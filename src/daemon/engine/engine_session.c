@@ -99,8 +99,14 @@ void engine_chains_forget(struct engine *e, ike_session_id id)
         log_line(LOG_LEVEL_WARNING, "event=certificate-not-forgotten session=%u", id);
 }
 
-/* session_end_unproven - the IKE core has a session, and no other process has proven its peer. That is an error of
- * ours, of which a peer may know. The session ends before it has a Child SA, and the peer gets a Delete. */
+void engine_log_unproven(ike_session_id id)
+{
+    log_line(LOG_LEVEL_ERROR, "event=session-unproven session=%u text=\"%s\"", id,
+             "no proof of its peer came: please report this");
+}
+
+/* session_end_unproven - the session began, and was not admitted. It ends before it has a Child SA, and the peer gets
+ * a Delete. */
 static void session_end_unproven(struct engine *e, ike_session_id id)
 {
     const struct ike_command command = {.kind = IKE_CMD_DELETE_SESSION,
@@ -108,8 +114,7 @@ static void session_end_unproven(struct engine *e, ike_session_id id)
                                         .force = true,
                                         .reason = IKE_PEER_AUTH_FAILED,
                                         .tag = engine_number(e)};
-    log_line(LOG_LEVEL_ERROR, "event=session-unproven session=%u text=\"%s\"", id,
-             "no proof of its peer came: please report this");
+    engine_log_unproven(id);
     if (ike_command(e->ike, &command, e->now) != 0)
         log_line(LOG_LEVEL_DEBUG, "event=not-deleted session=%u", id); /* it has ended */
 }

@@ -287,6 +287,7 @@ void engine_child_installed(struct engine *e, const struct ike_child_install *in
  * are up. */
 void engine_session_log(struct engine *e, const char *what, const struct ike_event *event);
 void engine_session_up(struct engine *e, const struct ike_event *event);
+void engine_log_unproven(ike_session_id id); /* proofs.h */
 void engine_session_down(struct engine *e, const struct ike_event *event);
 void engine_accounts_close(struct engine *e);
 /* engine_session_revoked - a certificate of the session is revoked, or its status is unknown: ends

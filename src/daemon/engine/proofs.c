@@ -33,6 +33,7 @@ struct record {
     ike_sa_id sa;
     uint64_t spi_i, spi_r;
     bool own_eap; /* a conversation of ours ended with Success */
+    bool admitted;
     struct proof rounds[POLICY_ROUNDS];
 };
 
@@ -249,19 +250,40 @@ static bool user_proves(const struct record *record, const struct ike_session_in
            (session->resumed || eap_names(record, session));
 }
 
+/* nobody_tells - no other process can prove the peer: see the head of proofs.h. */
+static bool nobody_tells(const struct ike_session_info *session)
+{
+    return session->role == IKE_END_USER && session->resumed;
+}
+
+static struct record *record_find(const struct proofs *proofs, const struct ike *ike, ike_sa_id sa)
+{
+    struct record *record = map_get(&proofs->records, sa);
+    return record != NULL && is_alive(ike, sa, record->spi_i, record->spi_r) ? record : NULL;
+}
+
+bool proofs_admit(struct proofs *proofs, const struct ike *ike, const struct ike_event *asked)
+{
+    struct ike_session_info session;
+    struct record *record = record_find(proofs, ike, asked->sa);
+    if (!ike_session_get(ike, asked->session, &session))
+        return false;
+    if (nobody_tells(&session))
+        return true;
+    if (record == NULL)
+        return false;
+    record->admitted = session.role == IKE_GATEWAY ? user_proves(record, &session)
+                                                   : gateway_proves(record, &session);
+    return record->admitted;
+}
+
 bool proofs_take(struct proofs *proofs, const struct ike *ike, const struct ike_event *up)
 {
     struct ike_session_info session;
-    struct record *record = map_take(&proofs->records, up->sa);
-    bool proven = false;
-    if (!ike_session_get(ike, up->session, &session))
-        proven = true; /* it has ended meanwhile */
-    else if (session.role == IKE_END_USER && session.resumed)
-        proven = true; /* no other process can tell: see the head of proofs.h */
-    else if (record != NULL && is_alive(ike, record->sa, record->spi_i, record->spi_r))
-        proven = session.role == IKE_GATEWAY ? user_proves(record, &session)
-                                             : gateway_proves(record, &session);
-    free(record);
+    const struct record *record = record_find(proofs, ike, up->sa);
+    bool proven = !ike_session_get(ike, up->session, &session) /* it has ended meanwhile */
+                  || nobody_tells(&session) || (record != NULL && record->admitted);
+    free(map_take(&proofs->records, up->sa));
     return proven;
 }
 

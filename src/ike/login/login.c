@@ -170,8 +170,9 @@ int login_start(struct ike *ike, const struct ike_command *command, nanos now)
     return login_begin(ike, conn, &command->path, &intent, command->replaces, now);
 }
 
-void login_proofs_give(const struct login *login, struct session *session)
+static void proofs_give(const struct login *login, struct session *session)
 {
+    session->resumed = login->resumption != NULL;
     session->local_id = login->local_id;
     session->claimed_id = login->remote_id;
     session->remote_id = login->proven_id.type != ID_ANY ? login->proven_id : login->remote_id;
@@ -181,6 +182,15 @@ void login_proofs_give(const struct login *login, struct session *session)
     memcpy(session->eap_types, login->eap_types, sizeof(session->eap_types));
     session->chains = login->chains;
     session->ppk = login->ppk.mixed;
+}
+
+int login_admit_ask(struct sa *sa)
+{
+    proofs_give(sa->login, sa->session);
+    if (event_job(sa, IKE_EV_ADMIT, 0, (struct span){0}) == NULL)
+        return ERR_NO_MEMORY;
+    login_phase_set(sa->login, LOGIN_WAITS_ADMIT);
+    return 0;
 }
 
 void login_notice_refusal(struct sa *sa, const char *what, const struct wire_notify *notify)
@@ -203,7 +213,8 @@ bool login_sends_fragments(const struct sa *sa)
 
 /* --- phases and jobs --- */
 
-/* phase_edge - the order of phases: AUTH is verified before EAP, a lease or our own AUTH. */
+/* phase_edge - the order of phases: AUTH is verified before EAP, a lease or our own AUTH. A lease belongs to a
+ * session that was admitted. */
 static bool phase_edge(enum login_phase from, enum login_phase to)
 {
     switch (to) {
@@ -215,7 +226,8 @@ static bool phase_edge(enum login_phase from, enum login_phase to)
         return from == LOGIN_WAITS_AUTH || from == LOGIN_WAITS_PPK || from == LOGIN_WAITS_VERIFY;
     case LOGIN_WAITS_EAP:
         return from == LOGIN_WAITS_AUTH || from == LOGIN_WAITS_VERIFY || from == LOGIN_WAITS_SIGN;
-    case LOGIN_WAITS_LEASE:
+    case LOGIN_WAITS_LEASE: return from == LOGIN_WAITS_ADMIT;
+    case LOGIN_WAITS_ADMIT:
         return from == LOGIN_WAITS_AUTH || from == LOGIN_WAITS_VERIFY || from == LOGIN_WAITS_EAP ||
                from == LOGIN_WAITS_PPK || from == LOGIN_WAITS_TICKET;
     case LOGIN_WAITS_SIGN:
@@ -239,6 +251,7 @@ static enum login_phase phase_of(enum ike_event_kind kind)
     case IKE_EV_AUTH_VERIFY: return LOGIN_WAITS_VERIFY;
     case IKE_EV_PPK: return LOGIN_WAITS_PPK;
     case IKE_EV_EAP: return LOGIN_WAITS_EAP;
+    case IKE_EV_ADMIT: return LOGIN_WAITS_ADMIT;
     case IKE_EV_LEASE: return LOGIN_WAITS_LEASE;
     case IKE_EV_TICKET_SEAL:
     case IKE_EV_TICKET_USE: return LOGIN_WAITS_TICKET;
@@ -413,8 +426,8 @@ static struct verdict login_answered(struct sa *sa, struct asking *asking,
         return verdict_done(IKE_CANCELLED);
     }
     bool init = sa->login->phase == LOGIN_WAITS_INIT;
-    struct verdict verdict = init ? login_init_answered(sa, response, from, now)
-                                  : login_auth_answered(sa, response, now);
+    struct verdict verdict =
+        init ? login_init_answered(sa, response, from, now) : login_auth_answered(sa, response);
     if (verdict.kind != VERDICT_DONE || sa->login == NULL)
         return verdict;
     if (verdict.outcome != IKE_OK && verdict.outcome != IKE_REDIRECTED &&

@@ -39,15 +39,16 @@
 /* enum login_phase - the event for which a login waits. Only login_phase_set() changes it, and
  * checks the edge. */
 enum login_phase {
-    LOGIN_WAITS_INIT,   /* initiator: the IKE_SA_INIT response; responder: its key exchange */
-    LOGIN_WAITS_AUTH,   /* an IKE_AUTH message of the peer */
-    LOGIN_WAITS_PPK,    /* a job: keys with the PPK; AUTH is made or verified with them */
-    LOGIN_WAITS_VERIFY, /* a job: the peer's AUTH */
-    LOGIN_WAITS_EAP,    /* a job: the next EAP packet */
-    LOGIN_WAITS_LEASE,  /* a job: inner addresses */
-    LOGIN_WAITS_SIGN,   /* a job: our AUTH */
-    LOGIN_WAITS_TICKET, /* a job: a session ticket is marked as used, or the next one is made */
-    LOGIN_REFUSED,      /* responder: the time at which the refusal is sent (auth_wait.h) */
+    LOGIN_WAITS_INIT,      /* initiator: the IKE_SA_INIT response; responder: its key exchange */
+    LOGIN_WAITS_AUTH,      /* an IKE_AUTH message of the peer */
+    LOGIN_WAITS_PPK,       /* a job: keys with the PPK; AUTH is made or verified with them */
+    LOGIN_WAITS_VERIFY,    /* a job: the peer's AUTH */
+    LOGIN_WAITS_EAP,       /* a job: the next EAP packet */
+    LOGIN_WAITS_ADMIT,  /* a job: whether the session may begin */
+    LOGIN_WAITS_LEASE,     /* a job: inner addresses */
+    LOGIN_WAITS_SIGN,      /* a job: our AUTH */
+    LOGIN_WAITS_TICKET,    /* a job: a session ticket is marked as used, or the next one is made */
+    LOGIN_REFUSED,         /* responder: the time at which the refusal is sent (auth_wait.h) */
 };
 
 enum login_eap_stage {
@@ -275,12 +276,12 @@ struct verdict login_init_keys(struct sa *sa, nanos now);
 /* login_ask.c */
 struct verdict login_ask_begin(struct sa *sa, nanos now);
 enum ike_outcome login_ask_auth(struct sa *sa, struct wire_builder *request);
-struct verdict login_auth_answered(struct sa *sa, const struct wire_message *response, nanos now);
+struct verdict login_auth_answered(struct sa *sa, const struct wire_message *response);
 struct verdict login_through(struct sa *sa, nanos now); /* both sides have proven all rounds */
 
-/* login_proofs_give - the peer has proven all rounds: gives both identities and the limits of the
- * proofs to the session. */
-void login_proofs_give(const struct login *login, struct session *session);
+/* login_admit_ask - both sides have proven all rounds. Gives the identities and the limits of the proofs to
+ * the session, and emits the job that decides whether it begins. ERR_NO_MEMORY. */
+int login_admit_ask(struct sa *sa) MUST_USE;
 
 /* login_refuse_later - AUTH failed: the refusal leaves after the wait of auth_wait.h, the same for
  * every reason. */

@@ -3,8 +3,8 @@
  * IKE_AUTH of the Gateway; the messages are drawn in login_ask.c.
  *
  * Each request goes through the same steps: the peer's proof is checked (a job for AUTH or EAP);
- * with the last proof the session begins and leases addresses; our own round is signed; the
- * response leaves. answer_step() finds the next step from the state of the login. A session, a
+ * after the last proof a job admits the session, which begins and leases addresses; our own round is
+ * signed; the response leaves. answer_step() finds the next step from the state of the login. A session, a
  * lease, a Child SA or a clone exists only after the last AUTH of the peer is verified.
  */
 #include <stdlib.h>
@@ -13,17 +13,15 @@
 #include "base/secret.h"
 #include "crypto/prf.h"
 #include "ike/core/answer.h"
-#include "ike/exchanges/auth_lifetime.h"
 #include "ike/exchanges/child_terms.h"
 #include "ike/exchanges/cp.h"
 #include "ike/exchanges/mobike.h"
 #include "ike/login/combined.h"
-#include "ike/login/login_abilities.h"
 #include "ike/login/login_choose.h"
 #include "ike/login/login_eap.h"
+#include "ike/login/login_outcome.h"
 #include "ike/login/login_ppk.h"
 #include "ike/login/login_rounds.h"
-#include "ike/login/redirect.h"
 #include "ike/login/resumption.h"
 #include "ike/terms/identity.h"
 
@@ -123,7 +121,6 @@ static bool last_response(const struct login *login)
 /* session_resumes - continues the ticket family of the old session. false: no memory. */
 static bool session_resumes(struct session *session, const struct login *login, nanos now)
 {
-    session->resumed = true;
     session->ticket = calloc(1, sizeof(*session->ticket));
     if (session->ticket == NULL)
         return false;
@@ -133,30 +130,34 @@ static bool session_resumes(struct session *session, const struct login *login, 
     return true;
 }
 
-/* begin_session - the peer has proven all rounds: creates its session, not established yet. false:
- * the peer was refused. */
-static bool begin_session(struct sa *sa, nanos now)
+/* ask_session - the peer has proven all rounds: creates its session, and asks whether it begins. ERR_NO_MEMORY. */
+static int ask_session(struct sa *sa)
 {
-    struct login *login = sa->login;
+    const struct login *login = sa->login;
     struct session *session = session_new(sa->ike, login->conn, IKE_GATEWAY);
-    struct wire_message first;
-
-    if (session == NULL) {
-        sa_down(sa, IKE_LIMIT, now);
-        return false;
-    }
+    if (session == NULL)
+        return ERR_NO_MEMORY;
     session_attach(session, sa);
-    login_proofs_give(login, session);
     session->fragmentation = login->fragmentation;
     session->childless = login->childless;
     session->redirects = login->redirects;
+    session->peer_keep_old = login->keep_old;
+    session->peer_notify = login->keep_old_notify;
+    return login_admit_ask(sa);
+}
+
+/* begin_session - the session is admitted, and not established yet. false: the peer was refused. */
+static bool begin_session(struct sa *sa, nanos now)
+{
+    struct login *login = sa->login;
+    struct session *session = sa->session;
+    struct wire_message first;
+
     if (login->resumption != NULL && !session_resumes(session, login, now)) {
         sa_down(sa, IKE_LIMIT, now);
         return false;
     }
     login_ppk_audit(sa);
-    session->peer_keep_old = login->keep_old;
-    session->peer_notify = login->keep_old_notify;
     kept_message_get(&login->first, &first);
     bool alone = wire_notify_has(&first, N_INITIAL_CONTACT);
     session->elder = alone ? 0 : session_elder_find(session, &login->answer_path.remote.address);
@@ -205,93 +206,6 @@ static bool ask_lease(struct sa *sa)
     return true;
 }
 
-/* --- the last response --- */
-
-struct auth_commit {
-    struct child_terms terms;
-    bool child;
-    ike_sa_id clone; /* 0: none */
-};
-
-static void login_drop(struct sa *sa, struct answering *answering)
-{
-    const struct auth_commit *commit = answering->state;
-    combined_drop(sa, commit->clone, answering->now);
-}
-
-static void commit_login(struct sa *sa, struct answering *answering)
-{
-    struct auth_commit *commit = answering->state;
-    struct login *login = sa->login;
-    struct wire_message first;
-    kept_message_get(&login->first, &first);
-    sa->path = login->answer_path;
-    sa->expires_ns = NANOS_NEVER;
-    half_open_know(&sa->ike->half_open, &sa->path.remote.address, answering->now);
-    session_authenticated(sa->session, sa, wire_notify_has(&first, N_INITIAL_CONTACT),
-                          answering->now);
-    sa_life_set(sa, IKE_ESTABLISHED, answering->now);
-    if (commit->child) {
-        struct child_keying keying = {
-            .ni = span_of(login->ni, login->n_ni),
-            .nr = span_of(login->nr, login->n_nr),
-            .outbound_now = true,
-        };
-        if (child_from_terms(sa, &commit->terms, &keying, answering->now) == NULL)
-            login_delete_unwanted(sa, commit->terms.spi_in);
-    }
-    combined_commit(sa, commit->clone, answering->now);
-    sa->login = login_free(sa->ike, sa->login);
-}
-
-/* add_child - adds the first Child SA to the response, or the notify that refuses it. */
-static void add_child(struct sa *sa, const struct wire_message *first, struct wire_builder *reply,
-                      struct auth_commit *commit)
-{
-    struct child_request wanted = {.message = first};
-    bool childless = wire_find(first, WIRE_PAYLOAD_SA, NULL) == NULL; /* RFC 6023 */
-    uint16_t refused = N_INTERNAL_ADDRESS_FAILURE;
-    if (childless && !sa->login->lease_failed)
-        return;
-    if (!sa->login->lease_failed)
-        refused = child_terms_answer(sa, &wanted, &commit->terms);
-    if (refused != 0) {
-        uint8_t octets[PROPOSAL_REFUSAL_MAX];
-        struct span data = {0};
-        if (refused == N_NO_PROPOSAL_CHOSEN && sa->login->keep_old)
-            data = proposal_refusal(&commit->terms.policy->proposals,
-                                    (struct buffer){octets, sizeof(octets)});
-        wire_add_notify(reply, refused, data);
-        return;
-    }
-    child_answer_sa(&commit->terms, reply);
-    child_answer_ts(&commit->terms, reply);
-    commit->child = true;
-}
-
-/* add_outcome - the rest of the last response: addresses, abilities, Child SA and clone. */
-static void add_outcome(struct sa *sa, struct answering *answering, struct auth_commit *commit)
-{
-    struct login *login = sa->login;
-    struct wire_builder *reply = answering->reply;
-    struct wire_message first, group;
-    kept_message_get(&login->first, &first);
-    kept_message_get(&login->group_message, &group);
-    if (redirect_after_proof(sa, reply))
-        return;
-    if (sa->session->config.n_addresses > 0)
-        cp_reply_add(&sa->session->config, reply);
-    login_abilities_read(sa, &first, &login->answer_path);
-    ticket_add(sa, reply);
-    add_child(sa, &first, reply, commit);
-    if (sa->session->mobike || ike_conn_rfc7791(login->conn))
-        login_abilities_add(sa, login->conn, reply);
-    auth_lifetime_add(sa->session, reply);
-    /* a login without its address or Child SA needs no clone */
-    if (commit->child || (wire_find(&first, WIRE_PAYLOAD_SA, NULL) == NULL && !login->lease_failed))
-        commit->clone = combined_answer(sa, &group, reply, answering->now);
-}
-
 /* --- each response --- */
 
 static void add_proof(struct sa *sa, struct wire_builder *reply)
@@ -329,22 +243,6 @@ static void own_round_sent(struct sa *sa)
         login->ours.round++;
 }
 
-static void respond_last(struct sa *sa, struct answering *answering)
-{
-    struct auth_commit *commit = calloc(1, sizeof(*commit));
-    if (commit == NULL) {
-        sa_down(sa, IKE_LIMIT, answering->now); /* the proof cannot be verified again */
-        return;
-    }
-    answering->state = commit;
-    add_outcome(sa, answering, commit);
-    answering->commit = commit_login;
-    answering->drop = login_drop;
-    answer_later_send(sa, answering);
-    if (sa->life == IKE_AUTHENTICATING)
-        sa_down(sa, IKE_LIMIT, answering->now);
-}
-
 static void respond(struct sa *sa, nanos now)
 {
     struct login *login = sa->login;
@@ -353,7 +251,7 @@ static void respond(struct sa *sa, nanos now)
     sa->path = login->answer_path; /* the request may have come from port 4500 */
     add_proof(sa, &reply);
     if (last_response(login)) {
-        respond_last(sa, &answering);
+        login_outcome_send(sa, &answering);
         return;
     }
     uint32_t expected = sa->theirs.next_id;
@@ -395,8 +293,9 @@ static void answer_step(struct sa *sa, nanos now)
         return;
     }
     if (last_response(login) && sa->session == NULL) {
-        if (!begin_session(sa, now) || ask_lease(sa))
-            return;
+        if (ask_session(sa) != 0)
+            sa_down(sa, IKE_LIMIT, now);
+        return;
     }
     if (login->eap.stage == LOGIN_EAP_CONFIRMS && !login->out.auth) {
         login->out.auth = true;
@@ -745,6 +644,15 @@ static void eap_said(struct sa *sa, const struct ike_result *result, nanos now)
     answer_step(sa, now);
 }
 
+/* admitted - a refusal here is an error of ours in the steps before (daemon/engine/proofs.h). */
+static void admitted(struct sa *sa, const struct ike_result *result, nanos now)
+{
+    if (result->error != 0)
+        refuse(sa, N_AUTHENTICATION_FAILED, "nothing but the IKE core says that it is proven", now);
+    else if (begin_session(sa, now) && !ask_lease(sa))
+        answer_step(sa, now);
+}
+
 static void leased(struct sa *sa, const struct ike_result *result, nanos now)
 {
     if (result->error == 0) {
@@ -787,6 +695,7 @@ void login_answer_job_done(struct sa *sa, enum ike_event_kind kind, const struct
     case IKE_EV_PPK: ppk_mixed(sa, result, now); break;
     case IKE_EV_AUTH_VERIFY: verified(sa, result, now); break;
     case IKE_EV_EAP: eap_said(sa, result, now); break;
+    case IKE_EV_ADMIT: admitted(sa, result, now); break;
     case IKE_EV_LEASE: leased(sa, result, now); break;
     case IKE_EV_TICKET_USE: used(sa, result, now); break;
     case IKE_EV_TICKET_SEAL:

@@ -201,8 +201,14 @@ struct verdict login_ask_begin(struct sa *sa, nanos now)
     return begin_round(sa);
 }
 
+/* ask_admit - continues in login_through(). */
+static struct verdict ask_admit(struct sa *sa)
+{
+    return login_admit_ask(sa) == 0 ? later : failed(IKE_LIMIT);
+}
+
 /* login_go_on - the response is proven: sends the next request or ends the login. */
-static struct verdict login_go_on(struct sa *sa, nanos now)
+static struct verdict login_go_on(struct sa *sa)
 {
     struct login *login = sa->login;
     struct login_eap *eap = &login->eap;
@@ -212,7 +218,7 @@ static struct verdict login_go_on(struct sa *sa, nanos now)
         return login_ppk_due(login) ? ask_ppk(sa) : prove_key(sa);
     if (!login->ours.over)
         return begin_round(sa);
-    return login->theirs.over ? login_through(sa, now)
+    return login->theirs.over ? ask_admit(sa)
                               : next; /* an empty request asks for the Gateway's next round */
 }
 
@@ -267,7 +273,7 @@ static struct verdict not_proven(struct sa *sa, enum ike_outcome outcome, const 
 
 /* read_eap - reads the EAP packet of the response, after the Gateway's AUTH in it was verified
  * (A19). */
-static struct verdict read_eap(struct sa *sa, nanos now)
+static struct verdict read_eap(struct sa *sa)
 {
     struct login *login = sa->login;
     struct wire_message response;
@@ -276,7 +282,7 @@ static struct verdict read_eap(struct sa *sa, nanos now)
     if ((eap != NULL) != (login->eap.stage == LOGIN_EAP_TALKS))
         return failed(IKE_INVALID_SYNTAX);
     if (eap == NULL)
-        return login_go_on(sa, now);
+        return login_go_on(sa);
     login_phase_set(login, LOGIN_WAITS_EAP);
     switch (login_eap_recv(sa, eap->body)) {
     case LOGIN_EAP_ASKED: return later;
@@ -287,7 +293,7 @@ static struct verdict read_eap(struct sa *sa, nanos now)
 }
 
 /* check_confirmation - verifies the Gateway's AUTH by the key of EAP (RFC 7296 section 2.16). */
-static struct verdict check_confirmation(struct sa *sa, const struct wire_auth *auth, nanos now)
+static struct verdict check_confirmation(struct sa *sa, const struct wire_auth *auth)
 {
     struct login *login = sa->login;
     uint8_t own[AUTH_OCTETS_PRF];
@@ -302,7 +308,7 @@ static struct verdict check_confirmation(struct sa *sa, const struct wire_auth *
     login->theirs_eap = false;
     login_eap_end(sa->ike, login);
     own_round_over(login);
-    return read_eap(sa, now);
+    return read_eap(sa);
 }
 
 /* read_round - reads IDr and AUTH of a round of the Gateway. */
@@ -342,7 +348,7 @@ static bool refused_by_eap(const struct login *login, const struct wire_message 
 }
 
 /* eap_only - RFC 5998: EAP proves the Gateway's first round, so the response has only IDr. */
-static struct verdict eap_only(struct sa *sa, const struct wire_message *response, nanos now)
+static struct verdict eap_only(struct sa *sa, const struct wire_message *response)
 {
     struct login *login = sa->login;
     if (!login_peer_id(login, wire_find(response, WIRE_PAYLOAD_IDr, NULL)))
@@ -350,7 +356,7 @@ static struct verdict eap_only(struct sa *sa, const struct wire_message *respons
     if (!login_peer_id_fits(login))
         return not_accepted(sa, IKE_ID_MISMATCH, N_AUTHENTICATION_FAILED);
     login->theirs_eap = true;
-    return read_eap(sa, now);
+    return read_eap(sa);
 }
 
 /* unconfirmed - AUTH by the key of EAP is missing. Without an error notify the peer believes that
@@ -365,17 +371,17 @@ static struct verdict unconfirmed(struct sa *sa, const struct wire_message *resp
 
 /* resumed - RFC 5723: the one response of a login by a session ticket. */
 static struct verdict resumed(struct sa *sa, const struct wire_message *response,
-                              const struct wire_auth *auth, nanos now)
+                              const struct wire_auth *auth)
 {
     const char *why = resumption_check(sa, response, auth);
     if (why != NULL)
         return not_proven(sa, IKE_PEER_AUTH_FAILED, why);
     sa->login->ours.over = true;
     sa->login->out = (struct login_outgoing){0};
-    return login_through(sa, now);
+    return ask_admit(sa);
 }
 
-static struct verdict read_response(struct sa *sa, const struct wire_message *response, nanos now)
+static struct verdict read_response(struct sa *sa, const struct wire_message *response)
 {
     struct login *login = sa->login;
     const struct wire_payload *payload = wire_find(response, WIRE_PAYLOAD_AUTH, NULL);
@@ -386,25 +392,25 @@ static struct verdict read_response(struct sa *sa, const struct wire_message *re
     if (payload != NULL && !wire_auth_read(payload->body, &auth))
         return failed(IKE_INVALID_SYNTAX);
     if (login->resumption != NULL)
-        return payload == NULL ? verdict_error(response) : resumed(sa, response, &auth, now);
+        return payload == NULL ? verdict_error(response) : resumed(sa, response, &auth);
     if (login->ppk.offered && !login_ppk_answered(sa, response))
         return not_proven(sa, IKE_NO_PPK, login->ppk.why);
     if (stage == LOGIN_EAP_NONE && login->out.auth)
         own_round_over(login);
     login->out = (struct login_outgoing){0};
     if (stage == LOGIN_EAP_CONFIRMS)
-        return payload == NULL ? unconfirmed(sa, response) : check_confirmation(sa, &auth, now);
+        return payload == NULL ? unconfirmed(sa, response) : check_confirmation(sa, &auth);
     if (only_eap && !login->theirs_eap && payload == NULL && stage == LOGIN_EAP_TALKS)
-        return eap_only(sa, response, now);
+        return eap_only(sa, response);
     if (payload != NULL)
         return login->theirs.over || login->theirs_eap ? failed(IKE_INVALID_SYNTAX)
                                                        : read_round(sa, response, &auth);
     if (round_due(login) && !login->theirs_eap)
         return verdict_error(response);
-    return read_eap(sa, now);
+    return read_eap(sa);
 }
 
-struct verdict login_auth_answered(struct sa *sa, const struct wire_message *response, nanos now)
+struct verdict login_auth_answered(struct sa *sa, const struct wire_message *response)
 {
     struct login *login = sa->login;
     struct wire_message own, group;
@@ -419,7 +425,7 @@ struct verdict login_auth_answered(struct sa *sa, const struct wire_message *res
     if (!kept_message_set(&login->message, &own) ||
         !kept_message_set(&login->group_message, &group))
         return failed(IKE_LIMIT);
-    return read_response(sa, response, now);
+    return read_response(sa, response);
 }
 
 /* --- the jobs --- */
@@ -491,18 +497,26 @@ static struct verdict verified(struct sa *sa, const struct ike_result *result, n
                                                  : "its secret is another one");
     }
     peer_round_over(sa->login);
-    return first && sent_away(sa) ? verdict_done(IKE_REDIRECTED) : read_eap(sa, now);
+    return first && sent_away(sa) ? verdict_done(IKE_REDIRECTED) : read_eap(sa);
 }
 
 static struct verdict eap_said(struct sa *sa, const struct ike_result *result, nanos now)
 {
     switch (login_eap_said(sa, result, now)) {
     case LOGIN_EAP_SENDS: sa->login->out.eap = true; return next;
-    case LOGIN_EAP_PROVES: return login_go_on(sa, now);
+    case LOGIN_EAP_PROVES: return login_go_on(sa);
     case LOGIN_EAP_REFUSES: break;
     }
     event_notice(sa, "EAP failed: %s", result->reason != NULL ? result->reason : "no reason given");
     return failed(IKE_PEER_AUTH_FAILED);
+}
+
+/* admitted - a refusal here is an error of ours in the steps before (daemon/engine/proofs.h). */
+static struct verdict admitted(struct sa *sa, const struct ike_result *result, nanos now)
+{
+    return result->error == 0 ? login_through(sa, now)
+                              : not_proven(sa, IKE_PEER_AUTH_FAILED,
+                                           "nothing but the IKE core says that it is proven");
 }
 
 struct verdict login_ask_job_done(struct sa *sa, enum ike_event_kind kind,
@@ -513,6 +527,7 @@ struct verdict login_ask_job_done(struct sa *sa, enum ike_event_kind kind,
     case IKE_EV_AUTH_SIGN: return signed_by(sa, result);
     case IKE_EV_AUTH_VERIFY: return verified(sa, result, now);
     case IKE_EV_EAP: return eap_said(sa, result, now);
+    case IKE_EV_ADMIT: return admitted(sa, result, now);
     default: ASSERT_NEVER("a job that an initiator does not wait for");
     }
 }
@@ -594,8 +609,6 @@ struct verdict login_through(struct sa *sa, nanos now)
     }
     if (combined_read(sa, &group, &peer))
         return exchange_agree(sa, sa->asking, peer, now); /* continues here with the result */
-    login_proofs_give(login, session);
-    session->resumed = login->resumption != NULL;
     login_ppk_audit(sa);
     login_abilities_read(sa, &response, &sa->path);
     const struct wire_payload *cp = wire_find(&response, WIRE_PAYLOAD_CP, NULL);
