@@ -129,15 +129,31 @@ def test_f11_a_flood_writes_no_log(gate, user, kind):
     assert len([line for line in lines if not line.startswith("<7>")]) < 50, lines[:60]
 
 
-@pytest.mark.parametrize("victim", ("eu", "gw"))
-def test_a35_no_session_without_a_proof(world, monkeypatch, victim):
-    """A35: the victim has a session that nobody proved (lab/unproven.c): it ends before it carries a packet."""
+def log_in_at_victim(world, monkeypatch, victim, program):
+    """The victim runs another program (lab/unproven.c). Returns both daemons and whether the End User is up."""
     lab, ends = world.lab(), {}
     for host, settings in (("gw", gateway()), ("eu", end_user())):
-        program = os.path.join(BUILD, "bench", "ikatd_unproven") if host == victim else os.path.join(BUILD, "ikatd")
-        monkeypatch.setattr(daemons, "IKATD", program)
+        path = os.path.join(BUILD, "bench", program) if host == victim else os.path.join(BUILD, "ikatd")
+        monkeypatch.setattr(daemons, "IKATD", path)
         ends[host] = world.ikatd(lab, host, settings)
-    up = ends["eu"].initiate("net", timeout=3)["success"]
+    return ends, ends["eu"].initiate("net", timeout=3)["success"]
+
+
+@pytest.mark.parametrize("victim", ("eu", "gw"))
+def test_a35_no_session_without_a_proof(world, monkeypatch, victim):
+    """A35: no proof reaches the victim's engine: the login is refused before a session or its lease begins."""
+    ends, up = log_in_at_victim(world, monkeypatch, victim, "ikatd_unproven")
+    assert up == "no"
+    log = ends[victim].log()
+    assert "event=session-unproven" in log and "event=session-up" not in log
+    assert not ends[victim].established()
+    assert victim == "eu" or "event=session-up" not in ends["eu"].log()
+
+
+@pytest.mark.parametrize("victim", ("eu", "gw"))
+def test_a35_no_session_without_an_admission(world, monkeypatch, victim):
+    """A35: the victim has a session that was not admitted: it ends before it carries a packet."""
+    ends, up = log_in_at_victim(world, monkeypatch, victim, "ikatd_unasked")
     assert up == "no" or victim == "gw"  # whose response may be there before its Delete
     log = ends[victim].log()
     assert "event=session-up" in log and "event=session-unproven" in log and "event=child-up" not in log

@@ -39,16 +39,16 @@
 /* enum login_phase - the event for which a login waits. Only login_phase_set() changes it, and
  * checks the edge. */
 enum login_phase {
-    LOGIN_WAITS_INIT,      /* initiator: the IKE_SA_INIT response; responder: its key exchange */
-    LOGIN_WAITS_AUTH,      /* an IKE_AUTH message of the peer */
-    LOGIN_WAITS_PPK,       /* a job: keys with the PPK; AUTH is made or verified with them */
-    LOGIN_WAITS_VERIFY,    /* a job: the peer's AUTH */
-    LOGIN_WAITS_EAP,       /* a job: the next EAP packet */
+    LOGIN_WAITS_INIT,   /* initiator: the IKE_SA_INIT response; responder: its key exchange */
+    LOGIN_WAITS_AUTH,   /* an IKE_AUTH message of the peer */
+    LOGIN_WAITS_PPK,    /* a job: keys with the PPK; AUTH is made or verified with them */
+    LOGIN_WAITS_VERIFY, /* a job: the peer's AUTH */
+    LOGIN_WAITS_EAP,    /* a job: the next EAP packet */
     LOGIN_WAITS_ADMIT,  /* a job: whether the session may begin */
-    LOGIN_WAITS_LEASE,     /* a job: inner addresses */
-    LOGIN_WAITS_SIGN,      /* a job: our AUTH */
-    LOGIN_WAITS_TICKET,    /* a job: a session ticket is marked as used, or the next one is made */
-    LOGIN_REFUSED,         /* responder: the time at which the refusal is sent (auth_wait.h) */
+    LOGIN_WAITS_LEASE,  /* a job: inner addresses */
+    LOGIN_WAITS_SIGN,   /* a job: our AUTH */
+    LOGIN_WAITS_TICKET, /* a job: a session ticket is marked as used, or the next one is made */
+    LOGIN_REFUSED,      /* responder: the time at which the refusal is sent (auth_wait.h) */
 };
 
 enum login_eap_stage {
