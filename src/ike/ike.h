@@ -293,8 +293,7 @@ enum ike_event_kind {
     IKE_EV_PPK,         /* ppk: mix a PPK into the keys of the IKE SA */
     IKE_EV_EAP,         /* eap: the next step of an EAP conversation */
     IKE_EV_KE,          /* ke: a step of a key exchange; any thread may */
-    /* session, sa: for the core both sides have proven all rounds. With an error the login fails, before a
-     * lease, another session or the last response depends on it. ike_session_get has the identities */
+    /* session, sa: the core takes all rounds for proven. An error: the session does not begin, and the login fails */
     IKE_EV_ADMIT,
     IKE_EV_LEASE,       /* lease: inner addresses for a session */
     IKE_EV_TICKET_SEAL, /* ticket: a ticket of the session (RFC 5723) */
@@ -305,8 +304,7 @@ enum ike_event_kind {
     /* orders */
     IKE_EV_EAP_END,    /* eap_end: the conversation is over early; its number is not used again */
     IKE_EV_TICKET_END, /* tag: a family of tickets, all revoked (ticket_end.h) */
-    /* session: it and its ticket have ended, and its certificate chains are not needed any more. Not
-     * emitted if it had none */
+    /* session: it and its ticket have ended: its certificate chains are not needed any more. Not without a chain */
     IKE_EV_CHAINS_END,
     IKE_EV_LEASE_RELEASE, /* session: the last IKE SA is gone */
     IKE_EV_CHILD_SWITCH,  /* child: send on it from now on */
@@ -319,8 +317,7 @@ enum ike_event_kind {
     /* session: the End User has to reauthenticate, make before break: CONNECT with `replaces`.
      * It comes once; without a new login the session ends at its deadline */
     IKE_EV_REAUTH,
-    /* sa: established: authenticated, or cloned or rekeyed from sa_old. tag: of the command that caused
-     * it; 0: none */
+    /* sa: established: authenticated, or cloned or rekeyed from sa_old. tag: of the command that caused it; 0: none */
     IKE_EV_SA_UP,
     IKE_EV_SA_MOVED, /* sa, path (new), path_old: by us or by the peer, or a NAT rebinding */
     IKE_EV_SA_DOWN,  /* sa, outcome */

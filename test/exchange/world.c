@@ -136,6 +136,21 @@ static void complete(struct peer *peer, ike_job_id job, const struct ike_result 
     ike_complete(peer->ike, job, result, peer->world->now);
 }
 
+static void give_lease(struct peer *peer, const struct ike_event *event,
+                       struct ike_config *ret_config)
+{
+    peer->n_leases++;
+    if (peer->lease != NULL) {
+        *ret_config = *peer->lease;
+        return;
+    }
+    ret_config->n_addresses = 1;
+    assert_true(address_parse("10.9.0.1", &ret_config->addresses[0]));
+    ret_config->addresses[0].octets[3] = (uint8_t)event->session;
+    if (event->lease.beside != 0 && !address_is_any(&event->lease.requested[0]))
+        ret_config->addresses[0] = event->lease.requested[0];
+}
+
 static void do_job(struct peer *peer, const struct ike_event *event)
 {
     uint8_t auth[PARTY_ROOM];
@@ -181,18 +196,8 @@ static void do_job(struct peer *peer, const struct ike_event *event)
         break;
     case IKE_EV_LEASE:
         result.error = peer->refuse_lease ? ERR_FULL : 0;
-        if (peer->refuse_lease)
-            break;
-        peer->n_leases++;
-        if (peer->lease != NULL) {
-            result.config = *peer->lease;
-            break;
-        }
-        result.config.n_addresses = 1;
-        assert_true(address_parse("10.9.0.1", &result.config.addresses[0]));
-        result.config.addresses[0].octets[3] = (uint8_t)event->session;
-        if (event->lease.beside != 0 && !address_is_any(&event->lease.requested[0]))
-            result.config.addresses[0] = event->lease.requested[0];
+        if (!peer->refuse_lease)
+            give_lease(peer, event, &result.config);
         break;
     case IKE_EV_CHILD_INSTALL:
         result.error = peer->refuse_install ? ERR_SYSTEM : 0;
