@@ -68,9 +68,51 @@ static void advance(struct order_bucket *k, bool handed_on)
     k->next++;
 }
 
+/* skip_to - gives up the numbers before `first`. */
+static void skip_to(struct order_bucket *k, uint32_t first)
+{
+    if (first - k->next >= ORDER_SEEN) {
+        memset(k->seen, 0, sizeof(k->seen));
+        k->next = first;
+    }
+    while (k->next != first)
+        advance(k, false);
+}
+
 static void bucket_begin(struct order_bucket *k, uint32_t number)
 {
     *k = (struct order_bucket){.next = number, .live = true};
+}
+
+/* --- packets that are held --- */
+
+static uint64_t *held_word(struct order_bucket *k, uint32_t number)
+{
+    return &k->held[number % ORDER_WINDOW / 64];
+}
+
+/* holds - in constant time. The peer chooses the numbers, so a chain of slots may be long. */
+static bool holds(struct order_bucket *k, uint32_t number)
+{
+    return (*held_word(k, number) >> number % 64 & 1) != 0;
+}
+
+static void held_flip(struct order_bucket *k, uint32_t number)
+{
+    *held_word(k, number) ^= (uint64_t)1 << number % 64;
+}
+
+/* first_held - the lowest number that the bucket holds. All of them are less than ORDER_WINDOW ahead. */
+static uint32_t first_held(struct order_bucket *k)
+{
+    uint32_t number = k->next;
+    uint64_t bits = *held_word(k, number) >> number % 64;
+    ASSERT(k->n > 0);
+    while (bits == 0) {
+        number += 64 - number % 64;
+        bits = *held_word(k, number);
+    }
+    return number + (uint32_t)__builtin_ctzll(bits);
 }
 
 /* --- the slots --- */
@@ -102,12 +144,15 @@ static void slot_take(struct order_buffer *b, const struct esp_order *order,
     slot->packet.octets = b->octets[i];
     memcpy(slot->packet.octets, packet->octets, packet->len);
     *chain = i;
+    held_flip(&b->buckets[order->bucket], order->number);
 }
 
-/* slot_release - its packet is handed on. The octets stay until order_buffer_recycle(). */
-static void slot_release(struct order_buffer *b, uint16_t *at, struct order_packet *ret_packet)
+/* slot_release - the held packet is handed on. The octets stay until order_buffer_recycle(). */
+static void slot_release(struct order_buffer *b, unsigned bucket, uint32_t number,
+                         struct order_packet *ret_packet)
 {
-    uint16_t i = *at;
+    uint16_t *at = slot_find(b, bucket, number), i = *at;
+    held_flip(&b->buckets[bucket], number);
     *at = b->slots[i].next;
     b->slots[i].next = b->used;
     b->used = i;
@@ -142,56 +187,45 @@ static void blocked_set(struct order_buffer *b, unsigned bucket, bool on)
         b->blocked[bucket / 64] &= ~bit;
 }
 
-/* first_held - the lowest number that the bucket holds. */
-static struct order_slot *first_held(struct order_buffer *b, unsigned bucket)
-{
-    uint32_t number = b->buckets[bucket].next;
-    for (uint32_t i = 0; i <= ORDER_WINDOW; i++, number++) {
-        uint16_t at = *slot_find(b, bucket, number);
-        if (at != NONE)
-            return &b->slots[at];
-    }
-    ASSERT(false); /* n > 0, and no number is farther away than the window */
-    return NULL;
-}
-
 static bool due(struct order_buffer *b, const struct order_bucket *k, nanos now)
 {
     return k->force || now - k->since >= patience(b);
 }
 
 /* gap_give_up - the missing numbers before the first held one are no longer awaited. */
-static void gap_give_up(struct order_buffer *b, unsigned bucket)
+static void gap_give_up(struct order_buffer *b, struct order_bucket *k)
 {
-    struct order_bucket *k = &b->buckets[bucket];
-    uint32_t first = first_held(b, bucket)->number;
+    uint32_t first = first_held(k);
     k->gave_up = k->since;
-    while (k->next != first) {
-        advance(k, false);
-        b->counters.skipped++;
-    }
+    b->counters.skipped += first - k->next;
+    skip_to(k, first);
     if (++b->given_up > PATIENCE)
         b->repair -= b->repair / 8;
+}
+
+/* gap_begin - the wait for the next gap began when the packet behind it came. */
+static void gap_begin(struct order_buffer *b, unsigned bucket)
+{
+    struct order_bucket *k = &b->buckets[bucket];
+    k->since = b->slots[*slot_find(b, bucket, first_held(k))].came;
 }
 
 static bool bucket_next(struct order_buffer *b, unsigned bucket, nanos now,
                         struct order_packet *ret_packet)
 {
     struct order_bucket *k = &b->buckets[bucket];
-    uint16_t *at = slot_find(b, bucket, k->next);
-    if (*at == NONE && !due(b, k, now))
-        return false;
-    if (*at == NONE) {
-        gap_give_up(b, bucket);
-        at = slot_find(b, bucket, k->next);
+    if (!holds(k, k->next)) {
+        if (!due(b, k, now))
+            return false;
+        gap_give_up(b, k);
     }
-    slot_release(b, at, ret_packet);
+    slot_release(b, bucket, k->next, ret_packet);
     advance(k, true);
     if (--k->n == 0) {
         blocked_set(b, bucket, false);
         k->force = false;
-    } else if (*slot_find(b, bucket, k->next) == NONE) {
-        k->since = first_held(b, bucket)->came;
+    } else if (!holds(k, k->next)) {
+        gap_begin(b, bucket);
     }
     return true;
 }
@@ -257,7 +291,7 @@ static enum order_fate late_put(struct order_buffer *b, const struct esp_order *
 static enum order_fate next_put(struct order_buffer *b, const struct esp_order *order, nanos now)
 {
     struct order_bucket *k = &b->buckets[order->bucket];
-    if (k->n > 0 && *slot_find(b, order->bucket, k->next) != NONE) {
+    if (holds(k, k->next)) {
         b->counters.duplicates++; /* it is held, and handed on next */
         return ORDER_DROP;
     }
@@ -266,8 +300,8 @@ static enum order_fate next_put(struct order_buffer *b, const struct esp_order *
         repair_learn(b, now - k->since);
     }
     advance(k, true);
-    if (k->n > 0 && *slot_find(b, order->bucket, k->next) == NONE)
-        k->since = first_held(b, order->bucket)->came;
+    if (k->n > 0 && !holds(k, k->next))
+        gap_begin(b, order->bucket);
     return ORDER_DELIVER;
 }
 
@@ -290,7 +324,7 @@ static enum order_fate early_put(struct order_buffer *b, const struct esp_order 
     struct order_bucket *k = &b->buckets[order->bucket];
     if (packet->len > PACKET_ROOM)
         return ORDER_DELIVER; /* counted as skipped, and never as a duplicate later */
-    if (*slot_find(b, order->bucket, order->number) != NONE) {
+    if (holds(k, order->number)) {
         b->counters.duplicates++;
         return ORDER_DROP;
     }

@@ -58,7 +58,8 @@ struct order_bucket {
     bool force;                     /* the buffer is full: `next` is not awaited */
     nanos since;                    /* with n > 0: when the first packet behind the gap came */
     nanos gave_up;                  /* `since` of the last gap that was given up */
-    uint64_t seen[ORDER_SEEN / 64]; /* bit number % ORDER_SEEN: handed on */
+    uint64_t seen[ORDER_SEEN / 64];   /* bit number % ORDER_SEEN: handed on */
+    uint64_t held[ORDER_WINDOW / 64]; /* bit number % ORDER_WINDOW: a slot has it */
 };
 
 struct order_buffer {

@@ -3,6 +3,7 @@
 #include "esp/order_buffer.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/unit_test.h"
 
@@ -260,6 +261,123 @@ static void copy_of_what_is_due(void **state)
     bench_free(b);
 }
 
+/* --- work that a peer with a valid login can cause --- */
+
+#define WORKS 20000
+#define RUNS  3
+
+/* struct work - a pattern of numbers; `prepare` fills the buffer. `times`: what a packet may cost, in packets in order;
+ * a walk over all that is held costs 10 to 100 times more. */
+struct work {
+    const char *what;
+    void (*prepare)(struct bench *b);
+    struct esp_order (*next)(uint32_t i);
+    int times;
+};
+
+static void put_plain(struct bench *b, struct esp_order order)
+{
+    static uint8_t octets[40];
+    struct order_packet p = {.octets = octets, .len = sizeof(octets)}, out;
+    order.present = true;
+    while (order_buffer_put(b->buffer, &order, &p, b->now) == ORDER_RETRY)
+        while (order_buffer_next(b->buffer, b->now, &out))
+            ;
+    while (order_buffer_next(b->buffer, b->now, &out))
+        ;
+    order_buffer_recycle(b->buffer);
+}
+
+static void nothing_prepared(struct bench *b)
+{
+    (void)b;
+}
+
+static struct esp_order in_order(uint32_t i)
+{
+    return (struct esp_order){.number = i};
+}
+
+/* one_far - a packet is held at the far end of the window, so each gap before it is long. */
+static void one_far(struct bench *b)
+{
+    put_plain(b, (struct esp_order){.number = UINT32_MAX});
+}
+
+static struct esp_order before_the_far_one(uint32_t i)
+{
+    uint32_t at = i % (ORDER_WINDOW - 1), round = i / (ORDER_WINDOW - 1) * ORDER_WINDOW;
+    return (struct esp_order){.number = at == 0 ? round + ORDER_WINDOW - 1 : round + at - 1};
+}
+
+/* few_chains - all buckets wait, and what they hold and wait for has 16 places of the hash. */
+static void few_chains(struct bench *b)
+{
+    for (uint32_t k = 0; k < ORDER_BUCKETS; k++)
+        put_plain(b, (struct esp_order){.bucket = (uint8_t)k, .number = k % 16 - k * 257 - 1});
+    for (uint32_t k = 0; k < ORDER_BUCKETS; k++)
+        for (uint32_t i = 1; i < 16; i++) {
+            uint32_t ahead = k % 16 + i < 16 ? i : i + ORDER_WINDOW - 16;
+            put_plain(b,
+                      (struct esp_order){.bucket = (uint8_t)k, .number = k % 16 + ahead - k * 257});
+        }
+}
+
+static struct esp_order out_of_order(uint32_t i)
+{
+    (void)i;
+    return (struct esp_order){.no_hold = true};
+}
+
+/* each_gives_up - each packet is ahead of a gap as long as the window, and the next one ends the wait for it. */
+static struct esp_order each_gives_up(uint32_t i)
+{
+    return (struct esp_order){.number = i * (ORDER_WINDOW - 1)};
+}
+
+static const struct work works[] = {
+    {"in order", nothing_prepared, in_order, 1},
+    {"before a far one", one_far, before_the_far_one, 30},
+    {"all buckets wait", few_chains, out_of_order, 400},
+    {"gaps", nothing_prepared, each_gives_up, 60},
+};
+
+static nanos cpu_time(void)
+{
+    struct timespec t;
+    assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t), 0);
+    return t.tv_sec * NANOS_PER_SEC + t.tv_nsec;
+}
+
+/* cost - the least time of a packet in some runs: others use the processor as well. */
+static nanos cost(const struct work *work)
+{
+    nanos least = NANOS_NEVER;
+    for (int run = 0; run < RUNS; run++) {
+        struct bench *b = bench_new(1);
+        work->prepare(b);
+        nanos began = cpu_time();
+        for (uint32_t i = 0; i < WORKS; i++)
+            put_plain(b, work->next(i));
+        least = nanos_min(least, (cpu_time() - began) / WORKS);
+        bench_free(b);
+    }
+    return least;
+}
+
+/* The numbers of a peer with a valid login cause no more work than its packets are worth. */
+static void work_is_bounded(void **state)
+{
+    (void)state;
+    nanos plain = cost(&works[0]) + 1;
+    for (size_t k = 1; k < sizeof(works) / sizeof(works[0]); k++) {
+        nanos each = cost(&works[k]);
+        if (each > works[k].times * plain)
+            fail_msg("%s: %lld ns, in order %lld ns", works[k].what, (long long)each,
+                     (long long)plain);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +389,7 @@ int main(void)
         cmocka_unit_test(reset),
         cmocka_unit_test(lying_numbers),
         cmocka_unit_test(full),
+        cmocka_unit_test(work_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
