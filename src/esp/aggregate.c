@@ -26,6 +26,9 @@
 #define QUEUE_MS      20                   /* of the paths' rate, what waits at most */
 #define QUEUE_OCTETS  (2 << 20)
 #define QUEUE_LEAST   24000 /* for the first packets of a flow on slow paths */
+/* time that a packet in a reported gap counts, and how much of it the peer may use ahead: 8 full rings */
+#define LOOK_NS  (NANOS_PER_US / 4)
+#define LOOKS_NS (8 * RESEND_PACKETS * LOOK_NS)
 
 struct esp_aggregate *esp_aggregate_new(uint32_t seed)
 {
@@ -338,6 +341,32 @@ void esp_aggregate_judge(struct esp_aggregate *a, uint32_t spi, const struct rep
     a->gap |= path_meter_judge(meter_of(a, spi, now), window, now);
 }
 
+/* looks_take - how many of `n` packets may be looked up now. Gaps take few octets of a report, and many look-ups. */
+static uint32_t looks_take(struct esp_aggregate *a, uint32_t n, nanos now)
+{
+    a->looked = a->looked > now ? a->looked : now;
+    nanos left = (LOOKS_NS - (a->looked - now)) / LOOK_NS;
+    n = n < left ? n : (uint32_t)left;
+    a->looked += n * LOOK_NS;
+    return n;
+}
+
+/* gap_take - resends the packets of the gap that the ring can have. A packet for which no look-up is left is in the
+ * next report again. */
+static void gap_take(struct esp_aggregate *a, unsigned path, const struct path_gap *gap, nanos now)
+{
+    const struct path_model *model = &a->scheduler.paths[path];
+    uint32_t first = gap->first, end = gap->first + gap->count;
+    uint32_t oldest = model->newest - (RESEND_PACKETS - 1);
+    first = esp_order_ahead(oldest, first) > 0 ? oldest : first;
+    end = esp_order_ahead(end, model->newest) > 0 ? model->newest + 1 : end;
+    if (esp_order_ahead(end, first) <= 0)
+        return;
+    struct aggregate_job job = {
+        .path = path, .spi = model->spi, .first = first, .count = looks_take(a, end - first, now)};
+    job_add(a, &job);
+}
+
 static void entry_take(struct esp_aggregate *a, const struct path_report_entry *e, uint16_t time,
                        nanos now)
 {
@@ -350,10 +379,7 @@ static void entry_take(struct esp_aggregate *a, const struct path_report_entry *
         path_scheduler_report(&a->scheduler, i, e, time,
                               resend_ring_find(a->ring, i, e->spi, e->highest), now);
         for (uint8_t k = e->n_gaps; k-- > 0 && !path_model_crowded(model);)
-            job_add(a, &(struct aggregate_job){.path = i,
-                                               .spi = e->spi,
-                                               .first = e->gaps[k].first,
-                                               .count = e->gaps[k].count});
+            gap_take(a, i, &e->gaps[k], now);
         return;
     }
 }

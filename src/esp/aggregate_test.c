@@ -562,6 +562,44 @@ static void lying_reports(void **state)
     esp_aggregate_free(a);
 }
 
+/* Reports whose gaps are all that was sent: few octets of a peer cause few look-ups, however many reports come. */
+static void reports_of_gaps(void **state)
+{
+    (void)state;
+    enum { REPORTS = 100 };
+    struct esp_aggregate *a = esp_aggregate_new(1);
+    uint8_t packet[SEGMENT] = {0x45}, octets[PATH_REPORT_MAX];
+    uint32_t looks = 0;
+    nanos now = NANOS_PER_SEC;
+    assert_int_equal(path_scheduler_path(&a->scheduler, 1), 0);
+    for (uint32_t i = 1; i <= RESEND_PACKETS; i++) {
+        struct aggregate_sent s = {
+            .spi = 100, .sequence = i, .packet = packet, .len = SEGMENT, .wanted = true};
+        esp_aggregate_stamp(a, 0, true, now, &s.order);
+        esp_aggregate_sent(a, &s, now);
+    }
+    struct path_report report = {.n = PATH_REPORT_ENTRIES};
+    for (uint8_t i = 0; i < report.n; i++) {
+        report.entries[i] = (struct path_report_entry){
+            .spi = 100, .highest = RESEND_PACKETS, .n_gaps = PATH_REPORT_GAPS};
+        for (uint8_t k = 0; k < PATH_REPORT_GAPS; k++)
+            report.entries[i].gaps[k] = (struct path_gap){0u - i - k, UINT16_MAX};
+    }
+    size_t len = path_report_write(&report, octets);
+    for (uint32_t i = 1; i <= REPORTS; i++, now += MS(1) / REPORTS) {
+        struct span again;
+        struct esp_order order;
+        esp_aggregate_report_take(a, span_of(octets, len), 200, i, now);
+        for (unsigned k = 0; k < a->n_jobs; k++)
+            looks += a->jobs[k].count;
+        while (esp_aggregate_again(a, now, &again, &order))
+            ;
+    }
+    assert_true(looks >= RESEND_PACKETS); /* what may be lost was looked up */
+    assert_true(looks <= 9 * RESEND_PACKETS);
+    esp_aggregate_free(a);
+}
+
 /* struct urgent_row - a packet, and whether it goes ahead of the others. */
 struct urgent_row {
     uint8_t protocol, flags, tos;
@@ -668,7 +706,7 @@ int main(void)
         cmocka_unit_test(classes_of_traffic), cmocka_unit_test(adds_up),
         cmocka_unit_test(path_dies),          cmocka_unit_test(report_codec),
         cmocka_unit_test(lying_reports),      cmocka_unit_test(urgent_packets),
-        cmocka_unit_test(stranded),
+        cmocka_unit_test(reports_of_gaps),    cmocka_unit_test(stranded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
