@@ -110,8 +110,10 @@
 #define LIMIT_SESSION_PATHS 16
 #define LIMIT_CLASSES       16 /* of traffic, in a connection */
 #define LIMIT_CLASS_RANGES  4  /* of addresses, in a class */
-#define LIMIT_ORDER_SPACES                                                                         \
-    256 /* sessions whose flows use several paths at once; each takes up to 17 MiB while it does */
-#define LIMIT_NAME 64 /* name of a connection, child, pool, path */
+/* Order spaces whose flows use several paths at once; fewer if they would fill half of the engine's memory. One half of
+ * them is for first spaces of sessions. */
+#define LIMIT_ORDER_SPACES       256
+#define LIMIT_ORDER_SPACE_OCTETS (19 << 20) /* of one of them, at most */
+#define LIMIT_NAME               64         /* name of a connection, child, pool, path */
 
 #endif

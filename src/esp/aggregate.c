@@ -30,6 +30,11 @@
 #define LOOK_NS  (NANOS_PER_US / 4)
 #define LOOKS_NS (8 * RESEND_PACKETS * LOOK_NS)
 
+_Static_assert(sizeof(struct esp_aggregate) + sizeof(struct order_buffer) + ORDER_OCTETS +
+                       sizeof(struct resend_ring) + sizeof(struct flow_queue) + FLOW_QUEUE_OCTETS <=
+                   LIMIT_ORDER_SPACE_OCTETS,
+               "what a space takes is known");
+
 struct esp_aggregate *esp_aggregate_new(uint32_t seed)
 {
     struct esp_aggregate *a = calloc(1, sizeof(*a));

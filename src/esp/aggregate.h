@@ -71,7 +71,7 @@ struct esp_aggregate {
     int64_t budget;
     bool twice;                 /* the packet that was placed last goes on a second path, too */
     struct aggregate_job again; /* of the packet that esp_aggregate_again returned last */
-    nanos looked; /* until then the peer has used its look-ups of lost packets */
+    nanos looked;               /* until then the peer has used its look-ups of lost packets */
     unsigned n_jobs;
     struct aggregate_job jobs[AGGREGATE_JOBS];
     struct path_meter meters[AGGREGATE_METERS];

@@ -7,14 +7,13 @@
 #include "base/pages.h"
 #include "esp/ecn.h"
 
-#define NONE           UINT16_MAX
-#define NO_LINE        UINT8_MAX
-#define QUANTUM        1514 /* octets of a turn, RFC 8290 section 5.2.2 */
-#define TARGET         (5 * NANOS_PER_MS)
-#define INTERVAL       (100 * NANOS_PER_MS) /* both: RFC 8289 section 4.2 */
-#define DROPS_MAX      1000
-#define STALE          (500 * NANOS_PER_MS)
-#define PACKETS_OCTETS ((size_t)FLOW_QUEUE_PACKET * FLOW_QUEUE_SLOTS)
+#define NONE      UINT16_MAX
+#define NO_LINE   UINT8_MAX
+#define QUANTUM   1514 /* octets of a turn, RFC 8290 section 5.2.2 */
+#define TARGET    (5 * NANOS_PER_MS)
+#define INTERVAL  (100 * NANOS_PER_MS) /* both: RFC 8289 section 4.2 */
+#define DROPS_MAX 1000
+#define STALE     (500 * NANOS_PER_MS)
 
 _Static_assert(FLOW_QUEUE_LINES < NO_LINE, "a line has a number");
 _Static_assert(FLOW_QUEUE_SLOTS < NONE, "a slot has a number");
@@ -24,7 +23,7 @@ struct flow_queue *flow_queue_new(void)
     struct flow_queue *q = calloc(1, sizeof(*q));
     if (q == NULL)
         return NULL;
-    q->packets = pages_new(PACKETS_OCTETS);
+    q->packets = pages_new(FLOW_QUEUE_OCTETS);
     if (q->packets == NULL)
         return flow_queue_free(q);
     for (uint16_t i = 0; i < FLOW_QUEUE_SLOTS; i++)
@@ -40,7 +39,7 @@ struct flow_queue *flow_queue_new(void)
 struct flow_queue *flow_queue_free(struct flow_queue *q)
 {
     if (q != NULL)
-        pages_free(q->packets, PACKETS_OCTETS);
+        pages_free(q->packets, FLOW_QUEUE_OCTETS);
     free(q);
     return NULL;
 }

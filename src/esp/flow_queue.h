@@ -19,6 +19,7 @@
 #define FLOW_QUEUE_LINES  64
 #define FLOW_QUEUE_SLOTS  2048 /* 20 ms of 1 Gbit/s */
 #define FLOW_QUEUE_PACKET 2048 /* octets of the longest packet that waits */
+#define FLOW_QUEUE_OCTETS ((size_t)FLOW_QUEUE_PACKET * FLOW_QUEUE_SLOTS)
 
 struct flow_queue_list {
     uint8_t first, last;

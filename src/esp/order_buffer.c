@@ -13,14 +13,13 @@
 #define REPAIR_FIRST (150 * NANOS_PER_MS) /* until it is known */
 #define REPAIR_SLACK (5 * NANOS_PER_MS)
 #define PACKET_ROOM  (ORDER_PACKET - 64)
-#define OCTETS       ((size_t)ORDER_PACKET * ORDER_SLOTS)
 
 struct order_buffer *order_buffer_new(void)
 {
     struct order_buffer *b = calloc(1, sizeof(*b));
     if (b == NULL)
         return NULL;
-    b->octets = pages_new(OCTETS);
+    b->octets = pages_new(ORDER_OCTETS);
     if (b->octets == NULL)
         return order_buffer_free(b);
     b->wait = ORDER_WAIT_MIN;
@@ -36,7 +35,7 @@ struct order_buffer *order_buffer_new(void)
 struct order_buffer *order_buffer_free(struct order_buffer *b)
 {
     if (b != NULL)
-        pages_free(b->octets, OCTETS);
+        pages_free(b->octets, ORDER_OCTETS);
     free(b);
     return NULL;
 }

@@ -23,6 +23,7 @@
 #define ORDER_WINDOW  4096 /* a packet may be this many numbers ahead of the next one */
 #define ORDER_PACKET  2048 /* octets of a held packet; a longer packet is not held */
 #define ORDER_SEEN    1024 /* numbers behind the next one that are remembered, to find duplicates */
+#define ORDER_OCTETS  ((size_t)ORDER_PACKET * ORDER_SLOTS)
 
 #define ORDER_WAIT_MIN (2 * NANOS_PER_MS)
 #define ORDER_WAIT_MAX (200 * NANOS_PER_MS)
@@ -52,12 +53,12 @@ struct order_slot {
 };
 
 struct order_bucket {
-    uint32_t next;                  /* the number that is due */
-    uint32_t n;                     /* packets held */
-    bool live;                      /* a packet came */
-    bool force;                     /* the buffer is full: `next` is not awaited */
-    nanos since;                    /* with n > 0: when the first packet behind the gap came */
-    nanos gave_up;                  /* `since` of the last gap that was given up */
+    uint32_t next;                    /* the number that is due */
+    uint32_t n;                       /* packets held */
+    bool live;                        /* a packet came */
+    bool force;                       /* the buffer is full: `next` is not awaited */
+    nanos since;                      /* with n > 0: when the first packet behind the gap came */
+    nanos gave_up;                    /* `since` of the last gap that was given up */
     uint64_t seen[ORDER_SEEN / 64];   /* bit number % ORDER_SEEN: handed on */
     uint64_t held[ORDER_WINDOW / 64]; /* bit number % ORDER_WINDOW: a slot has it */
 };

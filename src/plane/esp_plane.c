@@ -166,6 +166,7 @@ int esp_plane_new(const struct esp_plane_options *o, struct esp_plane **ret_plan
     plane->random = o->random;
     plane->nat_port = o->nat_port != 0 ? o->nat_port : 4500;
     plane->uso = o->tun_uso;
+    plane->order_quota.most = o->order_spaces != 0 ? o->order_spaces : LIMIT_ORDER_SPACES;
     plane->hash_key = random_u64(o->random);
     plane->control = control_new(o);
     int err = plane->control == NULL ? ERR_NO_MEMORY : plane_inbox_init(&plane->inbox);

@@ -37,6 +37,7 @@ struct esp_plane_options {
     const struct random *random; /* borrowed; thread-safe (the kernel's is) */
     bool tun_offload;            /* the TUN queues have TUN_F_CSUM | TUN_F_TSO* set */
     bool tun_uso;                /* the TUN queues also take UDP GSO (tun_open says so) */
+    uint32_t order_spaces;       /* order spaces with state, at most; 0: LIMIT_ORDER_SPACES */
 };
 
 /* esp_plane_new - takes the descriptors and closes them in esp_plane_free. No thread runs before
@@ -76,6 +77,9 @@ struct esp_plane_lane {
 /* esp_plane_child_lane - ERR_NOT_FOUND: the child shares no flows, or its session is silent. */
 int esp_plane_child_lane(const struct esp_plane *plane, esp_child_id child,
                          struct esp_plane_lane *ret_lane) MUST_USE;
+
+/* esp_plane_order_octets - memory of the order spaces, which is not on the heap. */
+uint64_t esp_plane_order_octets(const struct esp_plane *plane);
 
 /* struct esp_plane_stats - packets without a Child SA, and drops of Child SAs, ended ones
  * included. */

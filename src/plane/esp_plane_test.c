@@ -71,8 +71,11 @@ static int loopback_socket(uint16_t *ret_port)
 
 static void end_open(struct end *e, unsigned workers)
 {
-    struct esp_plane_options o = {
-        .n_workers = workers, .random = &kernel_random, .raw4_fd = -1, .raw6_fd = -1};
+    struct esp_plane_options o = {.n_workers = workers,
+                                  .random = &kernel_random,
+                                  .raw4_fd = -1,
+                                  .raw6_fd = -1,
+                                  .order_spaces = 4};
     int pair[2];
     for (unsigned i = 0; i < LIMIT_WORKERS; i++)
         o.tun_fds[i] = o.udp4_fds[i] = o.udp6_fds[i] = -1;
@@ -155,12 +158,13 @@ static bool frame_put(const struct ends *ends, uint32_t number)
     return write(ends->end[0].tun, frame, sizeof(frame)) == sizeof(frame);
 }
 
-/* ping_put - ICMP of more than 256 octets, so that it has a place in the order. */
-static void ping_put(const struct ends *ends)
+/* long_put - a packet of more than 256 octets, so that it has a place in the order. */
+static void long_put(const struct ends *ends, uint8_t protocol)
 {
     uint8_t frame[sizeof(struct esp_vnet) + 300] = {0}, *ip = frame + sizeof(struct esp_vnet);
     memcpy(ip, "\x45\x00\x01\x2c\x00\x00\x40\x00\x40\x01\x00\x00\x0a\x08\x00\x01\x0a\x08\x00\x02",
            20);
+    ip[9] = protocol;
     checksum_ipv4_header(ip);
     assert_int_equal(write(ends->end[0].tun, frame, sizeof(frame)), sizeof(frame));
 }
@@ -314,7 +318,7 @@ static void test_groups_share_no_packets(void **state)
     for (esp_child_id child = 3; child <= 4; child++)
         busy_child(ends, child, UDP, true);
     for (uint32_t i = 0; i < 20; i++) {
-        ping_put(ends);
+        long_put(ends, ICMP);
         assert_true(frame_put(ends, i));
         assert_int_equal(frame_get(ends, WAIT_MS), i);
     }
@@ -325,6 +329,44 @@ static void test_groups_share_no_packets(void **state)
         wrong += counters.wrong_selector;
     }
     assert_int_equal(wrong, 0);
+}
+
+/* space_open - two Child SAs that share an order space. true: their packet got a place in the order. */
+static bool space_open(struct ends *ends, esp_session_id session, uint8_t protocol)
+{
+    const esp_child_id first = 2U * protocol;
+    struct esp_plane_lane lane;
+    uint8_t frame[2000];
+    for (unsigned i = 0; i < 4; i++) {
+        struct esp_child_config c = config_of(ends, i < 2, first + i % 2);
+        c.order = true;
+        c.session = session;
+        c.local_ts.ts[0].protocol = c.remote_ts.ts[0].protocol = protocol;
+        assert_int_equal(
+            data_plane_install(esp_plane_verbs(ends->end[i < 2].plane), &c, now_read()), 0);
+    }
+    assert_int_equal(
+        data_plane_mode(esp_plane_verbs(ends->end[0].plane), session, ESP_MODE_AGGREGATE, false),
+        0);
+    long_put(ends, protocol);
+    struct pollfd fd = {.fd = ends->end[1].tun, .events = POLLIN};
+    assert_int_equal(poll(&fd, 1, WAIT_MS), 1);
+    assert_true(read(fd.fd, frame, sizeof(frame)) > 0);
+    return esp_plane_child_lane(ends->end[0].plane, first, &lane) == 0 ||
+           esp_plane_child_lane(ends->end[0].plane, first + 1, &lane) == 0;
+}
+
+/* One session with many selectors leaves order spaces to another one. */
+static void test_spaces_are_shared(void **state)
+{
+    unsigned ordered = 0;
+    for (uint8_t protocol = 200; protocol < 210; protocol++)
+        ordered += space_open(*state, 1, protocol);
+    assert_int_equal(ordered, 2); /* half of them */
+    assert_true(space_open(*state, 2, 210));
+    assert_false(space_open(*state, 2, 211));
+    assert_true(space_open(*state, 3, 212));
+    assert_false(space_open(*state, 4, 213));
 }
 
 /* workers_wake - makes the workers wake each other, and waits until both have answered. */
@@ -730,6 +772,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_packet_passes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_devices, setup, teardown),
         cmocka_unit_test_setup_teardown(test_groups_share_no_packets, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_spaces_are_shared, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wakes_are_no_kicks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unusable_and_back, setup, teardown),

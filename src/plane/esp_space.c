@@ -38,17 +38,21 @@ static struct plane_space *space_new(struct esp_plane *plane, esp_session_id ses
 {
     struct map *spaces = &plane->control->space_of;
     struct plane_space *space = calloc(1, sizeof(*space)), *first = map_get(spaces, session);
-    if (space == NULL)
+    struct order_share *share = first != NULL ? first->share : calloc(1, sizeof(*share));
+    if (space == NULL || share == NULL || (first == NULL && map_put(spaces, session, space) != 0)) {
+        if (first == NULL)
+            free(share);
+        free(space);
         return NULL;
+    }
     space->session = session;
     space->home = session % plane->n_workers;
+    space->share = share;
+    share->spaces++;
     atomic_flag_clear(&space->lock);
     if (first != NULL) {
         space->beside = first->beside;
         first->beside = space;
-    } else if (map_put(spaces, session, space) != 0) {
-        free(space);
-        return NULL;
     }
     return space;
 }
@@ -167,10 +171,15 @@ bool plane_space_lane(const struct esp_child *child, struct esp_plane_lane *ret_
     return found;
 }
 
+uint64_t esp_plane_order_octets(const struct esp_plane *plane)
+{
+    return (uint64_t)LIMIT_ORDER_SPACE_OCTETS * atomic_load(&plane->order_quota.used);
+}
+
 static void live_free(struct esp_plane *plane, struct plane_space *space)
 {
     if (space->live != NULL)
-        atomic_fetch_sub(&plane->n_live, 1);
+        order_quota_give(&plane->order_quota, space->share);
     space->live = esp_aggregate_free(space->live);
     atomic_store(&space->lives, false);
 }
@@ -179,6 +188,8 @@ void plane_space_free(struct esp_plane *plane, struct retired *retired)
 {
     struct plane_space *space = (struct plane_space *)retired;
     live_free(plane, space);
+    if (--space->share->spaces == 0)
+        free(space->share);
     free(space);
 }
 
@@ -201,12 +212,12 @@ void plane_spaces_free(struct esp_plane *plane)
 static struct esp_aggregate *live_of(struct plane_worker *w, struct plane_space *space)
 {
     struct esp_plane *plane = w->plane;
-    if (space->live != NULL || atomic_load(&space->ended))
+    if (space->live != NULL || atomic_load(&space->ended) ||
+        !order_quota_take(&plane->order_quota, space->share))
         return space->live;
-    if (atomic_fetch_add(&plane->n_live, 1) < LIMIT_ORDER_SPACES)
-        space->live = esp_aggregate_new(random_u32(plane->random));
+    space->live = esp_aggregate_new(random_u32(plane->random));
     if (space->live == NULL)
-        atomic_fetch_sub(&plane->n_live, 1);
+        order_quota_give(&plane->order_quota, space->share);
     atomic_store(&space->lives, space->live != NULL);
     return space->live;
 }

@@ -22,6 +22,7 @@ struct plane_space {
     unsigned home;                     /* index of the worker */
     struct esp_child *members;         /* of the control thread, by space_next */
     struct plane_space *beside;        /* of the control thread: another space of the session */
+    struct order_share *share;         /* owned with the other spaces of the session */
     atomic_flag lock;                  /* guards `live`, `spis_in` and `live_at` */
     struct esp_aggregate *live;        /* owned; NULL: not needed now */
     uint32_t spis_in[SCHEDULER_PATHS]; /* the Child SA to send on, by path; 0: none */

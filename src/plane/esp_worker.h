@@ -21,6 +21,7 @@
 
 #include "esp/coalesce.h"
 #include "esp/esp_child.h"
+#include "esp/order_quota.h"
 #include "esp/policy.h"
 #include "linux/udp_socket.h"
 #include "plane/esp_plane.h"
@@ -210,7 +211,7 @@ struct esp_plane {
     _Atomic uint64_t epoch;
     _Atomic uint64_t kicks;              /* by the control thread, of all workers */
     struct esp_policy *policy;           /* written by the control thread */
-    _Atomic uint32_t n_live;             /* order spaces in use: LIMIT_ORDER_SPACES */
+    struct order_quota order_quota;      /* of the spaces with state */
     _Atomic(struct esp_shunts *) shunts; /* NULL: there are none */
     _Atomic bool acquire;                /* ESP_EVENT_ACQUIRE is on */
     pthread_mutex_t gate;                /* workers pass it before they begin */

@@ -87,6 +87,15 @@ static int cores_new(struct engine *e)
     return 0;
 }
 
+/* order_spaces - as many as fit half of the engine's memory. */
+static uint32_t order_spaces(const struct engine_start *start)
+{
+    uint64_t fit = start->memory_most / 2 / LIMIT_ORDER_SPACE_OCTETS;
+    if (start->memory_most == 0 || fit > LIMIT_ORDER_SPACES)
+        return LIMIT_ORDER_SPACES;
+    return fit == 0 ? 1 : (uint32_t)fit;
+}
+
 static int plane_new(struct engine *e)
 {
     const struct engine_start *start = e->start;
@@ -98,6 +107,7 @@ static int plane_new(struct engine *e)
         .random = entropy_random(),
         .tun_offload = true,
         .tun_uso = start->tun_uso,
+        .order_spaces = order_spaces(start),
     };
     for (unsigned i = 0; i < LIMIT_WORKERS; i++) {
         options.tun_fds[i] = start->tun_fds[i];

@@ -18,12 +18,13 @@
  * began. */
 #define SOFT_EIGHTHS 7
 
-static uint64_t memory_used(void)
+static uint64_t memory_used(const struct engine *e)
 {
 #ifdef __GLIBC__
     struct mallinfo2 info = mallinfo2();
-    return (uint64_t)info.uordblks + info.hblkhd;
+    return (uint64_t)info.uordblks + info.hblkhd + esp_plane_order_octets(e->esp);
 #else
+    (void)e;
     return 0; /* not known: no pressure */
 #endif
 }
@@ -47,7 +48,7 @@ void engine_limits_tick(struct engine *e)
     if (e->now < e->memory_at)
         return;
     e->memory_at = nanos_after(e->now, MEMORY_LOOK);
-    uint64_t used = memory_used();
+    uint64_t used = memory_used(e);
     enum ike_pressure pressure = memory_pressure(used, e->start->memory_most, e->memory_pressure);
     if (pressure == e->memory_pressure)
         return;
@@ -83,7 +84,7 @@ bool engine_limit_at(const struct engine *e, size_t index, struct engine_limit *
         {"logins in EAP", stats.in_eap, LIMIT_PATIENT},
         {"sessions", stats.sessions, LIMIT_SESSIONS},
         {"sessions of one identity", 0, 0}, /* fullest() walks over all sessions */
-        {"memory", memory_used(), e->start->memory_most},
+        {"memory", memory_used(e), e->start->memory_most},
         {"jobs for the keyholder", outbox_waiting(e->to_keyholder), OUTBOX_MESSAGES},
         {"jobs for the verifier", outbox_waiting(e->to_verifier), OUTBOX_MESSAGES},
         {"jobs for eap", outbox_waiting(e->to_eap), OUTBOX_MESSAGES},
